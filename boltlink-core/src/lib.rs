@@ -1,0 +1,38 @@
+//! The engine of BoltLink: what a link, a visit and a click are, the traits that stores implement,
+//! and the [`Shortener`] that puts them together.
+//!
+//! Most programs use the facade crate `boltlink`, which re-exports all of this.
+
+pub mod click;
+mod domain;
+mod error;
+mod id;
+mod key;
+pub mod ledger;
+mod link;
+mod random;
+pub mod rollup;
+pub mod slug;
+pub mod store;
+mod stores;
+pub mod target;
+mod text;
+mod time;
+mod visit;
+
+pub use click::{BatchId, Click, ClickBatch, DecodeError, Network, VisitorHash, VisitorKey};
+pub use domain::{Domain, InvalidDomain};
+pub use error::StoreError;
+pub use id::{AccountId, ApiKeyId, ClickId, InvalidId, LinkId, ProducerId};
+pub use key::{Actor, ApiKey, InvalidKeyToken, KeyDigest, KeyToken};
+pub use link::{
+    Field, InvalidLifetime, InvalidMaxVisits, InvalidRedirect, Lifetime, Link, LinkEdit, MaxVisits, NewLink,
+    RedirectKind, StoredLink,
+};
+pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy};
+pub use slug::{InvalidSlug, Slug};
+pub use stores::Stores;
+pub use target::{InvalidTarget, TargetRules, TargetUrl};
+pub use text::{InvalidText, KeyName, Note, Tag, Tags, Title};
+pub use time::{Clock, FakeClock, InvalidTimestamp, SystemClock, Timestamp};
+pub use visit::{Outcome, Purpose, Redirect, Visit, Visitor};

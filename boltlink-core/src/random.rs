@@ -1,0 +1,189 @@
+//! Where identifiers, slugs and secrets come from; injected, so that tests are repeatable.
+
+use std::num::NonZeroU8;
+
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use crate::{
+    id::{AccountId, ApiKeyId, LinkId, ProducerId, uuid_v7},
+    slug::Slug,
+    time::Timestamp,
+};
+
+/// A source of random bytes.
+pub trait Entropy: Send + Sync + 'static {
+    /// Fills `bytes`. For anything but tests they must come from a CSPRNG: slugs are what keeps a
+    /// link from being guessed, and keys are secrets.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operating system's generator.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    /// # Panics
+    /// If the operating system has no randomness to give: nothing safe can be made then.
+    #[allow(clippy::expect_used)] // There is no sound way on without randomness.
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system gives no random bytes");
+    }
+}
+
+/// A repeatable sequence (SplitMix64), for tests only: anyone can predict it.
+#[derive(Debug)]
+pub struct SeededEntropy(Mutex<u64>);
+
+impl SeededEntropy {
+    /// The sequence that belongs to `seed`.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(Mutex::new(seed))
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut state = self.0.lock();
+        for chunk in bytes.chunks_mut(8) {
+            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut word = *state;
+            word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(word ^ (word >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// Makes identifiers and secrets out of an [`Entropy`].
+pub trait EntropyExt: Entropy {
+    /// `N` random bytes.
+    fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+
+    /// A UUIDv7 of `at`.
+    fn uuid(&self, at: Timestamp) -> Uuid {
+        uuid_v7(at, &self.bytes())
+    }
+
+    /// A new link's id.
+    fn link_id(&self, at: Timestamp) -> LinkId {
+        LinkId::from_uuid(self.uuid(at))
+    }
+
+    /// A new account's id.
+    fn account_id(&self, at: Timestamp) -> AccountId {
+        AccountId::from_uuid(self.uuid(at))
+    }
+
+    /// A new API key's id.
+    fn api_key_id(&self, at: Timestamp) -> ApiKeyId {
+        ApiKeyId::from_uuid(self.uuid(at))
+    }
+
+    /// A new recorder's id.
+    fn producer_id(&self, at: Timestamp) -> ProducerId {
+        ProducerId::from_uuid(self.uuid(at))
+    }
+}
+
+impl<E: Entropy + ?Sized> EntropyExt for E {}
+
+/// Proposes slugs for links that are created without one.
+pub trait SlugSource: Send + Sync + 'static {
+    /// A slug for the `attempt`-th try (from 0) at one link. The store decides whether it is free;
+    /// a later attempt should draw from a larger space.
+    fn propose(&self, entropy: &dyn Entropy, attempt: u32) -> Slug;
+}
+
+/// Random slugs over an alphabet: never sequential, so that links cannot be enumerated.
+#[derive(Debug, Clone)]
+pub struct RandomSlugs {
+    alphabet: &'static [u8],
+    length: NonZeroU8,
+}
+
+/// After so many collisions at one length the space counts as full and slugs grow by one.
+const TRIES_PER_LENGTH: u32 = 4;
+const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Without 0 O o 1 I l i, which people mistake for one another.
+const DISTINCT: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz";
+
+impl RandomSlugs {
+    /// Slugs of `length` characters (at most 32) of `[0-9A-Za-z]`.
+    #[must_use]
+    pub fn new(length: NonZeroU8) -> Self {
+        Self { alphabet: BASE62, length: length.min(NonZeroU8::new(32).unwrap_or(length)) }
+    }
+
+    /// The same without characters that look alike.
+    #[must_use]
+    pub fn without_look_alikes(self) -> Self {
+        Self { alphabet: DISTINCT, ..self }
+    }
+}
+
+impl Default for RandomSlugs {
+    /// Seven characters: 3.5 × 10¹² slugs.
+    fn default() -> Self {
+        Self { alphabet: BASE62, length: NonZeroU8::new(7).unwrap_or(NonZeroU8::MIN) }
+    }
+}
+
+impl SlugSource for RandomSlugs {
+    fn propose(&self, entropy: &dyn Entropy, attempt: u32) -> Slug {
+        let grown = u32::from(self.length.get()) + attempt / TRIES_PER_LENGTH;
+        let length = usize::try_from(grown).unwrap_or(usize::MAX).min(crate::slug::MAX_LENGTH);
+        // Bytes past the largest multiple of the alphabet are thrown away: no letter is likelier.
+        let fair = 256 - 256 % self.alphabet.len();
+        let mut text = String::with_capacity(length);
+        while text.len() < length {
+            for byte in entropy.bytes::<16>() {
+                let byte = usize::from(byte);
+                if byte < fair && text.len() < length {
+                    text.push(char::from(self.alphabet[byte % self.alphabet.len()]));
+                }
+            }
+        }
+        Slug::generated(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_random_and_grow_when_the_space_fills() {
+        let slugs = RandomSlugs::default();
+        let first = slugs.propose(&SystemEntropy, 0);
+        assert_eq!(first.as_str().len(), 7);
+        assert_ne!(first, slugs.propose(&SystemEntropy, 0));
+        assert_eq!(slugs.propose(&SystemEntropy, TRIES_PER_LENGTH).as_str().len(), 8);
+    }
+
+    #[test]
+    fn every_letter_is_equally_likely() {
+        let entropy = SeededEntropy::new(1);
+        let slugs = RandomSlugs::new(NonZeroU8::new(31).unwrap());
+        let mut seen = [0_u32; 128];
+        for _ in 0..2_000 {
+            for byte in slugs.propose(&entropy, 0).as_str().bytes() {
+                seen[usize::from(byte)] += 1;
+            }
+        }
+        // 62,000 draws over 62 letters: 1,000 each, with a standard deviation of 31.4.
+        for letter in BASE62 {
+            assert!(
+                (800..1_200).contains(&seen[usize::from(*letter)]),
+                "{} {}",
+                *letter as char,
+                seen[usize::from(*letter)]
+            );
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Reading what the analytics sink keeps.
+
+use async_trait::async_trait;
+
+use crate::{error::StoreError, id::LinkId};
+
+/// Of which clicks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Of one link, which need not exist any more.
+    Link(LinkId),
+    /// Of all links, deleted ones included.
+    Global,
+}
+
+/// Into what stretches of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Interval {
+    /// Hours, UTC.
+    Hour,
+    /// Days, UTC.
+    Day,
+}
+
+/// The hours from `from` (inclusive) to `to` (exclusive), counted as [`Timestamp::hour`] counts them.
+///
+/// [`Timestamp::hour`]: crate::Timestamp::hour
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first hour.
+    pub from: i64,
+    /// The hour after the last.
+    pub to: i64,
+}
+
+/// What clicks are broken down by. Consumers may learn more of these; stores keep them by
+/// [`code`](Self::code), so that an older reader passes over what it does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dimension {
+    /// The host of the page that linked, or [`Dimension::NONE`].
+    Referrer,
+    /// The visitor's preferred language (primary subtag, lower case), or [`Dimension::NONE`].
+    Language,
+}
+
+impl Dimension {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Referrer, Self::Language];
+    /// The value of clicks that say nothing about the dimension.
+    pub const NONE: &str = "";
+    /// The value that takes the clicks of a link and day beyond its [`MAX_VALUES`](Self::MAX_VALUES)
+    /// different values.
+    pub const OTHER: &str = "(other)";
+    /// The most different values kept per link, day and dimension, [`OTHER`](Self::OTHER) not counted.
+    pub const MAX_VALUES: usize = 100;
+
+    /// What stands for it in a store.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::Referrer => 1,
+            Self::Language => 2,
+        }
+    }
+}
+
+/// The clicks of one hour or day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point {
+    /// The hour or day, counted from 1970.
+    pub at: i64,
+    /// The clicks.
+    pub clicks: u64,
+}
+
+/// The clicks of one value of a dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// The value; [`Dimension::NONE`] and [`Dimension::OTHER`] are among them.
+    pub value: String,
+    /// The clicks.
+    pub clicks: u64,
+}
+
+/// Reads rollups. Exact: what the sink applied is what is read.
+///
+/// # Contract
+/// Every method is one bounded, indexed query over rollups, never over clicks. Spans are the
+/// caller's to bound: a point is returned only for hours and days that have clicks.
+#[async_trait]
+pub trait AnalyticsReader: Send + Sync {
+    /// All clicks of the scope, ever.
+    async fn total(&self, scope: Scope) -> Result<u64, StoreError>;
+
+    /// The clicks per hour or day within `span`, ascending; empty stretches are left out. Days at
+    /// the ends of the span count only its hours.
+    async fn series(&self, scope: Scope, interval: Interval, span: Span) -> Result<Vec<Point>, StoreError>;
+
+    /// The clicks of a link per value of `by` over the days `from..to` (as [`Timestamp::day`] counts
+    /// them), most first, ties by value, at most `limit`.
+    ///
+    /// [`Timestamp::day`]: crate::Timestamp::day
+    async fn breakdown(
+        &self,
+        link: LinkId,
+        by: Dimension,
+        from: i64,
+        to: i64,
+        limit: u32,
+    ) -> Result<Vec<Share>, StoreError>;
+}

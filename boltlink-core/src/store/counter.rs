@@ -1,0 +1,53 @@
+//! The log of clicks that are not stored yet.
+
+use async_trait::async_trait;
+
+use crate::{
+    click::{BatchId, ClickBatch},
+    error::StoreError,
+    id::LinkId,
+    store::Consumer,
+};
+
+/// Whether a batch is handed to the log for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// For the first time, by its own recorder.
+    First,
+    /// Perhaps not: after an unknown outcome, a reconnect, or out of a journal.
+    Again,
+}
+
+/// The log between recorders and the two [sinks](crate::store::ClickSink), with a view of what it
+/// holds so that totals are live.
+///
+/// # Contract
+///
+/// - **At least once.** A batch that was added is sealed to each consumer again and again until that
+///   consumer settles it. The log may forget (a restart, a failover): the journal sends again.
+///   Correctness needs neither its leases nor its memory, only the sinks' ledgers.
+/// - **The pending view never shows too much.** It is raised only by a [first](Delivery::First)
+///   delivery above the highest sequence seen of its producer, belongs to the log's run, and is
+///   taken down when the totals consumer first seals the batch that raised it. So whoever reads
+///   the stored total *first* and the pending view *then* may see less than was recorded for a
+///   moment, never more.
+/// - A batch is held until both consumers have settled it.
+#[async_trait]
+pub trait CounterStore: Send + Sync {
+    /// Takes a batch. Adding one that the log already holds changes nothing. One atomic step.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the log is away or full; it may hold the batch all the same.
+    /// Send it again later, as [`Delivery::Again`].
+    async fn add(&self, batch: &ClickBatch, delivery: Delivery) -> Result<(), StoreError>;
+
+    /// Clicks of each of these links that no totals consumer has sealed yet, in their order.
+    async fn pending(&self, links: &[LinkId]) -> Result<Vec<u64>, StoreError>;
+
+    /// Leases up to `limit` batches that `consumer` has neither settled nor leased, oldest first,
+    /// whole. A lease that runs out (its holder died) is given anew.
+    async fn seal(&self, consumer: Consumer, limit: usize) -> Result<Vec<ClickBatch>, StoreError>;
+
+    /// Releases batches that `consumer` has dealt with. Unknown ones are ignored.
+    async fn settle(&self, consumer: Consumer, batches: &[BatchId]) -> Result<(), StoreError>;
+}

@@ -1,0 +1,31 @@
+//! The traits that a store implements. Each states its contract; `boltlink_core::testing` (feature
+//! `testing`) is the same contract as code, to be run against every implementation.
+//!
+//! What holds for all of them:
+//!
+//! - **Object-safe and shared.** Used as `Arc<dyn …>` from many tasks at once.
+//! - **Atomic.** A call takes effect whole or not at all, also when its process is killed.
+//! - **Cancellable.** A future that is dropped half-way leaves either nothing or the whole effect.
+//! - **The database arbitrates.** No implementation reads first and then writes on the strength of it
+//!   outside one transaction.
+//! - **[`StoreError::Unavailable`](crate::StoreError::Unavailable)** says that the outcome is unknown
+//!   for calls that write, unless a method says more.
+
+mod analytics;
+mod change;
+mod click;
+mod counter;
+mod key;
+mod limit;
+mod link;
+
+pub use analytics::{AnalyticsReader, Dimension, Interval, Point, Scope, Share, Span};
+pub use change::{Change, ChangeCursor, ChangeLog, Changes};
+pub use click::{Applied, ClickSink, Consumer, LedgerState};
+pub use counter::{CounterStore, Delivery};
+pub use key::KeyStore;
+pub use limit::{Decision, Quota, RateLimiter};
+pub use link::{
+    Fingerprint, Idempotency, IdempotencyKey, Inserted, InvalidCursor, InvalidIdempotencyKey, LinkCursor, LinkFilter,
+    LinkStore,
+};

@@ -1,0 +1,173 @@
+//! Where a short link leads.
+
+use std::fmt;
+
+use http::HeaderValue;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::domain::Domain;
+
+/// The longest target, in bytes, before and after normalisation.
+pub const MAX_LENGTH: usize = 8 * 1024;
+
+/// What targets a service accepts.
+#[derive(Debug, Clone)]
+pub struct TargetRules {
+    /// Schemes, in lower case. Default: `http` and `https`.
+    pub schemes: Vec<String>,
+    /// The service's own hosts: a target there would be a redirect loop, so it is refused.
+    pub own_hosts: Vec<Domain>,
+}
+
+impl Default for TargetRules {
+    fn default() -> Self {
+        Self { schemes: vec!["http".into(), "https".into()], own_hosts: Vec::new() }
+    }
+}
+
+/// An absolute URL as the `url` crate (WHATWG URL) normalises it: ASCII, at most 8 KiB, without
+/// credentials. Always fit for a `Location` header.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetUrl(Box<str>);
+
+/// Why a text is no target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidTarget {
+    /// Over [`MAX_LENGTH`].
+    #[error("must have at most {MAX_LENGTH} bytes")]
+    Length,
+    /// A control character, which the parser would silently drop.
+    #[error("must not contain control characters")]
+    Control,
+    /// No absolute URL.
+    #[error("must be an absolute URL such as https://example.com/page ({0})")]
+    Syntax(#[from] url::ParseError),
+    /// A scheme that is not on the list.
+    #[error("has the scheme '{0}', which is not allowed here")]
+    Scheme(String),
+    /// A user name or a password.
+    #[error("must not contain a user name or password")]
+    Credentials,
+    /// One of the service's own hosts.
+    #[error("points back to this service, which would be a redirect loop")]
+    Loop,
+}
+
+impl TargetUrl {
+    /// Parses and normalises `text`.
+    ///
+    /// # Errors
+    /// Why the service does not accept it.
+    pub fn parse(text: &str, rules: &TargetRules) -> Result<Self, InvalidTarget> {
+        if text.len() > MAX_LENGTH {
+            return Err(InvalidTarget::Length);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(InvalidTarget::Control);
+        }
+        let url = Url::parse(text)?;
+        if !rules.schemes.iter().any(|scheme| scheme == url.scheme()) {
+            return Err(InvalidTarget::Scheme(url.scheme().into()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidTarget::Credentials);
+        }
+        if own(&url, &rules.own_hosts) {
+            return Err(InvalidTarget::Loop);
+        }
+        Self::from_stored(url.as_str()).ok_or(InvalidTarget::Length)
+    }
+
+    /// Takes a target that was parsed before it was stored. `None` if it cannot have been.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Option<Self> {
+        let fits = !text.is_empty() && text.len() <= MAX_LENGTH && text.bytes().all(|b| matches!(b, b' '..=b'~'));
+        fits.then(|| Self(text.into()))
+    }
+
+    /// The URL as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first 8 bytes of its SHA-256: what stores index to find links by target.
+    #[must_use]
+    pub fn hash(&self) -> i64 {
+        let digest = Sha256::digest(self.0.as_bytes());
+        let mut head = [0; 8];
+        head.copy_from_slice(&digest[..8]);
+        i64::from_be_bytes(head)
+    }
+
+    /// The value of the `Location` header, made once when a link is loaded.
+    #[must_use]
+    pub fn location(&self) -> HeaderValue {
+        // Cannot fail: the characters were checked on the way in.
+        HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("/"))
+    }
+}
+
+/// Whether `url` names one of our own hosts, with either scheme and with or without a final dot.
+fn own(url: &Url, hosts: &[Domain]) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let host = host.trim_end_matches('.');
+    hosts.iter().any(|own| match url.port() {
+        None => own.as_str() == host,
+        Some(port) => {
+            own.as_str().rsplit_once(':').is_some_and(|(name, number)| name == host && number == port.to_string())
+        }
+    })
+}
+
+impl fmt::Display for TargetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<TargetUrl, InvalidTarget> {
+        let own = ["go.example.com", "127.0.0.1:5000"].map(|host| host.parse().unwrap());
+        TargetUrl::parse(text, &TargetRules { own_hosts: own.into(), ..TargetRules::default() })
+    }
+
+    #[test]
+    fn normalises() {
+        for (text, target) in [
+            ("HTTPS://Example.COM", "https://example.com/"),
+            ("https://example.com/ä?q=ü#ö", "https://example.com/%C3%A4?q=%C3%BC#%C3%B6"),
+            ("  https://example.com/a/../b ", "https://example.com/b"),
+        ] {
+            assert_eq!(parse(text).unwrap().as_str(), target);
+        }
+    }
+
+    #[test]
+    fn refuses() {
+        for (text, why) in [
+            ("javascript:alert(1)", InvalidTarget::Scheme("javascript".into())),
+            ("https://u:p@example.com/", InvalidTarget::Credentials),
+            ("https://example.com/\r\nSet-Cookie: x", InvalidTarget::Control),
+            ("http://GO.example.com./x", InvalidTarget::Loop),
+            ("http://0x7f.1:5000/x", InvalidTarget::Loop),
+            ("/relative", InvalidTarget::Syntax(url::ParseError::RelativeUrlWithoutBase)),
+        ] {
+            assert_eq!(parse(text), Err(why), "{text}");
+        }
+        assert_eq!(parse(&format!("https://example.com/{}", "x".repeat(MAX_LENGTH))), Err(InvalidTarget::Length));
+        // Grows threefold when it is encoded.
+        assert_eq!(parse(&format!("https://example.com/{}", "ä".repeat(4_000))), Err(InvalidTarget::Length));
+    }
+
+    #[test]
+    fn other_ports_of_our_hosts_are_other_services() {
+        assert!(parse("http://127.0.0.1:8080/").is_ok());
+        assert!(parse("http://go.example.com:8080/").is_ok());
+    }
+}

@@ -1,0 +1,145 @@
+//! Short texts that people attach to links.
+
+use std::{fmt, str::FromStr};
+
+/// Why a text was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidText {
+    /// Longer than the kind of text may be.
+    #[error("must have at most {max} characters")]
+    TooLong {
+        /// The bound, in Unicode characters.
+        max: usize,
+    },
+    /// Nothing, or only white space, where something must stand.
+    #[error("must not be empty")]
+    Empty,
+    /// A control character that has no place in it.
+    #[error("must not contain control characters")]
+    Control,
+    /// Too many of them.
+    #[error("must have at most {max} entries")]
+    TooMany {
+        /// The bound.
+        max: usize,
+    },
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident, $max:literal, $allowed:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The most characters it may have.
+            pub const MAX: usize = $max;
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidText;
+
+            /// Trims white space at both ends.
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let text = text.trim();
+                if text.is_empty() {
+                    return Err(InvalidText::Empty);
+                }
+                if text.chars().count() > $max {
+                    return Err(InvalidText::TooLong { max: $max });
+                }
+                let allowed: fn(char) -> bool = $allowed;
+                if text.chars().any(|c| c.is_control() && !allowed(c)) {
+                    return Err(InvalidText::Control);
+                }
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// What a link is called in lists.
+    Title, 512, |_| false;
+    /// What its owner wants to remember about a link; may have several lines.
+    Note, 4096, |c| matches!(c, '\n' | '\r' | '\t');
+    /// A word to find links by.
+    Tag, 64, |_| false;
+    /// What an API key is called in lists.
+    KeyName, 128, |_| false;
+}
+
+/// Up to 50 different tags, in alphabetical order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Tags(Vec<Tag>);
+
+impl Tags {
+    /// The most tags a link may have.
+    pub const MAX: usize = 50;
+
+    /// Sorts `tags` and drops repetitions.
+    ///
+    /// # Errors
+    /// [`InvalidText::TooMany`] if more than [`Tags::MAX`] are left.
+    pub fn new(mut tags: Vec<Tag>) -> Result<Self, InvalidText> {
+        tags.sort();
+        tags.dedup();
+        if tags.len() > Self::MAX {
+            return Err(InvalidText::TooMany { max: Self::MAX });
+        }
+        Ok(Self(tags))
+    }
+
+    /// The tags.
+    pub fn iter(&self) -> std::slice::Iter<'_, Tag> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Tags {
+    type Item = &'a Tag;
+    type IntoIter = std::slice::Iter<'a, Tag>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_in_characters() {
+        assert!("ä".repeat(512).parse::<Title>().is_ok());
+        assert_eq!("ä".repeat(513).parse::<Title>(), Err(InvalidText::TooLong { max: 512 }));
+        assert_eq!(" \t".parse::<Tag>(), Err(InvalidText::Empty));
+        assert_eq!("a\nb".parse::<Title>(), Err(InvalidText::Control));
+        assert!("a\nb".parse::<Note>().is_ok());
+    }
+
+    #[test]
+    fn tags_are_a_set() {
+        let tags = Tags::new(["b", "a", "b"].map(|t| t.parse().unwrap()).into()).unwrap();
+        assert_eq!(tags.iter().map(Tag::as_str).collect::<Vec<_>>(), ["a", "b"]);
+    }
+}
