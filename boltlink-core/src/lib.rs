@@ -12,6 +12,7 @@ pub mod ledger;
 mod link;
 mod random;
 pub mod rollup;
+mod shortener;
 pub mod slug;
 pub mod store;
 mod stores;
@@ -30,6 +31,7 @@ pub use link::{
     RedirectKind, StoredLink,
 };
 pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy};
+pub use shortener::{AuthError, Error};
 pub use slug::{InvalidSlug, Slug};
 pub use stores::Stores;
 pub use target::{InvalidTarget, TargetRules, TargetUrl};

@@ -35,7 +35,7 @@ pub struct Span {
 
 /// What clicks are broken down by. Consumers may learn more of these; stores keep them by
 /// [`code`](Self::code), so that an older reader passes over what it does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Dimension {
     /// The host of the page that linked, or [`Dimension::NONE`].
