@@ -7,9 +7,12 @@ pub mod click;
 mod domain;
 mod error;
 mod id;
+#[cfg(feature = "journal")]
+pub mod journal;
 mod key;
 pub mod ledger;
 mod link;
+pub mod memory;
 mod random;
 pub mod rollup;
 mod shortener;
@@ -20,6 +23,9 @@ pub mod target;
 mod text;
 mod time;
 mod visit;
+
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use click::{BatchId, Click, ClickBatch, DecodeError, Network, VisitorHash, VisitorKey};
 pub use domain::{Domain, InvalidDomain};

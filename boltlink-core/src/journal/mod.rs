@@ -1,0 +1,1 @@
+//! Keeps clicks on disk until every consumer has stored them.

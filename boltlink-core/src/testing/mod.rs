@@ -1,0 +1,1 @@
+//! The contracts as code: suites that every store runs with one line.
