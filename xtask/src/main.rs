@@ -1,2 +1,55 @@
-//! .
-fn main() {}
+//! Every chore of the repository, the same on every OS: `cargo xtask help`.
+
+mod cargo;
+mod ci;
+mod examples;
+mod test;
+
+use std::{error::Error, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Every chore of the repository, the same on every OS.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Set up what the tests need and run all of them, doctests included.
+    ///
+    /// Nothing has to be installed or started before. Uses cargo-nextest where it is installed, else
+    /// `cargo test`.
+    Test {
+        /// What to hand to the test runner, such as a filter; the doctests are then left out.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Do everything that a change has to pass: format, lints, docs, tests, examples.
+    Ci {
+        /// Go on after a step has failed.
+        #[arg(long)]
+        keep_going: bool,
+    },
+}
+
+/// A chore has done its work, or says what is wrong.
+type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Test { args } if args.is_empty() => test::all(),
+        Chore::Test { args } => test::some(&args),
+        Chore::Ci { keep_going } => ci::run(keep_going),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Runs cargo.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::Result;
+
+/// The packages and features that tests and examples are built with: always these, because cargo
+/// would build the dependencies anew for every other selection. Without `xtask`, because Windows
+/// cannot overwrite a program that is running.
+pub(crate) const WORKSPACE: [&str; 4] = ["--workspace", "--exclude", "xtask", "--all-features"];
+
+/// The directory of the workspace's manifest.
+pub(crate) fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_owned()
+}
+
+/// The cargo that runs this program, to be called with `args` at the root.
+pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+/// Shows the command, runs it and fails if it does.
+pub(crate) fn run(command: &mut Command) -> Result {
+    let shown = show(command);
+    let status = command.status().map_err(|error| format!("`{shown}` could not be started: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{shown}` failed: {status}").into()) }
+}
+
+/// Shows the command, runs it, fails if it does, and returns what it wrote to standard output.
+pub(crate) fn read(command: &mut Command) -> Result<String> {
+    let shown = show(command);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("`{shown}` could not be started: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout)?)
+    } else {
+        Err(format!("`{shown}` failed: {}", output.status).into())
+    }
+}
+
+/// Prints the command as one would type it.
+fn show(command: &Command) -> String {
+    let mut shown = "cargo".to_owned();
+    for arg in command.get_args() {
+        shown.push(' ');
+        shown.push_str(&arg.to_string_lossy());
+    }
+    eprintln!("\n$ {shown}");
+    shown
+}
