@@ -31,13 +31,18 @@ pub use click::{BatchId, Click, ClickBatch, DecodeError, Network, VisitorHash, V
 pub use domain::{Domain, InvalidDomain};
 pub use error::StoreError;
 pub use id::{AccountId, ApiKeyId, ClickId, InvalidId, LinkId, ProducerId};
+#[cfg(feature = "journal")]
+pub use journal::JournalConfig;
 pub use key::{Actor, ApiKey, InvalidKeyToken, KeyDigest, KeyToken};
 pub use link::{
     Field, InvalidLifetime, InvalidMaxVisits, InvalidRedirect, Lifetime, Link, LinkEdit, MaxVisits, NewLink,
     RedirectKind, StoredLink,
 };
 pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy};
-pub use shortener::{AuthError, Error};
+pub use shortener::{
+    AuthError, BuildError, Counters, Created, Durability, Error, GlobalStats, LinkStats, Listing, NewKey, Shortener,
+    ShortenerBuilder, Unacknowledged,
+};
 pub use slug::{InvalidSlug, Slug};
 pub use stores::Stores;
 pub use target::{InvalidTarget, TargetRules, TargetUrl};

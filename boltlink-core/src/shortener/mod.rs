@@ -1,5 +1,167 @@
 //! The engine that an embedder or a server drives.
+//!
+//! One file per concern: [`links`] (making, reading, changing), [`visits`] (the hot path, with `cache`
+//! and `gate`), [`keys`], [`stats`]; and behind them what runs on its own: `recorder` and `commit` make
+//! batches of clicks, `spool` journals them, `delivery` carries them to the log, `pipeline` makes them
+//! take effect, `keeper` releases journals and adopts those of the dead, `watcher` follows changes.
 
+mod backoff;
+mod builder;
+mod cache;
+mod commit;
+mod counters;
+mod delivery;
 mod error;
+mod gate;
+mod keeper;
+mod keys;
+mod links;
+mod pipeline;
+mod recorder;
+mod spool;
+mod stats;
+mod visits;
+mod watcher;
 
+use std::{fmt, sync::Arc, time::Duration};
+
+use cache::LoadingCache;
+use counters::Counts;
+use gate::{Gate, LinkKey};
+use parking_lot::Mutex;
+use recorder::Recorder;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    id::ApiKeyId,
+    key::ApiKey,
+    random::{Entropy, SlugSource},
+    stores::Stores,
+    time::{Clock, Timestamp},
+};
+
+pub use builder::{BuildError, Durability, ShortenerBuilder, Unacknowledged};
+pub use counters::Counters;
 pub use error::{AuthError, Error};
+pub use keys::NewKey;
+pub use links::{Created, Listing};
+pub use stats::{GlobalStats, LinkStats};
+
+/// Makes links, follows them and counts who does, on whatever stores it was given.
+///
+/// Cloning shares the engine. Background tasks need a tokio runtime, which may have one thread.
+/// Call [`shutdown`](Self::shutdown) before the program ends: dropping it keeps clicks in the journal at
+/// best, and without a journal loses those that are not stored yet.
+#[derive(Clone)]
+pub struct Shortener(Arc<Engine>);
+
+struct Engine {
+    stores: Stores,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    slugs: Arc<dyn SlugSource>,
+    links: Arc<LoadingCache<LinkKey, Arc<Gate>>>,
+    keys: Arc<LoadingCache<ApiKeyId, Arc<ApiKey>>>,
+    /// `None` in a shortener that takes no clicks.
+    recorder: Option<Recorder>,
+    counts: Arc<Counts>,
+    durability: Durability,
+    unacknowledged: Unacknowledged,
+    ack_timeout: Duration,
+    store_timeout: Duration,
+    tasks: Mutex<Tasks>,
+}
+
+/// What runs in the background, in the order in which it is stopped.
+#[derive(Default)]
+struct Tasks(Vec<Stage>);
+
+struct Stage {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Shortener {
+    /// Begins with everything in memory and nothing journaled; see [`ShortenerBuilder`].
+    #[must_use]
+    pub fn builder() -> ShortenerBuilder {
+        ShortenerBuilder::default()
+    }
+
+    /// The time by the shortener's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.0.counts.read()
+    }
+
+    /// Whether the link store answers.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Internal`], with what it says.
+    pub async fn check_store(&self) -> Result<(), Error> {
+        Ok(self.0.within(self.0.stores.links.ping()).await?)
+    }
+
+    /// Stops in order: the recorder, the way to the log, the consumers. When it returns, every click
+    /// that was recorded is stored, or in the journal if a store is away. Without a journal it goes on
+    /// trying for as long as a store is away: bound the wait if you have to.
+    ///
+    /// May be called twice; later calls return at once. Stop taking visits first: clicks that come now
+    /// end up in `clicks_lost`.
+    pub async fn shutdown(&self) {
+        if self.0.recorder.is_some() {
+            let engine = self.0.clone();
+            // The thread's last group waits for the disk.
+            let stopped = tokio::task::spawn_blocking(move || {
+                if let Some(recorder) = &engine.recorder {
+                    recorder.stop();
+                }
+            });
+            if let Err(error) = stopped.await {
+                tracing::error!(%error, "the click recorder did not stop in order");
+            }
+        }
+        let stages = std::mem::take(&mut self.0.tasks.lock().0);
+        for stage in stages {
+            stage.stop.send_replace(true);
+            for task in stage.tasks {
+                if let Err(error) = task.await {
+                    tracing::error!(%error, "a background task did not stop in order");
+                }
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Bounds the wait for a store that hangs.
+    async fn within<T>(
+        &self,
+        call: impl Future<Output = Result<T, crate::StoreError>>,
+    ) -> Result<T, crate::StoreError> {
+        match tokio::time::timeout(self.store_timeout, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(crate::StoreError::unavailable("the store took too long to answer")),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for stage in &self.tasks.get_mut().0 {
+            stage.stop.send_replace(true);
+        }
+    }
+}
+
+impl fmt::Debug for Shortener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shortener").field("durability", &self.0.durability).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,322 @@
+//! Putting a shortener together.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{Notify, watch};
+
+use super::{
+    Engine, Shortener, Stage, Tasks,
+    cache::LoadingCache,
+    commit::{Committer, Parts},
+    counters::Counts,
+    delivery::{Delivery, Outbox},
+    keeper::Keeper,
+    pipeline::Pipeline,
+    recorder::Recorder,
+    spool::Spool,
+    watcher::Watcher,
+};
+use crate::{
+    error::StoreError,
+    random::{Entropy, EntropyExt, RandomSlugs, SlugSource, SystemEntropy},
+    store::Consumer,
+    stores::Stores,
+    time::{Clock, SystemClock},
+};
+
+/// When a redirect is answered, relative to its click being safe.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// At once. A `kill -9` loses at most one group (2 ms or 512 clicks) per core; a clean stop or a
+    /// store that is away loses nothing, as long as the journal has room.
+    #[default]
+    Buffered,
+    /// After the click is synced to the journal's disk. A `kill -9` loses no answered click.
+    Acknowledged,
+}
+
+/// What becomes of a visit whose click could not be made durable in time
+/// (in [`Durability::Acknowledged`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unacknowledged {
+    /// It is refused as [`Error::Unavailable`](super::Error::Unavailable).
+    #[default]
+    Refuse,
+    /// It is redirected, and counted in `clicks_unacknowledged`.
+    Redirect,
+}
+
+/// Why a shortener could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A click can only be acknowledged once something durable has it.
+    #[error("acknowledged durability needs a journal: give one, or use buffered durability")]
+    NoJournal,
+    /// A store could not be read.
+    #[error("cannot start: {0}")]
+    Store(#[from] StoreError),
+    /// The journal's directory cannot be used.
+    #[error("cannot use the journal in {dir}: {source}")]
+    Journal {
+        /// The directory.
+        dir: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The operating system gives no thread.
+    #[error("cannot start the click recorder: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Settings of a [`Shortener`]; each has a default.
+pub struct ShortenerBuilder {
+    stores: Option<Stores>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    slugs: Arc<dyn SlugSource>,
+    durability: Durability,
+    unacknowledged: Unacknowledged,
+    #[cfg(feature = "journal")]
+    journal: Option<crate::journal::JournalConfig>,
+    flush_interval: Duration,
+    ack_timeout: Duration,
+    store_timeout: Duration,
+    cache_bytes: u64,
+    secret: Option<[u8; 32]>,
+    consumers: bool,
+}
+
+impl Default for ShortenerBuilder {
+    fn default() -> Self {
+        Self {
+            stores: None,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            slugs: Arc::new(RandomSlugs::default()),
+            durability: Durability::default(),
+            unacknowledged: Unacknowledged::default(),
+            #[cfg(feature = "journal")]
+            journal: None,
+            flush_interval: Duration::from_millis(500),
+            ack_timeout: Duration::from_secs(1),
+            store_timeout: Duration::from_secs(10),
+            cache_bytes: 64 << 20,
+            secret: None,
+            consumers: true,
+        }
+    }
+}
+
+impl ShortenerBuilder {
+    /// Where everything lives. Default: in memory.
+    #[must_use]
+    pub fn stores(mut self, stores: Stores) -> Self {
+        self.stores = Some(stores);
+        self
+    }
+
+    /// What tells the time. Default: the machine's clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// What identifiers, slugs and keys are made of. Default: the operating system's generator.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// What proposes slugs. Default: 7 random characters of `[0-9A-Za-z]`.
+    #[must_use]
+    pub fn slugs(mut self, slugs: Arc<dyn SlugSource>) -> Self {
+        self.slugs = slugs;
+        self
+    }
+
+    /// When redirects are answered. Default: [`Durability::Buffered`].
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// What becomes of visits that cannot be acknowledged. Default: refused.
+    #[must_use]
+    pub fn unacknowledged(mut self, unacknowledged: Unacknowledged) -> Self {
+        self.unacknowledged = unacknowledged;
+        self
+    }
+
+    /// Keeps clicks on disk until they are stored. Default: they are in memory only.
+    #[cfg(feature = "journal")]
+    #[must_use]
+    pub fn journal(mut self, journal: crate::journal::JournalConfig) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// How long clicks are gathered before they are stored. Longer is cheaper. Default: 500 ms.
+    #[must_use]
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flush_interval = interval;
+        self
+    }
+
+    /// How long an acknowledged visit waits for its click to be durable. Default: 1 s.
+    #[must_use]
+    pub fn ack_timeout(mut self, timeout: Duration) -> Self {
+        self.ack_timeout = timeout;
+        self
+    }
+
+    /// How long a store may take to answer a look-up before it counts as unavailable. Default: 10 s.
+    #[must_use]
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
+    /// Memory for cached links, roughly. Default: 64 MiB, about 150,000 links.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// The key of visitor hashes. Default: the store's own, made at its first start.
+    #[must_use]
+    pub fn secret(mut self, secret: [u8; 32]) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Whether it takes clicks, and runs what stores them. `false` suits a short-lived program beside a
+    /// server, which only reads and writes links: visits are then refused. Default: true.
+    #[must_use]
+    pub fn consumers(mut self, consumers: bool) -> Self {
+        self.consumers = consumers;
+        self
+    }
+
+    /// Builds the shortener and starts its background tasks on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing is left running then.
+    pub async fn build(self) -> Result<Shortener, BuildError> {
+        let stores = self.stores.clone().unwrap_or_else(|| Stores::in_memory(self.clock.clone()));
+        let head = stores.changes.head().await?;
+        let counts = Arc::new(Counts::default());
+        let links = Arc::new(LoadingCache::new(self.cache_bytes, self.store_timeout));
+        let keys = Arc::new(LoadingCache::new(1 << 20, self.store_timeout));
+
+        let mut tasks = Tasks::default();
+        let mut recorder = None;
+        if self.consumers {
+            recorder = Some(self.start_clicks(&stores, &counts, &mut tasks).await?);
+            let (stop, stopped) = watch::channel(false);
+            let watcher = Watcher {
+                log: stores.changes.clone(),
+                clock: self.clock.clone(),
+                links: links.clone(),
+                keys: keys.clone(),
+            };
+            tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(watcher.run(head, stopped))] });
+        }
+        Ok(Shortener(Arc::new(Engine {
+            stores,
+            clock: self.clock,
+            entropy: self.entropy,
+            slugs: self.slugs,
+            links,
+            keys,
+            recorder,
+            counts,
+            durability: self.durability,
+            unacknowledged: self.unacknowledged,
+            ack_timeout: self.ack_timeout,
+            store_timeout: self.store_timeout,
+            tasks: parking_lot::Mutex::new(tasks),
+        })))
+    }
+
+    /// Starts the way of a click: recorder, delivery, consumers, keeper; they are stopped in this order.
+    async fn start_clicks(
+        &self,
+        stores: &Stores,
+        counts: &Arc<Counts>,
+        tasks: &mut Tasks,
+    ) -> Result<Recorder, BuildError> {
+        let secret = match self.secret {
+            Some(secret) => secret,
+            None => stores.keys.server_secret(self.entropy.bytes()).await?,
+        };
+        let spool = Arc::new(self.open_spool()?);
+        let durable = self.durability == Durability::Acknowledged;
+        if durable && !spool.keeps() {
+            return Err(BuildError::NoJournal);
+        }
+        let outbox = Arc::new(Outbox::new(counts.clone()));
+        let recorder = Recorder::start(Committer::new(Parts {
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            secret,
+            spool: spool.clone(),
+            outbox: outbox.clone(),
+            counts: counts.clone(),
+            durable,
+        }))
+        .map_err(BuildError::Thread)?;
+
+        let delivery = Arc::new(Delivery::new(outbox, stores.log.clone(), {
+            let spool = spool.clone();
+            move |producer| spool.find(producer)
+        }));
+        let (stop, stopped) = watch::channel(false);
+        tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(delivery.clone().run(stopped))] });
+
+        let settled = Arc::new(Notify::new());
+        let (stop, stopped) = watch::channel(false);
+        let consumers = [
+            (Consumer::Totals, &stores.totals, self.flush_interval),
+            // Nobody watches rollups live, and the longer a group the cheaper: every second interval.
+            (Consumer::Analytics, &stores.analytics, self.flush_interval * 2),
+        ];
+        let consumers = consumers.map(|(consumer, sink, interval)| {
+            let pipeline = Pipeline {
+                consumer,
+                sink: sink.clone(),
+                log: stores.log.clone(),
+                interval,
+                settled: settled.clone(),
+                counts: counts.clone(),
+                kept: spool.keeps(),
+            };
+            tokio::spawn(pipeline.run(stopped.clone()))
+        });
+        tasks.0.push(Stage { stop, tasks: consumers.into() });
+
+        if spool.keeps() {
+            let (stop, stopped) = watch::channel(false);
+            let sinks = [stores.totals.clone(), stores.analytics.clone()];
+            let keeper = Keeper { spool, sinks, delivery, settled };
+            tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(keeper.run(stopped))] });
+        }
+        Ok(recorder)
+    }
+
+    #[cfg(feature = "journal")]
+    fn open_spool(&self) -> Result<Spool, BuildError> {
+        let Some(config) = &self.journal else { return Ok(Spool::none()) };
+        Spool::open(config).map_err(|source| BuildError::Journal { dir: config.dir.display().to_string(), source })
+    }
+
+    #[cfg(not(feature = "journal"))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // The twin of the one above.
+    fn open_spool(&self) -> Result<Spool, BuildError> {
+        Ok(Spool::none())
+    }
+}

@@ -1,0 +1,53 @@
+//! What happened so far, for operators.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Numbers since the start, as of one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Clicks put into batches.
+    pub clicks_recorded: u64,
+    /// Clicks that every bound was full for: redirected, but never to be counted.
+    pub clicks_lost: u64,
+    /// Clicks that were redirected although nothing durable took them in time.
+    pub clicks_unacknowledged: u64,
+    /// Batches that a store refused for good and that wait for an operator in its quarantine.
+    pub batches_set_aside: u64,
+}
+
+/// The same, being counted. All off the redirect's path.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    recorded: AtomicU64,
+    lost: AtomicU64,
+    unacknowledged: AtomicU64,
+    set_aside: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn recorded(&self, clicks: usize) {
+        self.recorded.fetch_add(clicks as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn lost(&self, clicks: usize) {
+        self.lost.fetch_add(clicks as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn unacknowledged(&self) {
+        self.unacknowledged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_aside(&self, batches: u64) {
+        self.set_aside.fetch_add(batches, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Counters {
+        Counters {
+            clicks_recorded: self.recorded.load(Ordering::Relaxed),
+            clicks_lost: self.lost.load(Ordering::Relaxed),
+            clicks_unacknowledged: self.unacknowledged.load(Ordering::Relaxed),
+            batches_set_aside: self.set_aside.load(Ordering::Relaxed),
+        }
+    }
+}

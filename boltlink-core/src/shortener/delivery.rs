@@ -1,0 +1,224 @@
+//! Carries batches from the recorder, and out of journals, to the log.
+
+use std::{
+    collections::VecDeque,
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+use super::{backoff::Backoff, counters::Counts, spool::SpoolLog};
+use crate::{
+    click::ClickBatch,
+    error::StoreError,
+    id::ProducerId,
+    store::{CounterStore, Delivery as Sent},
+};
+
+/// Clicks held in memory while the log does not take them.
+const CAPACITY: usize = 1 << 18;
+/// Batches read from a journal at a time.
+const CHUNK: usize = 256;
+
+/// Batches on their way to the log, oldest first.
+///
+/// Bounded: when it is full the oldest go. Those that a journal keeps are read from there later;
+/// the others are lost, and counted as such.
+pub(super) struct Outbox {
+    queue: Mutex<Queue>,
+    arrived: Notify,
+    /// Whether nobody empties it any more.
+    closed: AtomicBool,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Queue {
+    batches: VecDeque<Waiting>,
+    clicks: usize,
+    /// Sequences of one producer each, to be read from its journal.
+    skipped: Vec<(ProducerId, RangeInclusive<u64>)>,
+}
+
+struct Waiting {
+    batch: ClickBatch,
+    kept: bool,
+    sent: bool,
+}
+
+impl Outbox {
+    pub(super) fn new(counts: Arc<Counts>) -> Self {
+        Self { queue: Mutex::default(), arrived: Notify::new(), closed: AtomicBool::new(false), counts }
+    }
+
+    /// Takes a batch, of which `kept` says whether a journal has it.
+    pub(super) fn push(&self, batch: ClickBatch, kept: bool) {
+        if self.closed.load(Ordering::Acquire) {
+            if !kept {
+                self.counts.lost(batch.len());
+            }
+            return;
+        }
+        {
+            let mut queue = self.queue.lock();
+            queue.clicks += batch.len();
+            queue.batches.push_back(Waiting { batch, kept, sent: false });
+            while queue.clicks > CAPACITY {
+                let Some(oldest) = queue.batches.pop_front() else { break };
+                queue.clicks -= oldest.batch.len();
+                if oldest.kept {
+                    queue.skip(&oldest.batch);
+                } else if !oldest.sent {
+                    self.counts.lost(oldest.batch.len());
+                }
+            }
+        }
+        self.arrived.notify_one();
+    }
+
+    /// The oldest batch, and whether it was sent before; from now on it was.
+    fn front(&self) -> Option<(ClickBatch, bool)> {
+        let mut queue = self.queue.lock();
+        let front = queue.batches.front_mut()?;
+        let sent = std::mem::replace(&mut front.sent, true);
+        Some((front.batch.clone(), sent))
+    }
+
+    /// Drops the batch that was at the front, if it still is there.
+    fn delivered(&self, batch: &ClickBatch) {
+        let mut queue = self.queue.lock();
+        if queue.batches.front().is_some_and(|front| front.batch.id() == batch.id()) {
+            queue.batches.pop_front();
+            queue.clicks -= batch.len();
+        }
+    }
+
+    /// Whether something waits that is nowhere else.
+    fn has_unkept(&self) -> bool {
+        self.queue.lock().batches.iter().any(|waiting| !waiting.kept)
+    }
+}
+
+impl Queue {
+    fn skip(&mut self, batch: &ClickBatch) {
+        let id = batch.id();
+        match self.skipped.last_mut() {
+            Some((producer, range)) if *producer == id.producer && range.end() + 1 == id.sequence => {
+                *range = *range.start()..=id.sequence;
+            }
+            _ => self.skipped.push((id.producer, id.sequence..=id.sequence)),
+        }
+    }
+}
+
+/// Journaled batches to be sent to the log (again).
+struct Backlog {
+    log: SpoolLog,
+    left: RangeInclusive<u64>,
+}
+
+/// The task that empties the outbox, and then journals of the dead.
+pub(super) struct Delivery {
+    outbox: Arc<Outbox>,
+    log: Arc<dyn CounterStore>,
+    backlog: Mutex<VecDeque<Backlog>>,
+    find: Box<dyn Fn(ProducerId) -> Option<SpoolLog> + Send + Sync>,
+    /// Whether the log took what it was given last.
+    taking: AtomicBool,
+}
+
+impl Delivery {
+    /// `find` tells the journal of a producer.
+    pub(super) fn new(
+        outbox: Arc<Outbox>,
+        log: Arc<dyn CounterStore>,
+        find: impl Fn(ProducerId) -> Option<SpoolLog> + Send + Sync + 'static,
+    ) -> Self {
+        let backlog = Mutex::default();
+        Self { outbox, log, backlog, find: Box::new(find), taking: AtomicBool::new(true) }
+    }
+
+    /// Sends all that a journal holds.
+    pub(super) fn replay(&self, log: SpoolLog) {
+        self.backlog.lock().push_back(Backlog { log, left: 1..=u64::MAX });
+        self.outbox.arrived.notify_one();
+    }
+
+    /// Runs until `stop` says so and everything is delivered, or cannot be but is in a journal.
+    pub(super) async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        self.deliver(stop).await;
+        self.outbox.closed.store(true, Ordering::Release);
+    }
+
+    async fn deliver(&self, mut stop: watch::Receiver<bool>) {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.step().await {
+                Ok(true) => {
+                    self.taking.store(true, Ordering::Relaxed);
+                    backoff.reset();
+                }
+                Ok(false) if *stop.borrow() => return,
+                Ok(false) => {
+                    tokio::select! {
+                        () = self.outbox.arrived.notified() => {}
+                        _ = stop.wait_for(|stop| *stop) => {}
+                    }
+                }
+                Err(error) => {
+                    if *stop.borrow() && !self.outbox.has_unkept() {
+                        return;
+                    }
+                    if self.taking.swap(false, Ordering::Relaxed) {
+                        tracing::warn!(%error, "the click log takes nothing; clicks wait");
+                    }
+                    tokio::time::sleep(backoff.next()).await;
+                }
+            }
+        }
+    }
+
+    /// Delivers what comes next; false if there is nothing.
+    async fn step(&self) -> Result<bool, StoreError> {
+        if let Some((batch, sent)) = self.outbox.front() {
+            self.log.add(&batch, if sent { Sent::Again } else { Sent::First }).await?;
+            self.outbox.delivered(&batch);
+            return Ok(true);
+        }
+        let skipped = std::mem::take(&mut self.outbox.queue.lock().skipped);
+        for (producer, left) in skipped {
+            if let Some(log) = (self.find)(producer) {
+                self.backlog.lock().push_back(Backlog { log, left });
+            }
+        }
+        let next = self.backlog.lock().front().map(|backlog| (backlog.log.clone(), backlog.left.clone()));
+        let Some((log, left)) = next else { return Ok(false) };
+        let batches = log.read(*left.start(), CHUNK).await;
+        let mut done = left.start().saturating_sub(1);
+        for batch in batches.iter().take_while(|batch| left.contains(&batch.id().sequence)) {
+            let sent = self.log.add(batch, Sent::Again).await;
+            if sent.is_ok() {
+                done = batch.id().sequence;
+            }
+            self.advance(done);
+            sent?;
+        }
+        // Nothing more to read: the rest of the range was released meanwhile, or never came to be.
+        if done < *left.start() || done >= *left.end() {
+            self.backlog.lock().pop_front();
+        }
+        Ok(true)
+    }
+
+    /// Notes how far the first backlog is delivered.
+    fn advance(&self, done: u64) {
+        if let Some(backlog) = self.backlog.lock().front_mut() {
+            backlog.left = (done + 1).max(*backlog.left.start())..=*backlog.left.end();
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Making, reading and changing links.
+
+use super::{Error, Shortener, gate::LinkKey};
+use crate::{
+    domain::Domain,
+    error::StoreError,
+    id::LinkId,
+    key::Actor,
+    link::{Link, LinkEdit, NewLink, StoredLink},
+    random::EntropyExt,
+    store::{Fingerprint, Idempotency, IdempotencyKey, Inserted, LinkCursor, LinkFilter},
+    target::TargetUrl,
+};
+
+/// How often a random slug is drawn anew before giving up. Slugs grow meanwhile, so that this is
+/// only reached where the slug source is broken.
+const SLUG_TRIES: u32 = 64;
+/// How often an edit without a stated version is tried against others' edits.
+const EDIT_TRIES: u32 = 16;
+
+/// A page of links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The links, newest first.
+    pub links: Vec<StoredLink>,
+    /// Where the next page begins; `None` on the last one.
+    pub next: Option<LinkCursor>,
+}
+
+/// The answer to a creation with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The link.
+    pub link: StoredLink,
+    /// Whether an earlier request with the key had made it.
+    pub replayed: bool,
+}
+
+impl Shortener {
+    /// Makes a link that belongs to the actor's account.
+    ///
+    /// # Errors
+    /// [`Error::SlugTaken`] if a slug was asked for and is taken; [`Error::Unavailable`]: it may
+    /// have been made.
+    pub async fn create(&self, actor: &Actor, new: NewLink) -> Result<StoredLink, Error> {
+        self.insert(actor, new, None).await.map(|created| created.link)
+    }
+
+    /// The same, but a repetition of the request (equal `key`, `fingerprint` and account, within 24
+    /// hours, in parallel too) gets the link that the first one made.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); [`Error::KeyReused`] if the fingerprint is another,
+    /// [`Error::ReplayedDeleted`] if that link is deleted by now.
+    pub async fn create_once(
+        &self,
+        actor: &Actor,
+        new: NewLink,
+        key: IdempotencyKey,
+        fingerprint: Fingerprint,
+    ) -> Result<Created, Error> {
+        let once = Idempotency { owner: actor.account(), key, fingerprint, at: self.now() };
+        self.insert(actor, new, Some(once)).await
+    }
+
+    async fn insert(&self, actor: &Actor, new: NewLink, once: Option<Idempotency>) -> Result<Created, Error> {
+        let drawn = new.slug.is_none();
+        for attempt in 0..SLUG_TRIES {
+            let link = self.describe(actor, &new, attempt);
+            match self.0.within(self.0.stores.links.insert(&link, once.as_ref())).await? {
+                Inserted::Created => {
+                    self.forget(&link);
+                    return Ok(Created { link: StoredLink { link, clicks: 0, taken: 0 }, replayed: false });
+                }
+                Inserted::SlugTaken if drawn => {}
+                Inserted::SlugTaken => return Err(Error::SlugTaken),
+                Inserted::KeyReused => return Err(Error::KeyReused),
+                Inserted::Replayed(id) => {
+                    let link = self.0.within(self.0.stores.links.by_id(id)).await?.ok_or(Error::ReplayedDeleted)?;
+                    return Ok(Created { link: self.live(link).await?, replayed: true });
+                }
+            }
+        }
+        Err(Error::Internal(StoreError::backend("no free slug was drawn; use longer slugs")))
+    }
+
+    /// Makes many links in one transaction; each succeeds or fails by itself, in order.
+    ///
+    /// # Errors
+    /// If the store is away: then some of them may have been made.
+    pub async fn create_many(&self, actor: &Actor, new: Vec<NewLink>) -> Result<Vec<Result<StoredLink, Error>>, Error> {
+        let mut answers: Vec<Option<Result<StoredLink, Error>>> = new.iter().map(|_| None).collect();
+        for attempt in 0..SLUG_TRIES {
+            let open: Vec<usize> = (0..new.len()).filter(|&at| answers[at].is_none()).collect();
+            if open.is_empty() {
+                break;
+            }
+            let links: Vec<Link> = open.iter().map(|&at| self.describe(actor, &new[at], attempt)).collect();
+            let inserted = self.0.stores.links.insert_many(&links).await?;
+            for ((at, link), inserted) in open.into_iter().zip(links).zip(inserted) {
+                match inserted {
+                    Inserted::Created => {
+                        self.forget(&link);
+                        answers[at] = Some(Ok(StoredLink { link, clicks: 0, taken: 0 }));
+                    }
+                    Inserted::SlugTaken if new[at].slug.is_none() => {}
+                    _ => answers[at] = Some(Err(Error::SlugTaken)),
+                }
+            }
+        }
+        let full = || Err(Error::Internal(StoreError::backend("no free slug was drawn; use longer slugs")));
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(full)).collect())
+    }
+
+    fn describe(&self, actor: &Actor, new: &NewLink, attempt: u32) -> Link {
+        let now = self.now();
+        let created_at = new.created_at.unwrap_or(now);
+        Link {
+            id: self.0.entropy.link_id(now),
+            owner: actor.account(),
+            domain: new.domain.clone(),
+            slug: new.slug.clone().unwrap_or_else(|| self.0.slugs.propose(&*self.0.entropy, attempt)),
+            target: new.target.clone(),
+            title: new.title.clone(),
+            note: new.note.clone(),
+            tags: new.tags.clone(),
+            redirect: new.redirect,
+            lifetime: new.lifetime,
+            max_visits: new.max_visits,
+            enabled: new.enabled,
+            created_at,
+            updated_at: created_at,
+            version: 1,
+        }
+    }
+
+    /// The link, with its clicks as of now: those stored, and those on their way.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also if the actor may not see it.
+    pub async fn find(&self, actor: &Actor, id: LinkId) -> Result<StoredLink, Error> {
+        let link = self.own(actor, id).await?;
+        self.live(link).await
+    }
+
+    /// The link of a slug, likewise.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also if the actor may not see it.
+    pub async fn find_slug(&self, actor: &Actor, domain: &Domain, slug: &crate::Slug) -> Result<StoredLink, Error> {
+        let link = self.0.within(self.0.stores.links.by_slug(domain, slug)).await?;
+        self.live(link.filter(|link| actor.may_see(link.link.owner)).ok_or(Error::NotFound { what: "link" })?).await
+    }
+
+    /// The oldest link of the actor's account under `domain` to exactly this target.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn find_target(
+        &self,
+        actor: &Actor,
+        domain: &Domain,
+        target: &TargetUrl,
+    ) -> Result<Option<StoredLink>, Error> {
+        let found = self.0.stores.links.by_target(actor.account(), domain, target, 1);
+        match self.0.within(found).await?.pop() {
+            Some(link) => self.live(link).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Changes a link; with `if_version` only at that version. Shows here at once, and on other
+    /// processes within a second.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Stale`]; [`Error::SlugTaken`]; [`Error::Lifetime`] if it would
+    /// end before it begins.
+    pub async fn edit(
+        &self,
+        actor: &Actor,
+        id: LinkId,
+        edit: LinkEdit,
+        if_version: Option<u64>,
+    ) -> Result<StoredLink, Error> {
+        let mut tries = 0;
+        loop {
+            let before = self.own(actor, id).await?.link;
+            let current = before.version;
+            if if_version.is_some_and(|version| version != current) {
+                return Err(Error::Stale { current });
+            }
+            let old = before.clone();
+            let after = edit.clone().apply(before, self.now())?;
+            match self.0.within(self.0.stores.links.update(&after, current)).await {
+                Ok(link) => {
+                    self.forget(&old);
+                    self.forget(&after);
+                    return self.live(link).await;
+                }
+                // Somebody else was quicker: the edit says what is to change, not from what.
+                Err(StoreError::VersionMismatch { .. }) if if_version.is_none() && tries < EDIT_TRIES => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Deletes a link; with `if_version` only at that version. Its slug is free again, its rollups stay.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Stale`].
+    pub async fn delete(&self, actor: &Actor, id: LinkId, if_version: Option<u64>) -> Result<(), Error> {
+        let link = self.own(actor, id).await?.link;
+        self.0.within(self.0.stores.links.delete(id, if_version)).await?;
+        self.forget(&link);
+        Ok(())
+    }
+
+    /// Up to `limit` links that the actor may see, newest first, after `after`.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        domain: Option<Domain>,
+        after: Option<LinkCursor>,
+        limit: u32,
+    ) -> Result<Listing, Error> {
+        let owner = (!actor.sees_all()).then(|| actor.account());
+        let filter = LinkFilter { owner, domain };
+        // One more than asked for tells whether there is a next page.
+        let more = limit.saturating_add(1);
+        let mut links = self.0.within(self.0.stores.links.list(&filter, after, more)).await?;
+        let mut next = None;
+        if links.len() > limit as usize {
+            links.truncate(limit as usize);
+            next = links.last().map(|last| LinkCursor::from(&last.link));
+        }
+        let ids: Vec<LinkId> = links.iter().map(|link| link.link.id).collect();
+        for (link, pending) in links.iter_mut().zip(self.pending(&ids).await) {
+            link.clicks += pending;
+        }
+        Ok(Listing { links, next })
+    }
+
+    /// The link as stored, if the actor may see it.
+    pub(super) async fn own(&self, actor: &Actor, id: LinkId) -> Result<StoredLink, Error> {
+        let link = self.0.within(self.0.stores.links.by_id(id)).await?;
+        link.filter(|link| actor.may_see(link.link.owner)).ok_or(Error::NotFound { what: "link" })
+    }
+
+    /// Adds what is on its way to what is stored. Read in this order the sum never says too much.
+    pub(super) async fn live(&self, mut link: StoredLink) -> Result<StoredLink, Error> {
+        link.clicks += self.pending(&[link.link.id]).await.first().copied().unwrap_or(0);
+        Ok(link)
+    }
+
+    /// Clicks on their way. A log that is away hides some clicks for a while; no reason to refuse.
+    async fn pending(&self, ids: &[LinkId]) -> Vec<u64> {
+        match self.0.within(self.0.stores.log.pending(ids)).await {
+            Ok(pending) => pending,
+            Err(error) => {
+                tracing::debug!(%error, "no pending clicks");
+                vec![0; ids.len()]
+            }
+        }
+    }
+
+    /// Drops what the cache has of the link's slug, without waiting for the change log.
+    fn forget(&self, link: &Link) {
+        self.0.links.evict(&LinkKey { domain: link.domain.clone(), slug: link.slug.clone() });
+    }
+}

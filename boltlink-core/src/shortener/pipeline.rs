@@ -1,0 +1,142 @@
+//! The consumers: they take batches from the log, make them take effect, and release them.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::sync::{Notify, watch};
+
+use super::{backoff::Backoff, counters::Counts};
+use crate::{
+    click::{BatchId, ClickBatch},
+    error::StoreError,
+    store::{ClickSink, Consumer, CounterStore},
+};
+
+/// Batches applied in one transaction at most.
+const LIMIT: usize = 1024;
+/// A batch that a sink refuses this often is set aside.
+const ATTEMPTS: u32 = 3;
+
+/// One consumer: its sink, and the log it drains.
+pub(super) struct Pipeline {
+    pub(super) consumer: Consumer,
+    pub(super) sink: Arc<dyn ClickSink>,
+    pub(super) log: Arc<dyn CounterStore>,
+    pub(super) interval: Duration,
+    /// Told when something was settled.
+    pub(super) settled: Arc<Notify>,
+    pub(super) counts: Arc<Counts>,
+    /// Whether a journal has what the log has, so that stopping may leave it there.
+    pub(super) kept: bool,
+}
+
+impl Pipeline {
+    /// Runs until `stop` says so and the log is drained, or cannot be but a journal has it all.
+    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut backoff = Backoff::default();
+        let mut refused = HashMap::new();
+        loop {
+            let stopping = *stop.borrow();
+            match self.drain(&stop, &mut backoff, &mut refused).await {
+                Ok(()) if stopping => return,
+                Err(_) if stopping && self.kept => return,
+                Ok(()) => {
+                    // Long groups are cheap groups: everything of this interval goes in one transaction.
+                    let _ = tokio::time::timeout(self.interval, stop.wait_for(|stop| *stop)).await;
+                }
+                Err(error) => {
+                    tracing::warn!(consumer = ?self.consumer, %error, "cannot read the click log; trying again");
+                    pause(&mut stop, backoff.next()).await;
+                }
+            }
+        }
+    }
+
+    /// Applies and settles until the log has nothing left.
+    async fn drain(
+        &self,
+        stop: &watch::Receiver<bool>,
+        backoff: &mut Backoff,
+        refused: &mut HashMap<BatchId, u32>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let batches = self.log.seal(self.consumer, LIMIT).await?;
+            if batches.is_empty() {
+                return Ok(());
+            }
+            if !self.apply(&batches, stop, backoff, refused).await {
+                return Err(StoreError::unavailable("stopping; the journal has the clicks"));
+            }
+            let ids: Vec<BatchId> = batches.iter().map(ClickBatch::id).collect();
+            self.log.settle(self.consumer, &ids).await?;
+            self.settled.notify_one();
+            backoff.reset();
+        }
+    }
+
+    /// Makes the batches take effect, however long that takes. False if it was told to stop, and a
+    /// journal has them.
+    async fn apply(
+        &self,
+        batches: &[ClickBatch],
+        stop: &watch::Receiver<bool>,
+        backoff: &mut Backoff,
+        refused: &mut HashMap<BatchId, u32>,
+    ) -> bool {
+        let mut parts = vec![batches];
+        while let Some(part) = parts.pop() {
+            match self.sink.apply(part).await {
+                Ok(_) => {}
+                Err(StoreError::Invalid { reason }) => match part {
+                    [] => {}
+                    [batch] => {
+                        let attempts = refused.entry(batch.id()).or_default();
+                        *attempts += 1;
+                        if *attempts < ATTEMPTS || !self.set_aside(batch, &reason).await {
+                            parts.push(part);
+                            pause(&mut stop.clone(), backoff.next()).await;
+                        } else {
+                            refused.remove(&batch.id());
+                        }
+                    }
+                    // One of them is at fault: the halves tell which.
+                    _ => {
+                        let (left, right) = part.split_at(part.len() / 2);
+                        parts.extend([right, left]);
+                    }
+                },
+                Err(error) => {
+                    if *stop.borrow() && self.kept {
+                        return false;
+                    }
+                    tracing::warn!(consumer = ?self.consumer, %error, "cannot store clicks; trying again");
+                    parts.push(part);
+                    pause(&mut stop.clone(), backoff.next()).await;
+                }
+            }
+        }
+        true
+    }
+
+    async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> bool {
+        match self.sink.set_aside(batch, reason).await {
+            Ok(()) => {
+                tracing::error!(consumer = ?self.consumer, batch = %batch.id(), reason, "set aside a batch of clicks");
+                self.counts.set_aside(1);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(consumer = ?self.consumer, %error, "cannot set a batch aside; trying again");
+                false
+            }
+        }
+    }
+}
+
+/// Waits, but not once it is time to stop; then only briefly, so that retries do not spin.
+async fn pause(stop: &mut watch::Receiver<bool>, wait: Duration) {
+    if *stop.borrow() {
+        tokio::time::sleep(wait.min(Duration::from_millis(250))).await;
+    } else {
+        let _ = tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await;
+    }
+}

@@ -1,0 +1,209 @@
+//! Turns visits into batches of clicks, off the redirect's path.
+//!
+//! A visit leaves a draft in its core's buffer. A thread empties all buffers every
+//! [`GROUP_TIME`], and whoever fills one to [`GROUP_CLICKS`] empties it on the spot: that bounds what a
+//! `kill -9` can take, to one group per buffer. What is emptied becomes a batch, goes into the
+//! journal, and from there to the [outbox](super::delivery).
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle, Thread},
+    time::Duration,
+};
+
+use http::HeaderValue;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::commit::Committer;
+use crate::{
+    click::{Click, Network, VisitorKey},
+    id::LinkId,
+    time::Timestamp,
+    visit::Visitor,
+};
+
+/// How long a click waits at most for its group to be written.
+pub(super) const GROUP_TIME: Duration = Duration::from_millis(2);
+/// How many clicks a group has at most.
+pub(super) const GROUP_CLICKS: usize = 512;
+
+/// A click as the request left it: header values by reference count, nothing parsed.
+pub(super) struct Draft {
+    pub(super) link: LinkId,
+    pub(super) at: Timestamp,
+    address: Option<IpAddr>,
+    referrer: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    language: Option<HeaderValue>,
+}
+
+impl Draft {
+    pub(super) fn new(link: LinkId, at: Timestamp, visitor: &Visitor<'_>) -> Self {
+        Self {
+            link,
+            at,
+            address: visitor.address,
+            referrer: visitor.referrer.cloned(),
+            user_agent: visitor.user_agent.cloned(),
+            language: visitor.language.cloned(),
+        }
+    }
+
+    /// The click, with `key` of its day. Here the address ends: what goes on is a hash and a prefix.
+    pub(super) fn click(&self, key: &VisitorKey) -> Click<'_> {
+        Click {
+            link: self.link,
+            at: self.at,
+            referrer: self.referrer.as_ref().and_then(text),
+            user_agent: self.user_agent.as_ref().and_then(text),
+            language: self.language.as_ref().and_then(text),
+            visitor: self.address.map(|address| key.hash(address)),
+            network: self.address.map(Network::from),
+        }
+    }
+}
+
+/// The text of a header, up to its first byte that is not UTF-8.
+fn text(value: &HeaderValue) -> Option<&str> {
+    let text = value.as_bytes().utf8_chunks().next()?.valid();
+    (!text.is_empty()).then_some(text)
+}
+
+/// Says whether a click is durable.
+pub(super) type Ack = oneshot::Sender<bool>;
+
+/// What was buffered together.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) drafts: Vec<Draft>,
+    pub(super) acks: Vec<Ack>,
+}
+
+/// Takes clicks, from any thread.
+pub(super) struct Recorder {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// To wake it; outlives the join handle.
+    handle: Thread,
+}
+
+struct Shared {
+    /// One per core; a thread keeps to one of them, so that cores do not meet.
+    buffers: Box<[Mutex<Group>]>,
+    /// Whether the thread has been told that there is something to do.
+    awake: AtomicBool,
+    stopping: AtomicBool,
+    committer: Mutex<Committer>,
+    /// Zero where visitors wait for their click: the next group gathers while one is synced.
+    group_time: Duration,
+}
+
+impl Recorder {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// If the operating system gives no thread.
+    pub(super) fn start(committer: Committer) -> std::io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let shared = Arc::new(Shared {
+            buffers: (0..cores).map(|_| Mutex::default()).collect(),
+            awake: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            group_time: if committer.is_durable() { Duration::ZERO } else { GROUP_TIME },
+            committer: Mutex::new(committer),
+        });
+        let thread = thread::Builder::new().name("boltlink-recorder".into()).spawn({
+            let shared = shared.clone();
+            move || shared.run()
+        })?;
+        let handle = thread.thread().clone();
+        Ok(Self { shared, thread: Mutex::new(Some(thread)), handle })
+    }
+
+    /// Takes a click. Returns at once: its core's buffer is nobody else's but for the moment in which
+    /// it is emptied.
+    pub(super) fn record(&self, draft: Draft) {
+        self.push(draft, None);
+    }
+
+    /// Takes a click, and tells when it is durable (true) or cannot be made so (false).
+    pub(super) fn record_durably(&self, draft: Draft) -> oneshot::Receiver<bool> {
+        let (ack, durable) = oneshot::channel();
+        self.push(draft, Some(ack));
+        durable
+    }
+
+    fn push(&self, draft: Draft, ack: Option<Ack>) {
+        let shared = &*self.shared;
+        let full = {
+            let mut group = shared.buffers[shared.own_buffer()].lock();
+            group.drafts.push(draft);
+            group.acks.extend(ack);
+            // Seen under the buffer's lock: a click that comes too late for the thread's last round
+            // sees that it does, and is committed here.
+            let late = shared.stopping.load(Ordering::Acquire);
+            let full = group.drafts.len() >= GROUP_CLICKS && !shared.group_time.is_zero();
+            (late || full).then(|| std::mem::take(&mut *group))
+        };
+        if let Some(group) = full {
+            shared.committer.lock().commit(&mut [group]);
+        } else if !shared.awake.swap(true, Ordering::AcqRel) {
+            self.handle.unpark();
+        }
+    }
+
+    /// Commits what is buffered and ends the thread. Blocks for as long as the disk takes.
+    pub(super) fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.handle.unpark();
+        if let Some(thread) = self.thread.lock().take() {
+            // If it panicked, that has been reported by now.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        // These trade places with the buffers, so that neither allocates again and again.
+        let mut groups: Vec<Group> = self.buffers.iter().map(|_| Group::default()).collect();
+        loop {
+            while !self.awake.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire) {
+                thread::park();
+            }
+            let stopping = self.stopping.load(Ordering::Acquire);
+            if !stopping && !self.group_time.is_zero() {
+                thread::sleep(self.group_time);
+            }
+            // Before the buffers are emptied: who comes later wakes us again.
+            self.awake.store(false, Ordering::Release);
+            for (buffer, group) in self.buffers.iter().zip(&mut groups) {
+                std::mem::swap(&mut *buffer.lock(), group);
+            }
+            self.committer.lock().commit(&mut groups);
+            if stopping {
+                return;
+            }
+        }
+    }
+
+    /// The number of the calling thread's buffer.
+    fn own_buffer(&self) -> usize {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+        }
+        OWN.with(|own| *own) % self.buffers.len()
+    }
+}

@@ -1,0 +1,75 @@
+//! Reading counts.
+
+use super::{Error, Shortener};
+use crate::{
+    id::LinkId,
+    key::Actor,
+    store::{Dimension, Interval, Point, Scope, Share, Span},
+};
+
+/// Values shown per dimension.
+const TOP: u32 = 20;
+const DAYS: i64 = 30;
+
+/// The counts of a link. All but `clicks` come from rollups, which follow within seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkStats {
+    /// Clicks as of now: stored, and on their way.
+    pub clicks: u64,
+    /// Clicks per hour, the last 24 hours that have any.
+    pub hours: Vec<Point>,
+    /// Clicks per day, of the last 30 days those that have any.
+    pub days: Vec<Point>,
+    /// The most frequent referring hosts of these days.
+    pub referrers: Vec<Share>,
+    /// The most frequent languages of these days.
+    pub languages: Vec<Share>,
+}
+
+/// The counts of all links together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GlobalStats {
+    /// Clicks within the days asked for.
+    pub clicks: u64,
+    /// Clicks per day, those days that have any.
+    pub days: Vec<Point>,
+}
+
+impl Shortener {
+    /// The counts of a link.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also if the actor may not see it.
+    pub async fn stats(&self, actor: &Actor, id: LinkId) -> Result<LinkStats, Error> {
+        let clicks = self.find(actor, id).await?.clicks;
+        let (now, reader) = (self.now(), &self.0.stores.reader);
+        let (hour, day) = (now.hour() + 1, now.day() + 1);
+        let scope = Scope::Link(id);
+        let last_day = Span { from: hour - 24, to: hour };
+        let last_days = Span { from: (day - DAYS) * 24, to: day * 24 };
+        let read = async {
+            Ok(LinkStats {
+                clicks,
+                hours: reader.series(scope, Interval::Hour, last_day).await?,
+                days: reader.series(scope, Interval::Day, last_days).await?,
+                referrers: reader.breakdown(id, Dimension::Referrer, day - DAYS, day, TOP).await?,
+                languages: reader.breakdown(id, Dimension::Language, day - DAYS, day, TOP).await?,
+            })
+        };
+        Ok(self.0.within(read).await?)
+    }
+
+    /// The counts of all links over the days `from..to` ([`Timestamp::day`](crate::Timestamp::day)).
+    /// The caller bounds the span.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] unless the actor sees all links.
+    pub async fn global(&self, actor: &Actor, from: i64, to: i64) -> Result<GlobalStats, Error> {
+        if !actor.sees_all() {
+            return Err(Error::Forbidden);
+        }
+        let span = Span { from: from * 24, to: to * 24 };
+        let days = self.0.within(self.0.stores.reader.series(Scope::Global, Interval::Day, span)).await?;
+        Ok(GlobalStats { clicks: days.iter().map(|day| day.clicks).sum(), days })
+    }
+}

@@ -1,0 +1,77 @@
+//! Follows what other processes (and this one) wrote, so that caches do not show old things.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    cache::LoadingCache,
+    gate::{Gate, LinkKey},
+};
+use crate::{
+    error::StoreError,
+    id::ApiKeyId,
+    key::ApiKey,
+    store::{Change, ChangeCursor, ChangeLog, Changes},
+    time::Clock,
+};
+
+const INTERVAL: Duration = Duration::from_millis(500);
+/// More changes than this in one poll, and it is cheaper to forget everything.
+const LIMIT: u32 = 10_000;
+/// Who has not polled for so long begins anew.
+const RETENTION: Duration = Duration::from_secs(10 * 60);
+const TRIM_INTERVAL: Duration = Duration::from_secs(60);
+
+pub(super) struct Watcher {
+    pub(super) log: Arc<dyn ChangeLog>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) links: Arc<LoadingCache<LinkKey, Arc<Gate>>>,
+    pub(super) keys: Arc<LoadingCache<ApiKeyId, Arc<ApiKey>>>,
+}
+
+impl Watcher {
+    pub(super) async fn run(self, mut cursor: ChangeCursor, mut stop: watch::Receiver<bool>) {
+        let mut trimmed = Instant::now();
+        let mut failing = false;
+        while tokio::time::timeout(INTERVAL, stop.wait_for(|stop| *stop)).await.is_err() {
+            match self.poll(cursor).await {
+                Ok(next) => {
+                    cursor = next;
+                    failing = false;
+                }
+                // Cached links go on being served; what changed meanwhile shows when the store is back.
+                Err(error) if !failing => {
+                    tracing::warn!(%error, "cannot read the change log; changes may show late");
+                    failing = true;
+                }
+                Err(_) => {}
+            }
+            if !failing && trimmed.elapsed() > TRIM_INTERVAL {
+                trimmed = Instant::now();
+                if let Err(error) = self.log.trim(self.clock.now().minus(RETENTION)).await {
+                    tracing::warn!(%error, "cannot trim the change log");
+                }
+            }
+        }
+    }
+
+    async fn poll(&self, cursor: ChangeCursor) -> Result<ChangeCursor, StoreError> {
+        match self.log.since(cursor, LIMIT).await? {
+            Changes::Some { changes, next } => {
+                for change in changes {
+                    match change {
+                        Change::Link(domain, slug) => self.links.evict(&LinkKey { domain, slug }),
+                        Change::ApiKey(id) => self.keys.evict(&id),
+                    }
+                }
+                Ok(next)
+            }
+            Changes::Everything { next } => {
+                self.links.clear();
+                self.keys.clear();
+                Ok(next)
+            }
+        }
+    }
+}
