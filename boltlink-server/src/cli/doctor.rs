@@ -1,0 +1,137 @@
+//! `boltlink doctor`
+
+use std::{
+    fmt::Write,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use super::failure::{Failure, print};
+use crate::config::Config;
+
+/// How long whoever has the port may take to say who it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is wrong with one thing, and how to mend it.
+struct Broken {
+    what: String,
+    fix: &'static str,
+}
+
+type Finding = Result<String, Broken>;
+
+pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
+    // A configuration that does not parse was refused before this.
+    let findings = [
+        ("configuration", Ok("every setting is valid; --print-config shows them".to_owned())),
+        ("data folder", folder(config.data_dir())),
+        ("database", database(&config.database()).await),
+        ("journal", journal(&config.journal())),
+        ("address", address(config).await),
+    ];
+    let mut text = String::new();
+    let mut broken = 0;
+    for (name, finding) in findings {
+        // Writing to a String cannot fail.
+        let _ = match finding {
+            Ok(word) => writeln!(text, "ok      {name}: {word}"),
+            Err(Broken { what, fix }) => {
+                broken += 1;
+                writeln!(text, "BROKEN  {name}: {what}\n        fix: {fix}")
+            }
+        };
+    }
+    print(&text)?;
+    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A folder that does not exist is made at the first start: then its nearest parent must be writable.
+fn folder(path: &Path) -> Finding {
+    let broken = |what: String| Broken {
+        what,
+        fix: "give the user who runs the server write permission, or choose another folder with --data-dir",
+    };
+    let Some(existing) = nearest(path) else {
+        return Err(broken(format!("{} cannot be made: no parent folder exists", path.display())));
+    };
+    if !existing.is_dir() {
+        return Err(broken(format!("{} is no folder", existing.display())));
+    }
+    try_writing(&existing).map_err(|error| broken(format!("{} cannot be written to: {error}", existing.display())))?;
+    Ok(if existing == path {
+        format!("{} can be written to", path.display())
+    } else {
+        format!("{} will be made at the first start", path.display())
+    })
+}
+
+fn journal(path: &Path) -> Finding {
+    if path.exists() { folder(path) } else { Ok(format!("{} will be made at the first start", path.display())) }
+}
+
+/// The path itself, or the first of its parents, that exists.
+fn nearest(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    if path.exists() {
+        return Some(path.to_owned());
+    }
+    absolute.ancestors().find(|parent| parent.exists()).map(Path::to_owned)
+}
+
+/// Permissions can be asked for, but only writing tells.
+fn try_writing(folder: &Path) -> io::Result<()> {
+    let probe = folder.join(format!(".boltlink-doctor-{}", std::process::id()));
+    fs::write(&probe, b"")?;
+    fs::remove_file(&probe)
+}
+
+async fn database(path: &Path) -> Finding {
+    if !path.exists() {
+        return Ok(format!("{} will be made at the first start", path.display()));
+    }
+    todo!()
+}
+
+/// An address that is taken is right if a BoltLink has it.
+async fn address(config: &Config) -> Finding {
+    let wanted = config.http.listen;
+    let error = match TcpListener::bind(wanted).await {
+        Ok(_) => return Ok(format!("{wanted} is free")),
+        Err(error) => error,
+    };
+    if error.kind() == io::ErrorKind::AddrInUse {
+        if is_boltlink(wanted).await {
+            return Ok(format!("{wanted}: a running BoltLink answers"));
+        }
+        if config.listens_by_default() {
+            return Ok(format!("{wanted} is taken; the next free port will be used"));
+        }
+    }
+    Err(Broken {
+        what: format!("cannot listen on {wanted}: {error}"),
+        fix: "stop what uses it, or choose another address with --listen",
+    })
+}
+
+/// Whether `/health/live` is answered as a BoltLink does.
+async fn is_boltlink(address: SocketAddr) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET /health/live HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(4096).read_to_end(&mut answer).await?;
+        io::Result::Ok(answer)
+    };
+    timeout(PATIENCE, ask).await.is_ok_and(|answer| answer.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200 ")))
+}

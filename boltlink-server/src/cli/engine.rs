@@ -1,0 +1,130 @@
+//! The engine on the configured database, for each command in the way it needs it.
+
+use std::{fs, path::Path, sync::Arc};
+
+use boltlink_core::{
+    Domain, Link, Shortener, ShortenerBuilder, Slug, Stores, SystemClock, TargetRules,
+    journal::JournalConfig,
+    memory::MemoryLog,
+    store::LinkStore,
+};
+use boltlink_server::Hosts;
+use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
+
+use super::failure::Failure;
+use crate::config::Config;
+
+/// How many clicks may wait for the database in memory. What is more waits in the journal.
+const LOG_CLICKS: usize = 1 << 20;
+
+/// What links are allowed to be here, and how they are written.
+pub(super) struct Site {
+    pub(super) hosts: Hosts,
+    pub(super) rules: TargetRules,
+}
+
+impl Site {
+    pub(super) fn new(config: &Config) -> Self {
+        let hosts = Hosts::new(config.http.base_url.as_ref(), &config.http.domains.0, config.http.listen);
+        let rules = TargetRules { own_hosts: hosts.authorities().cloned().collect(), ..TargetRules::default() };
+        Self { hosts, rules }
+    }
+
+    /// The configured domain of this name.
+    ///
+    /// # Errors
+    /// Which ones there are.
+    pub(super) fn domain(&self, name: &str) -> Result<Domain, String> {
+        if name.is_empty() {
+            return Ok(Domain::default_domain());
+        }
+        self.hosts.named(name).ok_or_else(|| {
+            let known: Vec<_> = self.hosts.authorities().map(Domain::as_str).collect();
+            format!("must be a configured domain ({}); add others to domains", known.join(", "))
+        })
+    }
+}
+
+/// An engine with the database it works on.
+pub(super) struct Opened {
+    pub(super) shortener: Shortener,
+    links: Arc<dyn LinkStore>,
+    store: Option<SqliteStore>,
+}
+
+impl Opened {
+    /// The link of a slug, whoever owns it.
+    pub(super) async fn by_slug(&self, domain: &Domain, slug: &Slug) -> Result<Option<Link>, Failure> {
+        let found = self.links.by_slug(domain, slug).await.map_err(boltlink_core::Error::from)?;
+        Ok(found.map(|stored| stored.link))
+    }
+
+    /// Stores what is recorded, and lets go of the database.
+    pub(super) async fn close(self) {
+        self.shortener.shutdown().await;
+        if let Some(store) = self.store {
+            store.close().await;
+        }
+    }
+}
+
+/// Opens the database to read and write links, beside a server or without one. Makes it if needed.
+pub(super) async fn open(config: &Config) -> Result<Opened, Failure> {
+    build(config, Shortener::builder().consumers(false)).await
+}
+
+/// The same, but a database that does not exist is a mistake.
+pub(super) async fn open_existing(config: &Config) -> Result<Opened, Failure> {
+    if config.database().exists() {
+        return open(config).await;
+    }
+    Err(Failure::new(format_args!(
+        "there is no database at {}\n    fix: name the server's folder with --data-dir or BOLTLINK_DATA_DIR",
+        config.database().display()
+    )))
+}
+
+/// The same, but a database that does not exist is an empty one, and is not made.
+pub(super) async fn open_to_look(config: &Config) -> Result<Opened, Failure> {
+    if config.database().exists() {
+        return open(config).await;
+    }
+    let stores = Stores::in_memory(Arc::new(SystemClock));
+    start(Shortener::builder().consumers(false), stores, None).await
+}
+
+/// Opens the database for a server: takes clicks, and keeps them in the journal until they are stored.
+pub(super) async fn open_to_serve(config: &Config) -> Result<Opened, Failure> {
+    let mut builder = Shortener::builder()
+        .durability(config.clicks.durability)
+        .flush_interval(config.clicks.flush_interval.0)
+        .journal(JournalConfig::new(config.journal()));
+    if let Some(secret) = &config.access.secret {
+        builder = builder.secret(*secret.expose());
+    }
+    build(config, builder).await
+}
+
+async fn build(config: &Config, builder: ShortenerBuilder) -> Result<Opened, Failure> {
+    make_folder(config.data_dir())?;
+    let clock = Arc::new(SystemClock);
+    let store = SqliteStore::open(&SqliteConfig::new(config.database()), clock.clone()).await.map_err(Failure::new)?;
+    let stores = store.stores(Arc::new(MemoryLog::new(clock, LOG_CLICKS)));
+    start(builder, stores, Some(store)).await
+}
+
+async fn start(builder: ShortenerBuilder, stores: Stores, store: Option<SqliteStore>) -> Result<Opened, Failure> {
+    let links = stores.links.clone();
+    let shortener = builder.stores(stores).build().await.map_err(Failure::new)?;
+    Ok(Opened { shortener, links, store })
+}
+
+fn make_folder(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|error| {
+        Failure::new(format_args!(
+            "cannot make the data folder {}: {error}\n    fix: make it yourself, or choose another with --data-dir or \
+             BOLTLINK_DATA_DIR",
+            path.display()
+        ))
+    })
+}

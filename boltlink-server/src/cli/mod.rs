@@ -1,0 +1,141 @@
+//! The command line: one file per command.
+
+mod doctor;
+mod engine;
+mod export;
+mod failure;
+mod flags;
+mod import;
+mod keys;
+mod migrate;
+mod openapi;
+mod record;
+mod serve;
+mod shorten;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use tokio::runtime;
+
+use self::{failure::Failure, flags::ConfigFlags};
+use crate::{
+    config::{self, Config, Problem},
+    logging,
+};
+
+/// Makes short links, follows them and counts every click.
+///
+/// Without a command it starts the server (serve): data in the current folder, http://127.0.0.1:5000.
+/// Every setting may stand in a TOML file (--config), in an environment variable or in a flag; a flag
+/// goes before a variable, a variable before the file. --print-config shows them all, documented.
+#[derive(Debug, Parser)]
+#[command(name = "boltlink", version, max_term_width = 100)]
+struct Cli {
+    /// Reads settings from this TOML file.
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Configuration")]
+    config: Option<PathBuf>,
+
+    /// Prints the effective configuration as a commented TOML file, secrets left out, and exits.
+    #[arg(long, global = true, help_heading = "Configuration")]
+    print_config: bool,
+
+    #[command(flatten)]
+    flags: ConfigFlags,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts the server: API, redirects, counting. The default.
+    Serve,
+    /// Makes a short link and prints it.
+    Shorten(shorten::Args),
+    /// Creates the database, or brings its schema up to date, and exits.
+    ///
+    /// serve does the same when it starts; this is for those who want it done before.
+    Migrate,
+    /// Prints the OpenAPI document of the HTTP API.
+    Openapi,
+    /// Makes, lists and revokes API keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Makes links from a file: URLs, one a line, or NDJSON as export writes it.
+    Import(import::Args),
+    /// Writes every link to standard output as NDJSON, one link a line.
+    ///
+    /// import reads it back. Clicks and identifiers are in it for your information; they are not
+    /// imported. May run beside a server.
+    Export,
+    /// Checks configuration, folders, database and port, and says what to mend.
+    ///
+    /// Changes nothing. Exits with 1 if something is broken.
+    Doctor,
+}
+
+/// Runs the command that the process's arguments name.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match config::load(cli.config.as_deref(), cli.flags.given()) {
+        Ok(config) => config,
+        Err(problems) => return refuse(&problems),
+    };
+    if cli.print_config {
+        return failure::finish(failure::print(&config::to_toml(&config)).map(|()| ExitCode::SUCCESS));
+    }
+    failure::finish(run(cli.command.unwrap_or(Command::Serve), &config))
+}
+
+fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
+    let serves = matches!(command, Command::Serve);
+    logging::install(config, serves);
+    let mut runtime = if serves { runtime::Builder::new_multi_thread() } else { runtime::Builder::new_current_thread() };
+    let runtime = runtime.enable_all().build().map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve => serve::run(config).await,
+            Command::Shorten(args) => shorten::run(config, args).await,
+            Command::Migrate => migrate::run(config).await,
+            Command::Openapi => openapi::run(),
+            Command::Keys(command) => keys::run(config, command).await,
+            Command::Import(args) => import::run(config, args).await,
+            Command::Export => export::run(config).await,
+            Command::Doctor => doctor::run(config).await,
+        }
+    })
+}
+
+fn refuse(problems: &[Problem]) -> ExitCode {
+    let count = if problems.len() == 1 { "a problem".to_owned() } else { format!("{} problems", problems.len()) };
+    eprintln!("boltlink: the configuration has {count}; nothing was started or changed.");
+    for problem in problems {
+        eprintln!("  {problem}");
+    }
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_but_secrets_has_a_flag_that_works_behind_a_command_too() {
+        for setting in config::all() {
+            let flag = format!("--{}", config::flag(setting));
+            let parsed = Cli::try_parse_from(["boltlink", "doctor", &flag, "x"]);
+            assert_eq!(parsed.is_ok(), !setting.secret, "{flag}");
+            if let Ok(cli) = parsed {
+                assert_eq!(cli.flags.given().get(setting.name).map(String::as_str), Some("x"), "{flag}");
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `boltlink serve`
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
+
+use boltlink_core::KeyToken;
+use boltlink_server::ServerOptions;
+use tokio::{net::TcpListener, sync::oneshot};
+
+use super::{engine, failure::Failure};
+use crate::config::Config;
+
+/// How long a stop may take before it is forced.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many ports after the default one are tried if that is taken.
+const OTHER_PORTS: u16 = 100;
+
+pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
+    // First what can fail without a trace.
+    let listener = bind(config).await?;
+    let address = listener.local_addr()?;
+    let mut stop = Signals::listen().map_err(|error| Failure::new(format_args!("cannot listen for signals: {error}")))?;
+    let opened = engine::open_to_serve(config).await?;
+
+    let initial = config.access.initial_api_key.as_ref().map(|key| key.expose().clone());
+    let told = initial.is_some();
+    let first = opened.shortener.first_key(initial).await?;
+    greet(config, address, first.map(|(_, token)| token).filter(|_| !told));
+
+    let (sender, stopped) = oneshot::channel::<()>();
+    tokio::spawn(async move {
+        stop.next().await;
+        tracing::info!("stopping");
+        force_exit_later();
+        let _ = sender.send(()); // The server may have ended by itself.
+    });
+    let options = ServerOptions {
+        base_url: config.http.base_url.clone(),
+        domains: config.http.domains.0.clone(),
+        ready_requires_database: config.http.ready_requires.database,
+        ..ServerOptions::default()
+    };
+    let served = boltlink_server::run(listener, opened.shortener.clone(), options, async {
+        let _ = stopped.await; // An error would mean that nobody can stop it any more: stop, too.
+    })
+    .await;
+    opened.close().await;
+    served.map_err(|error| Failure::new(format_args!("the server failed: {error}")))?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn bind(config: &Config) -> Result<TcpListener, Failure> {
+    let wanted = config.http.listen;
+    let others = if config.listens_by_default() { OTHER_PORTS } else { 0 };
+    for port in wanted.port()..=wanted.port().saturating_add(others) {
+        match TcpListener::bind((wanted.ip(), port)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && port < wanted.port().saturating_add(others) => {}
+            Err(error) => {
+                return Err(Failure::new(format_args!(
+                    "cannot listen on {}: {error}\n    fix: stop what uses it, or choose another address with --listen \
+                     or BOLTLINK_LISTEN",
+                    SocketAddr::new(wanted.ip(), port)
+                )));
+            }
+        }
+    }
+    Err(Failure::new("no port to listen on"))
+}
+
+/// Says where to go. Standard output that is gone is no reason not to serve.
+fn greet(config: &Config, address: SocketAddr, key: Option<KeyToken>) {
+    // An address that means "all of them" is none that a client can use.
+    let host = match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => format!("127.0.0.1:{}", v4.port()),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => format!("[::1]:{}", v6.port()),
+        other => other.to_string(),
+    };
+    let url = format!("http://{host}");
+    let mut text = format!(
+        "BoltLink {}\n  listening on {url}\n  docs at      {url}/docs\n  data in      {}\n",
+        env!("CARGO_PKG_VERSION"),
+        config.database().display()
+    );
+    if let Some(base_url) = &config.http.base_url {
+        text.push_str(&format!("  short links  {base_url}/…\n"));
+    }
+    if let Some(key) = key {
+        let key = key.reveal();
+        text.push_str(&format!(
+            "\nThis is the first start. Your admin API key, shown this once only:\n\n  {key}\n\n\
+             Make a short link:\n\n  \
+             curl {url}/api/v1/links -H \"Authorization: Bearer {key}\" -H \"Content-Type: application/json\" \
+             -d \"{{\\\"target\\\": \\\"https://www.rust-lang.org/\\\"}}\"\n"
+        ));
+    }
+    text.push('\n');
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Ends the process in a while, whatever hangs by then. A thread, as the runtime may be what hangs.
+fn force_exit_later() {
+    thread::spawn(|| {
+        thread::sleep(STOP_TIMEOUT);
+        eprintln!("boltlink: still not stopped after {} s; exiting", STOP_TIMEOUT.as_secs());
+        std::process::exit(1);
+    });
+}
+
+/// What asks a server to stop: SIGTERM and SIGINT.
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// What asks a server to stop: Ctrl-C, Ctrl-Break, the window being closed, the machine shut down.
+#[cfg(windows)]
+struct Signals {
+    ctrl_c: tokio::signal::windows::CtrlC,
+    ctrl_break: tokio::signal::windows::CtrlBreak,
+    close: tokio::signal::windows::CtrlClose,
+    shutdown: tokio::signal::windows::CtrlShutdown,
+}
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::windows;
+        Ok(Self {
+            ctrl_c: windows::ctrl_c()?,
+            ctrl_break: windows::ctrl_break()?,
+            close: windows::ctrl_close()?,
+            shutdown: windows::ctrl_shutdown()?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.ctrl_c.recv() => {}
+            _ = self.ctrl_break.recv() => {}
+            _ = self.close.recv() => {}
+            _ = self.shutdown.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Every setting there is. A field's documentation is also what `--help` and `--print-config` say.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use boltlink_core::{Durability, KeyToken};
+use boltlink_server::BaseUrl;
+
+use super::{
+    sources::{Origins, Sources},
+    value::{DatabaseUrl, Domains, FlushInterval, LogFilter, ReadyRequires, Secret, ServerSecret, Value},
+};
+
+/// What is known of a setting before anybody gives it a value.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Its key in the configuration file; `--` and this with hyphens is its flag.
+    pub(crate) name: &'static str,
+    /// Its environment variable.
+    pub(crate) env: &'static str,
+    /// What it is when nothing is said; empty for nothing.
+    pub(crate) default: &'static str,
+    /// A value that is right, to be shown beside one that is wrong.
+    pub(crate) example: &'static str,
+    /// Whether it must not be shown. Secrets have no flag, as others can see a command line, but a
+    /// second variable, `…_FILE`, that names a file to read them from.
+    pub(crate) secret: bool,
+    /// Its documentation, line by line.
+    pub(crate) docs: &'static [&'static str],
+}
+
+/// The settings of one concern.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// What they are about, line by line.
+    pub(crate) docs: &'static [&'static str],
+    /// The settings.
+    pub(crate) settings: &'static [Setting],
+}
+
+/// Makes of one list the structs, the table [`SECTIONS`], and the way from texts to values and back.
+macro_rules! settings {
+    ($(
+        $(#[doc = $about:literal])+
+        $section:ident: $Section:ident {$(
+            $(#[doc = $doc:literal])+
+            $name:ident: $kind:ty = $default:literal, env $env:literal, example $example:literal;
+        )+}
+    )+) => {
+        $(
+            $(#[doc = $about])+
+            #[derive(Debug, Clone)]
+            pub(crate) struct $Section {$(
+                $(#[doc = $doc])+
+                pub(crate) $name: $kind,
+            )+}
+        )+
+
+        /// The whole configuration; every value in it is valid.
+        #[derive(Debug, Clone)]
+        pub(crate) struct Config {
+            $( $(#[doc = $about])+ pub(crate) $section: $Section, )+
+            /// Where each value came from.
+            pub(crate) origins: Origins,
+        }
+
+        /// Every setting, by concern.
+        pub(crate) const SECTIONS: &[Section] = &[$( Section {
+            docs: &[$($about),+],
+            settings: &[$( Setting {
+                name: stringify!($name),
+                env: $env,
+                default: $default,
+                example: $example,
+                secret: <$kind as Value>::SECRET,
+                docs: &[$($doc),+],
+            } ),+],
+        } ),+];
+
+        impl Config {
+            /// Asks `sources` for every setting. `None` if one is wrong; all are read nevertheless, so
+            /// that every problem is found.
+            pub(super) fn read(sources: &mut Sources<'_>) -> Option<Self> {
+                $( $( let $name = sources.read::<$kind>(stringify!($name)); )+ )+
+                Some(Self {
+                    $( $section: $Section { $( $name: $name? ),+ }, )+
+                    origins: sources.origins(),
+                })
+            }
+
+            /// A setting's value as TOML; `None` for nothing and for secrets.
+            pub(super) fn shown(&self, name: &str) -> Option<String> {
+                match name {
+                    $( $( stringify!($name) => self.$section.$name.to_toml(), )+ )+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+settings! {
+    /// HTTP: where the server listens, and what it is called outside.
+    http: Http {
+        /// Address and port to listen on. If the default port is taken, the next free one is used;
+        /// if one given here is taken, the server does not start. 0.0.0.0:5000 or [::]:5000 makes it
+        /// reachable from other machines.
+        listen: SocketAddr = "127.0.0.1:5000", env "BOLTLINK_LISTEN", example "127.0.0.1:5000";
+        /// How the outside reaches the service: scheme, host and, if unusual, port. Short links begin
+        /// with it, and its host is the default domain. Without it: http and the listen address.
+        base_url: Option<BaseUrl> = "", env "BOLTLINK_BASE_URL", example "https://go.example.com";
+        /// Further hosts that have short links of their own, separated by commas. With these or
+        /// base_url set, requests for other hosts are answered 404; with neither, every host serves
+        /// the default domain.
+        domains: Domains = "", env "BOLTLINK_DOMAINS", example "links.example.org, s.example.net";
+        /// What must work for /ready to answer 200, separated by commas: database. Without it, the
+        /// server stays ready during an outage and says "degraded": cached redirects go on.
+        ready_requires: ReadyRequires = "", env "BOLTLINK_READY_REQUIRES", example "database";
+    }
+
+    /// Storage: where data is kept.
+    storage: Storage {
+        /// The folder for the database and for clicks that are not stored yet (journal/). Made if it
+        /// does not exist.
+        data_dir: PathBuf = ".", env "BOLTLINK_DATA_DIR", example "/var/lib/boltlink";
+        /// The database: sqlite: and the path of its file. Without it: boltlink.db in the data folder.
+        database_url: Option<DatabaseUrl> = "", env "DATABASE_URL", example "sqlite:/var/lib/boltlink/boltlink.db";
+    }
+
+    /// Clicks: how they are counted.
+    clicks: Clicks {
+        /// buffered: the redirect does not wait; a crash (kill -9, power) may lose the last 2 ms of
+        /// clicks. acknowledged: the redirect leaves after its click is on disk; a crash loses none.
+        /// A clean stop loses none in either.
+        durability: Durability = "buffered", env "BOLTLINK_DURABILITY", example "acknowledged";
+        /// How often clicks are added up and stored, from 200ms to 60s. Longer costs less.
+        flush_interval: FlushInterval = "500ms", env "BOLTLINK_FLUSH_INTERVAL", example "500ms";
+    }
+
+    /// Access: keys and secrets.
+    access: Access {
+        /// The first admin API key (blt_<id>_<secret>), if the database has no key at all. Without it,
+        /// the first start makes one and prints it.
+        initial_api_key: Option<Secret<KeyToken>> = "", env "BOLTLINK_INITIAL_API_KEY",
+            example "blt_019ab2c46f1e7cc398c4dc0c0c07398f_<64 hexadecimal digits>";
+        /// What visitor hashes are keyed with: 32 bytes as 64 hexadecimal digits, the same on every
+        /// node. Without it: one made at the first start and kept in the database.
+        secret: Option<Secret<ServerSecret>> = "", env "BOLTLINK_SECRET", example "<the output of: openssl rand -hex 32>";
+    }
+
+    /// Logging, to standard error: readable on a terminal, JSON otherwise.
+    logging: Logging {
+        /// What is logged: a level (error, warn, info, debug, trace), or a list such as
+        /// warn,boltlink_core=debug.
+        log: LogFilter = "info", env "BOLTLINK_LOG", example "info,boltlink_core=debug";
+    }
+}
+
+/// Every setting, in order.
+pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
+    SECTIONS.iter().flat_map(|section| section.settings)
+}
