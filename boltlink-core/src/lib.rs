@@ -6,6 +6,7 @@
 pub mod click;
 mod domain;
 mod error;
+pub mod gcra;
 mod id;
 #[cfg(feature = "journal")]
 pub mod journal;
