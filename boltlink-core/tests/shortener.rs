@@ -3,8 +3,8 @@
 use std::{num::NonZeroU8, sync::Arc, time::Duration};
 
 use boltlink_core::{
-    Actor, AuthError, Domain, Error, FakeClock, Field, LinkEdit, Lifetime, NewKey, NewLink, Outcome, Purpose, RandomSlugs,
-    RedirectKind, Shortener, Slug, StoredLink, Stores, TargetRules, TargetUrl, Timestamp, Visit,
+    Actor, AuthError, Domain, Error, FakeClock, Field, Lifetime, LinkEdit, NewKey, NewLink, Outcome, Purpose,
+    RandomSlugs, RedirectKind, Shortener, Slug, StoredLink, Stores, TargetRules, TargetUrl, Timestamp, Visit,
     store::{Fingerprint, Point},
 };
 
@@ -229,7 +229,8 @@ async fn a_list_is_read_page_by_page() {
 async fn a_repeated_creation_makes_one_link() {
     let (shortener, _) = in_memory().await;
     let (key, print) = ("key-1".parse().unwrap(), Fingerprint([1; 32]));
-    let create = || shortener.create_once(&Actor::OPERATOR, to("https://example.com/"), "key-1".parse().unwrap(), print);
+    let create =
+        || shortener.create_once(&Actor::OPERATOR, to("https://example.com/"), "key-1".parse().unwrap(), print);
     let (first, second) = (create().await.unwrap(), create().await.unwrap());
     assert!(!first.replayed && second.replayed);
     assert_eq!(first.link, second.link);
@@ -246,7 +247,9 @@ async fn many_links_at_once_succeed_or_fail_by_themselves() {
     let slugs = Arc::new(RandomSlugs::new(NonZeroU8::MIN));
     let shortener = Shortener::builder().clock(clock).slugs(slugs).build().await.unwrap();
     let mut new = vec![to("https://example.com/"); 100];
-    new.extend(["mine", "mine"].map(|slug| NewLink { slug: Some(slug.parse().unwrap()), ..to("https://example.com/") }));
+    new.extend(
+        ["mine", "mine"].map(|slug| NewLink { slug: Some(slug.parse().unwrap()), ..to("https://example.com/") }),
+    );
     let made = shortener.create_many(&Actor::OPERATOR, new).await.unwrap();
     assert_eq!(made.iter().filter(|link| link.is_ok()).count(), 101);
     assert!(matches!(made.last(), Some(Err(Error::SlugTaken))));

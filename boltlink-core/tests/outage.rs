@@ -1,0 +1,269 @@
+//! Stores that go away, hang or refuse: what the shortener does meanwhile, and that nothing is lost.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use boltlink_core::{
+    Actor, BatchId, ClickBatch, Domain, Error, Link, LinkId, NewLink, Outcome, ProducerId, Shortener, Slug, StoreError,
+    StoredLink, Stores, SystemClock, TargetRules, TargetUrl, Visit,
+    store::{
+        Applied, ClickSink, Consumer, CounterStore, Delivery, Idempotency, Inserted, LedgerState, LinkCursor,
+        LinkFilter, LinkStore,
+    },
+};
+use parking_lot::Mutex;
+
+fn stores() -> Stores {
+    Stores::in_memory(Arc::new(SystemClock))
+}
+
+async fn link(shortener: &Shortener) -> StoredLink {
+    let target = TargetUrl::parse("https://example.com/", &TargetRules::default()).unwrap();
+    shortener.create(&Actor::OPERATOR, NewLink::to(target)).await.unwrap()
+}
+
+async fn follow(shortener: &Shortener, link: &StoredLink) -> Result<Outcome, Error> {
+    shortener.visit(&Visit::new(&link.link.domain, link.link.slug.as_str())).await
+}
+
+async fn counts(shortener: &Shortener, link: &StoredLink) -> (u64, u64) {
+    let found = shortener.find(&Actor::OPERATOR, link.link.id).await.unwrap();
+    (found.clicks, shortener.global(&Actor::OPERATOR, 0, 1 << 20).await.unwrap().clicks)
+}
+
+/// A sink that is away while told so, and refuses one batch for ever.
+struct Faulty {
+    sink: Arc<dyn ClickSink>,
+    away: AtomicBool,
+    /// Applies, but says that it could not: the reply was lost.
+    deaf: AtomicBool,
+    poison: Option<u64>,
+    set_aside: Mutex<HashSet<BatchId>>,
+}
+
+impl Faulty {
+    fn new(sink: &Arc<dyn ClickSink>, poison: Option<u64>) -> Arc<Self> {
+        let (away, deaf) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { sink: sink.clone(), away, deaf, poison, set_aside: Mutex::default() })
+    }
+}
+
+#[async_trait]
+impl ClickSink for Faulty {
+    async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("away"));
+        }
+        if batches.iter().any(|batch| Some(batch.id().sequence) == self.poison) {
+            return Err(StoreError::Invalid { reason: "poison".into() });
+        }
+        let applied = self.sink.apply(batches).await?;
+        if self.deaf.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::unavailable("the reply was lost"));
+        }
+        Ok(applied)
+    }
+
+    async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {
+        self.set_aside.lock().insert(batch.id());
+        self.sink.set_aside(batch, reason).await
+    }
+
+    async fn applied(&self, producers: &[ProducerId]) -> Result<Vec<LedgerState>, StoreError> {
+        self.sink.applied(producers).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clicks_wait_for_a_sink_that_is_away_and_are_counted_once() {
+    let mut stores = stores();
+    let totals = Faulty::new(&stores.totals, None);
+    stores.totals = totals.clone();
+    let shortener = Shortener::builder().stores(stores).build().await.unwrap();
+    let link = link(&shortener).await;
+    totals.away.store(true, Ordering::SeqCst);
+    for _ in 0..10 {
+        follow(&shortener, &link).await.unwrap();
+    }
+    // The recorder's thread lives by the machine's clock, the rest by the test's.
+    std::thread::sleep(Duration::from_millis(50));
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert!(follow(&shortener, &link).await.is_ok(), "redirects go on");
+
+    totals.deaf.store(true, Ordering::SeqCst);
+    totals.away.store(false, Ordering::SeqCst);
+    shortener.shutdown().await;
+    assert_eq!(counts(&shortener, &link).await, (11, 11));
+    assert_eq!(shortener.counters().clicks_lost, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_refused_for_good_holds_up_nobody() {
+    let mut stores = stores();
+    let totals = Faulty::new(&stores.totals, Some(2));
+    stores.totals = totals.clone();
+    let shortener = Shortener::builder().stores(stores).build().await.unwrap();
+    let link = link(&shortener).await;
+    for sequence in 1..=4 {
+        follow(&shortener, &link).await.unwrap();
+        // Each click in a batch of its own.
+        while shortener.counters().clicks_recorded < sequence {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    shortener.shutdown().await;
+    assert_eq!(counts(&shortener, &link).await, (3, 4), "the poisoned batch is missing from the totals only");
+    let aside: Vec<u64> = totals.set_aside.lock().iter().map(|id| id.sequence).collect();
+    assert_eq!(aside, [2]);
+    assert_eq!(shortener.counters().batches_set_aside, 1);
+}
+
+/// A log that takes a batch and says it did not.
+struct LosesReplies {
+    log: Arc<dyn CounterStore>,
+    adds: AtomicU64,
+}
+
+#[async_trait]
+impl CounterStore for LosesReplies {
+    async fn add(&self, batch: &ClickBatch, delivery: Delivery) -> Result<(), StoreError> {
+        self.log.add(batch, delivery).await?;
+        if self.adds.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
+            return Err(StoreError::unavailable("the reply was lost"));
+        }
+        Ok(())
+    }
+
+    async fn pending(&self, links: &[LinkId]) -> Result<Vec<u64>, StoreError> {
+        self.log.pending(links).await
+    }
+
+    async fn seal(&self, consumer: Consumer, limit: usize) -> Result<Vec<ClickBatch>, StoreError> {
+        self.log.seal(consumer, limit).await
+    }
+
+    async fn settle(&self, consumer: Consumer, batches: &[BatchId]) -> Result<(), StoreError> {
+        self.log.settle(consumer, batches).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_of_the_log_doubles_nothing() {
+    let mut stores = stores();
+    stores.log = Arc::new(LosesReplies { log: stores.log, adds: AtomicU64::new(0) });
+    let shortener = Shortener::builder().stores(stores).build().await.unwrap();
+    let link = link(&shortener).await;
+    for _ in 0..5 {
+        follow(&shortener, &link).await.unwrap();
+        std::thread::sleep(Duration::from_millis(10));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(counts(&shortener, &link).await.0 <= shortener.counters().clicks_recorded);
+    }
+    shortener.shutdown().await;
+    assert_eq!(counts(&shortener, &link).await, (5, 5));
+}
+
+/// A link store that hangs while told so.
+struct Hangs {
+    links: Arc<dyn LinkStore>,
+    hanging: AtomicBool,
+}
+
+impl Hangs {
+    async fn gate(&self) {
+        if self.hanging.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[async_trait]
+impl LinkStore for Hangs {
+    async fn insert(&self, link: &Link, key: Option<&Idempotency>) -> Result<Inserted, StoreError> {
+        self.links.insert(link, key).await
+    }
+
+    async fn insert_many(&self, links: &[Link]) -> Result<Vec<Inserted>, StoreError> {
+        self.links.insert_many(links).await
+    }
+
+    async fn by_id(&self, id: LinkId) -> Result<Option<StoredLink>, StoreError> {
+        self.gate().await;
+        self.links.by_id(id).await
+    }
+
+    async fn by_slug(&self, domain: &Domain, slug: &Slug) -> Result<Option<StoredLink>, StoreError> {
+        self.gate().await;
+        self.links.by_slug(domain, slug).await
+    }
+
+    async fn by_target(
+        &self,
+        owner: boltlink_core::AccountId,
+        domain: &Domain,
+        target: &TargetUrl,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        self.links.by_target(owner, domain, target, limit).await
+    }
+
+    async fn update(&self, link: &Link, expected: u64) -> Result<StoredLink, StoreError> {
+        self.links.update(link, expected).await
+    }
+
+    async fn delete(&self, id: LinkId, expected: Option<u64>) -> Result<(), StoreError> {
+        self.links.delete(id, expected).await
+    }
+
+    async fn list(
+        &self,
+        filter: &LinkFilter,
+        after: Option<LinkCursor>,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        self.links.list(filter, after, limit).await
+    }
+
+    async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError> {
+        self.gate().await;
+        self.links.reserve(id, wanted).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.gate().await;
+        self.links.ping().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_stops_only_what_needs_it() {
+    let mut stores = stores();
+    let links = Arc::new(Hangs { links: stores.links, hanging: AtomicBool::new(false) });
+    stores.links = links.clone();
+    let shortener = Shortener::builder().stores(stores).build().await.unwrap();
+    let (cached, other) = (link(&shortener).await, link(&shortener).await);
+    let capped = NewLink { max_visits: Some(5.try_into().unwrap()), ..NewLink::to(other.link.target.clone()) };
+    let capped = shortener.create(&Actor::OPERATOR, capped).await.unwrap();
+    // The change log tells of the creations once more, which evicts them.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    follow(&shortener, &cached).await.unwrap();
+    follow(&shortener, &capped).await.unwrap();
+
+    links.hanging.store(true, Ordering::SeqCst);
+    let unavailable = |outcome: Result<Outcome, Error>| matches!(outcome, Err(Error::Unavailable { .. }));
+    assert!(unavailable(follow(&shortener, &other).await), "not cached: nobody knows");
+    assert!(unavailable(follow(&shortener, &capped).await), "capped: never open");
+    assert!(matches!(follow(&shortener, &cached).await, Ok(Outcome::Redirect(_))), "cached: as ever");
+    assert!(shortener.check_store().await.is_err());
+
+    links.hanging.store(false, Ordering::SeqCst);
+    assert!(matches!(follow(&shortener, &other).await, Ok(Outcome::Redirect(_))), "no error was remembered");
+    assert!(matches!(follow(&shortener, &capped).await, Ok(Outcome::Redirect(_))));
+}
