@@ -1,0 +1,51 @@
+//! Single values that belong to the whole database.
+
+use boltlink_core::StoreError;
+use sea_orm::ConnectionTrait;
+
+use crate::{Error, row::Columns};
+
+const SECRET_KEY: &str = "server_secret";
+
+/// The value of `key`.
+pub(crate) async fn read(db: &impl ConnectionTrait, key: &str) -> Result<Option<String>, Error> {
+    let row = crate::one(db, "SELECT value FROM meta WHERE key = $1", [key.into()]).await?;
+    row.map(|row| Columns(&row).at(0)).transpose()
+}
+
+/// Gives `key` the value.
+pub(crate) async fn write(db: &impl ConnectionTrait, key: &str, value: &str) -> Result<(), Error> {
+    let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    crate::execute(db, sql, [key.into(), value.into()]).await?;
+    Ok(())
+}
+
+/// The server's secret, if there is one.
+///
+/// # Errors
+/// The driver's, or a secret that nobody of ours wrote.
+pub async fn server_secret(db: &impl ConnectionTrait) -> Result<Option<[u8; 32]>, Error> {
+    let Some(text) = read(db, SECRET_KEY).await? else { return Ok(None) };
+    // The text is not told: it may be most of a secret.
+    let damaged = || StoreError::backend("the server secret in the table meta is damaged");
+    Ok(Some(from_hex(&text).ok_or_else(damaged)?))
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    (text.len() == 64).then_some(bytes)
+}
+
+/// Keeps `candidate` as the server's secret if there is none, and returns what is kept.
+///
+/// # Errors
+/// As [`server_secret`].
+pub async fn keep_server_secret(db: &impl ConnectionTrait, candidate: [u8; 32]) -> Result<[u8; 32], Error> {
+    let text = candidate.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    crate::execute(db, sql, [SECRET_KEY.into(), text.into()]).await?;
+    Ok(server_secret(db).await?.unwrap_or(candidate))
+}

@@ -1,0 +1,159 @@
+//! The way between columns and domain types.
+
+use boltlink_core::{
+    AccountId, ApiKey, ApiKeyId, KeyDigest, Lifetime, Link, LinkId, StoredLink, Tag, Tags, TargetUrl, Timestamp,
+};
+use sea_orm::{QueryResult, TryGetable, Value};
+use uuid::Uuid;
+
+use crate::error::{DamagedRow, Error};
+
+/// The number of columns of `link`.
+pub const LINK_COLUMNS: usize = 17;
+
+/// The columns of a row in `link`, in the order of the table.
+#[must_use]
+pub fn link_values(link: &Link) -> [Value; LINK_COLUMNS] {
+    [
+        (*link.id.as_uuid()).into(),
+        (*link.owner.as_uuid()).into(),
+        link.domain.as_str().into(),
+        link.slug.as_str().into(),
+        link.target.as_str().into(),
+        link.target.hash().into(),
+        link.title.as_ref().map(|title| title.as_str().to_owned()).into(),
+        link.note.as_ref().map(|note| note.as_str().to_owned()).into(),
+        tags_text(&link.tags).into(),
+        // At most 308.
+        i16::try_from(link.redirect.code()).unwrap_or_default().into(),
+        link.lifetime.starts_at().map(Timestamp::as_micros).into(),
+        link.lifetime.expires_at().map(Timestamp::as_micros).into(),
+        link.max_visits.map(|max| signed(max.get())).into(),
+        link.enabled.into(),
+        link.created_at.as_micros().into(),
+        link.updated_at.as_micros().into(),
+        signed(link.version).into(),
+    ]
+}
+
+/// Reads the columns that `sql/link.sql` selects.
+pub(crate) fn stored_link(row: &QueryResult) -> Result<StoredLink, Error> {
+    let row = Columns(row);
+    let target: String = row.at(4)?;
+    let micros = |at| row.optional("starts_at or expires_at", at, Timestamp::from_micros);
+    let link = Link {
+        id: LinkId::from_uuid(row.at(0)?),
+        owner: AccountId::from_uuid(row.at(1)?),
+        domain: row.text("domain", 2)?,
+        slug: row.text("slug", 3)?,
+        target: TargetUrl::from_stored(&target).ok_or(DamagedRow { column: "target", value: target })?,
+        title: row.optional_text("title", 5)?,
+        note: row.optional_text("note", 6)?,
+        tags: tags(row.at(7)?)?,
+        redirect: row.parsed("redirect", 8, |code: i16| u16::try_from(code).ok()?.try_into().ok())?,
+        lifetime: Lifetime::new(micros(9)?, micros(10)?)
+            .map_err(|_| DamagedRow { column: "expires_at", value: "before starts_at".into() })?,
+        max_visits: row.optional("max_visits", 11, |max: i64| u64::try_from(max).ok()?.try_into().ok())?,
+        enabled: row.at(12)?,
+        created_at: row.parsed("created_at", 13, Timestamp::from_micros)?,
+        updated_at: row.parsed("updated_at", 14, Timestamp::from_micros)?,
+        version: unsigned(row.at(15)?),
+    };
+    Ok(StoredLink { link, clicks: unsigned(row.at(16)?), taken: unsigned(row.at(17)?) })
+}
+
+/// The columns of a row in `api_key`.
+pub(crate) fn key_values(key: &ApiKey) -> [Value; 8] {
+    [
+        (*key.id.as_uuid()).into(),
+        (*key.owner.as_uuid()).into(),
+        key.name.as_str().into(),
+        key.admin.into(),
+        key.digest.as_bytes().to_vec().into(),
+        key.created_at.as_micros().into(),
+        key.expires_at.map(Timestamp::as_micros).into(),
+        key.revoked_at.map(Timestamp::as_micros).into(),
+    ]
+}
+
+/// Reads the columns of a row in `api_key`.
+pub(crate) fn api_key(row: &QueryResult) -> Result<ApiKey, Error> {
+    let row = Columns(row);
+    Ok(ApiKey {
+        id: ApiKeyId::from_uuid(row.at(0)?),
+        owner: AccountId::from_uuid(row.at(1)?),
+        name: row.text("name", 2)?,
+        admin: row.at(3)?,
+        digest: row.parsed("digest", 4, |bytes: Vec<u8>| bytes.try_into().ok().map(KeyDigest::from_bytes))?,
+        created_at: row.parsed("created_at", 5, Timestamp::from_micros)?,
+        expires_at: row.optional("expires_at", 6, Timestamp::from_micros)?,
+        revoked_at: row.optional("revoked_at", 7, Timestamp::from_micros)?,
+    })
+}
+
+/// A number as the databases keep it. Ours stay far below the bound.
+#[must_use]
+pub fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The number that was kept.
+#[must_use]
+pub fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// Tags as a JSON array, which every engine can look into.
+fn tags_text(tags: &Tags) -> String {
+    serde_json::Value::from(tags.iter().map(Tag::as_str).collect::<Vec<_>>()).to_string()
+}
+
+fn tags(text: String) -> Result<Tags, Error> {
+    let read = || {
+        let words: Vec<String> = serde_json::from_str(&text).ok()?;
+        Tags::new(words.iter().map(|word| word.parse().ok()).collect::<Option<_>>()?).ok()
+    };
+    Ok(read().ok_or_else(|| DamagedRow { column: "tags", value: text.clone() })?)
+}
+
+/// A row whose values are parsed on the way out, so that what cannot be is named.
+pub(crate) struct Columns<'a>(pub(crate) &'a QueryResult);
+
+impl Columns<'_> {
+    pub(crate) fn at<T: TryGetable>(&self, index: usize) -> Result<T, Error> {
+        Ok(self.0.try_get_by_index(index)?)
+    }
+
+    pub(crate) fn uuid(&self, index: usize) -> Result<Uuid, Error> {
+        self.at(index)
+    }
+
+    pub(crate) fn text<T: std::str::FromStr>(&self, column: &'static str, index: usize) -> Result<T, Error> {
+        self.parsed(column, index, |text: String| text.parse().ok())
+    }
+
+    fn optional_text<T: std::str::FromStr>(&self, column: &'static str, index: usize) -> Result<Option<T>, Error> {
+        self.optional(column, index, |text: String| text.parse().ok())
+    }
+
+    fn parsed<R: TryGetable + Clone + std::fmt::Debug, T>(
+        &self,
+        column: &'static str,
+        index: usize,
+        parse: impl Fn(R) -> Option<T>,
+    ) -> Result<T, Error> {
+        let raw: R = self.at(index)?;
+        Ok(parse(raw.clone()).ok_or_else(|| DamagedRow { column, value: format!("{raw:?}") })?)
+    }
+
+    fn optional<R: TryGetable + Clone + std::fmt::Debug, T>(
+        &self,
+        column: &'static str,
+        index: usize,
+        parse: impl Fn(R) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let raw: Option<R> = self.at(index)?;
+        raw.map(|raw| parse(raw.clone()).ok_or_else(|| DamagedRow { column, value: format!("{raw:?}") }.into()))
+            .transpose()
+    }
+}

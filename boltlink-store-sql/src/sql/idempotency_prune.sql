@@ -1,0 +1,3 @@
+-- A range of idempotency_by_time, a few rows at a time.
+DELETE FROM idempotency WHERE (owner, key) IN
+    (SELECT owner, key FROM idempotency WHERE at <= $1 ORDER BY at LIMIT $2)

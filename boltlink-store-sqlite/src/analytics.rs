@@ -1,0 +1,37 @@
+//! Reading rollups.
+
+use async_trait::async_trait;
+use boltlink_core::{
+    LinkId, StoreError,
+    store::{AnalyticsReader, Dimension, Interval, Point, Scope, Share, Span},
+};
+use boltlink_store_sql::analytics;
+use sea_orm::DatabaseConnection;
+
+use crate::error::answer;
+
+pub(crate) struct SqliteAnalytics {
+    pub(crate) readers: DatabaseConnection,
+}
+
+#[async_trait]
+impl AnalyticsReader for SqliteAnalytics {
+    async fn total(&self, scope: Scope) -> Result<u64, StoreError> {
+        analytics::total(&self.readers, scope).await.map_err(answer)
+    }
+
+    async fn series(&self, scope: Scope, interval: Interval, span: Span) -> Result<Vec<Point>, StoreError> {
+        analytics::series(&self.readers, scope, interval, span).await.map_err(answer)
+    }
+
+    async fn breakdown(
+        &self,
+        link: LinkId,
+        by: Dimension,
+        from: i64,
+        to: i64,
+        limit: u32,
+    ) -> Result<Vec<Share>, StoreError> {
+        analytics::breakdown(&self.readers, link, by, from, to, limit).await.map_err(answer)
+    }
+}

@@ -1,0 +1,137 @@
+//! Applying clicks: totals, and rollups.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, LazyLock},
+};
+
+use async_trait::async_trait;
+use boltlink_core::{
+    ClickBatch, Clock, ProducerId, StoreError, Timestamp,
+    ledger::{Ledger, sift},
+    rollup,
+    store::{Applied, ClickSink, Consumer, LedgerState},
+};
+use boltlink_store_sql::{
+    Error, ledger,
+    row::{signed, unsigned},
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
+
+use crate::{batch::Batch, error::answer, queue::Priority, rollups, writer::Writer};
+
+static ADD: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/totals_add.sql")));
+static MISSING: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/totals_missing.sql")));
+
+/// One of the two sinks. They differ in what a click does, not in how often it does it.
+pub(crate) struct SqliteClicks {
+    pub(crate) consumer: Consumer,
+    pub(crate) writer: Writer,
+    pub(crate) readers: DatabaseConnection,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl ClickSink for SqliteClicks {
+    async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError> {
+        if batches.is_empty() {
+            return Ok(Applied::default());
+        }
+        let (consumer, batches, clock) = (self.consumer, batches.to_vec(), self.clock.clone());
+        self.writer
+            .write(Priority::Clicks, move |db| Box::pin(async move { apply(db, consumer, batches, clock.now()).await }))
+            .await
+    }
+
+    async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {
+        let (consumer, batch, reason, clock) = (self.consumer, batch.clone(), reason.to_owned(), self.clock.clone());
+        self.writer
+            .write(Priority::Clicks, move |db| {
+                Box::pin(async move {
+                    let id = batch.id();
+                    let known = ledger::read(db, consumer, id.producer).await?;
+                    if known.is_none_or(|row| !row.contains(id.sequence)) {
+                        ledger::quarantine(db, consumer, &batch, &reason, clock.now()).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn applied(&self, producers: &[ProducerId]) -> Result<Vec<LedgerState>, StoreError> {
+        let mut states = Vec::with_capacity(producers.len());
+        for producer in producers {
+            let row = ledger::read(&self.readers, self.consumer, *producer).await.map_err(answer)?;
+            let quarantined = ledger::quarantined(&self.readers, self.consumer, *producer).await.map_err(answer)?;
+            states.push(LedgerState { ledger: row.unwrap_or_default(), quarantined });
+        }
+        Ok(states)
+    }
+}
+
+async fn apply(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    mut batches: Vec<ClickBatch>,
+    now: Timestamp,
+) -> Result<Applied, Error> {
+    let mut applied = Applied::default();
+    let mut rows: BTreeMap<ProducerId, Ledger> = BTreeMap::new();
+    let producers: BTreeSet<ProducerId> = batches.iter().map(|batch| batch.id().producer).collect();
+    for producer in producers {
+        if let Some(row) = ledger::read(db, consumer, producer).await? {
+            rows.insert(producer, row);
+        }
+        let set_aside = ledger::quarantined(db, consumer, producer).await?;
+        if !set_aside.is_empty() {
+            let before = batches.len();
+            batches.retain(|batch| {
+                batch.id().producer != producer || set_aside.binary_search(&batch.id().sequence).is_err()
+            });
+            applied.quarantined += (before - batches.len()) as u64;
+        }
+    }
+
+    let known = rows.clone();
+    let sifted = sift(&batches, &mut rows, now);
+    applied.batches = sifted.fresh.len() as u64;
+    applied.duplicates = sifted.duplicates;
+    applied.quarantined += sifted.quarantined.len() as u64;
+    applied.clicks = sifted.fresh.iter().map(|batch| batch.len() as u64).sum();
+    for batch in &sifted.quarantined {
+        ledger::quarantine(db, consumer, batch, ledger::UNKNOWN_PRODUCER, now).await?;
+    }
+    match consumer {
+        Consumer::Totals => applied.orphaned = add_totals(db, &sifted.fresh).await?,
+        Consumer::Analytics => rollups::add(db, &rollup::rollups(sifted.fresh, now)).await?,
+    }
+
+    for (producer, row) in &rows {
+        if known.get(producer) != Some(row) {
+            ledger::write(db, consumer, *producer, row, now).await?;
+        }
+    }
+    if rows.len() > known.len() {
+        ledger::prune(db, consumer, now).await?;
+    }
+    Ok(applied)
+}
+
+/// Adds to the totals that exist, and returns the clicks that have none.
+async fn add_totals(db: &impl ConnectionTrait, batches: &[&ClickBatch]) -> Result<u64, Error> {
+    let totals = rollup::totals(batches.iter().copied());
+    let values = |(link, clicks): (&boltlink_core::LinkId, &u64)| [(*link.as_uuid()).into(), signed(*clicks).into()];
+    let mut missing = false;
+    ADD.execute(db, totals.iter().flat_map(values).collect(), |rows, affected| missing |= affected < rows as u64)
+        .await?;
+    if !missing {
+        return Ok(0);
+    }
+    let rows = MISSING.query(db, totals.iter().flat_map(values).collect()).await?;
+    let mut orphaned = 0;
+    for row in rows {
+        orphaned += unsigned(row.try_get_by_index(0)?);
+    }
+    Ok(orphaned)
+}

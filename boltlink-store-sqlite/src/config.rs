@@ -1,0 +1,58 @@
+//! Where the file is.
+
+use std::{path::PathBuf, time::Duration};
+
+use sea_orm::sqlx::{
+    ConnectOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct SqliteConfig {
+    /// The database file; made if it does not exist, in a directory that does.
+    pub path: PathBuf,
+    /// How many connections read at the same time. Default: 4.
+    pub readers: u32,
+}
+
+impl SqliteConfig {
+    /// The store in the file `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), readers: 4 }
+    }
+
+    /// The one connection that writes. `FULL`: what was answered survives a power cut.
+    pub(crate) fn writing(&self) -> SqliteConnectOptions {
+        self.connection()
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            // A burst of clicks must not leave a huge write-ahead log behind.
+            .pragma("journal_size_limit", "67108864")
+            .pragma("cache_size", "-65536")
+            .pragma("temp_store", "MEMORY")
+    }
+
+    /// The connections that read.
+    pub(crate) fn reading(&self) -> SqliteConnectOptions {
+        self.connection().pragma("query_only", "ON")
+    }
+
+    /// A connection that can change nothing, for a look before anything is touched.
+    pub(crate) fn looking(&self) -> SqliteConnectOptions {
+        self.connection().read_only(true)
+    }
+
+    fn connection(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(&self.path)
+            .create_if_missing(false)
+            .foreign_keys(false)
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(200)
+            .disable_statement_logging()
+    }
+}
+
+/// How long a connection waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

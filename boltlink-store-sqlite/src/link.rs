@@ -1,0 +1,163 @@
+//! Links.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
+
+use async_trait::async_trait;
+use boltlink_core::{
+    AccountId, Clock, Domain, Link, LinkId, Slug, StoreError, StoredLink, TargetUrl, Timestamp,
+    store::{Change, Idempotency, Inserted, LinkCursor, LinkFilter, LinkStore},
+};
+use boltlink_store_sql::{Error, change, link, row::link_values};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
+use uuid::Uuid;
+
+use crate::{batch::Batch, error::answer, queue::Priority, writer::Writer};
+
+static INSERT: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/link_insert_many.sql")));
+static INSERT_TOTAL: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/total_insert_many.sql")));
+static INSERT_CHANGE: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/change_insert_many.sql")));
+
+pub(crate) struct SqliteLinks {
+    pub(crate) writer: Writer,
+    pub(crate) readers: DatabaseConnection,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl LinkStore for SqliteLinks {
+    async fn insert(&self, link: &Link, key: Option<&Idempotency>) -> Result<Inserted, StoreError> {
+        let (link, key, clock) = (link.clone(), key.cloned(), self.clock.clone());
+        self.writer
+            .write(Priority::Api, move |db| {
+                Box::pin(async move { link::insert(db, &link, key.as_ref(), clock.now()).await })
+            })
+            .await
+    }
+
+    async fn insert_many(&self, links: &[Link]) -> Result<Vec<Inserted>, StoreError> {
+        let (links, clock) = (links.to_vec(), self.clock.clone());
+        self.writer
+            .write(Priority::Bulk, move |db| Box::pin(async move { insert_many(db, &links, clock.now()).await }))
+            .await
+    }
+
+    async fn by_id(&self, id: LinkId) -> Result<Option<StoredLink>, StoreError> {
+        link::by_id(&self.readers, id).await.map_err(answer)
+    }
+
+    async fn by_slug(&self, domain: &Domain, slug: &Slug) -> Result<Option<StoredLink>, StoreError> {
+        link::by_slug(&self.readers, domain, slug).await.map_err(answer)
+    }
+
+    async fn by_target(
+        &self,
+        owner: AccountId,
+        domain: &Domain,
+        target: &TargetUrl,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        link::by_target(&self.readers, owner, domain, target, limit).await.map_err(answer)
+    }
+
+    async fn update(&self, link: &Link, expected: u64) -> Result<StoredLink, StoreError> {
+        let (link, clock) = (link.clone(), self.clock.clone());
+        self.writer
+            .write(Priority::Api, move |db| {
+                Box::pin(async move { link::update(db, &link, expected, clock.now()).await })
+            })
+            .await
+    }
+
+    async fn delete(&self, id: LinkId, expected: Option<u64>) -> Result<(), StoreError> {
+        let clock = self.clock.clone();
+        self.writer
+            .write(Priority::Api, move |db| Box::pin(async move { link::delete(db, id, expected, clock.now()).await }))
+            .await
+    }
+
+    async fn list(
+        &self,
+        filter: &LinkFilter,
+        after: Option<LinkCursor>,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        link::list(&self.readers, filter, after, limit).await.map_err(answer)
+    }
+
+    async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError> {
+        self.writer.write(Priority::Api, move |db| Box::pin(async move { link::reserve(db, id, wanted).await })).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        // A read of the file: a driver's ping would only ask its own thread.
+        self.readers.execute_unprepared("SELECT 1 FROM meta LIMIT 1").await.map_err(|error| answer(error.into()))?;
+        Ok(())
+    }
+}
+
+async fn insert_many(db: &DatabaseTransaction, links: &[Link], now: Timestamp) -> Result<Vec<Inserted>, Error> {
+    let rows = links.iter().flat_map(link_values).collect();
+    let mut created = BTreeSet::new();
+    for row in INSERT.query(db, rows).await.map_err(link::id_taken)? {
+        created.insert(LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?));
+    }
+    INSERT_TOTAL.execute(db, created.iter().map(|id| (*id.as_uuid()).into()).collect(), |_, _| {}).await?;
+    let changes = links
+        .iter()
+        .filter(|link| created.contains(&link.id))
+        .filter_map(|link| change::values(&Change::Link(link.domain.clone(), link.slug.clone()), now));
+    INSERT_CHANGE.execute(db, changes.flatten().collect(), |_, _| {}).await?;
+    let answer = |link: &Link| if created.contains(&link.id) { Inserted::Created } else { Inserted::SlugTaken };
+    Ok(links.iter().map(answer).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use boltlink_core::{EntropyExt, FakeClock, Lifetime, RedirectKind, SystemEntropy, Tags, TargetRules};
+
+    use super::*;
+    use crate::{SqliteConfig, SqliteStore, open::connect};
+
+    fn link(slug: &str) -> Link {
+        Link {
+            id: SystemEntropy.link_id(Timestamp::EPOCH),
+            owner: AccountId::OPERATOR,
+            domain: Domain::default_domain(),
+            slug: slug.parse().unwrap(),
+            target: TargetUrl::parse("https://example.com/", &TargetRules::default()).unwrap(),
+            title: None,
+            note: None,
+            tags: Tags::default(),
+            redirect: RedirectKind::default(),
+            lifetime: Lifetime::default(),
+            max_visits: None,
+            enabled: true,
+            created_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
+            version: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_unavailable_and_leaves_nothing_half_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = SqliteConfig::new(dir.path().join("boltlink.db"));
+        let clock = Arc::new(FakeClock::default());
+        SqliteStore::open(&config, clock.clone()).await.unwrap().close().await.unwrap();
+        // SQLite reports its own bound on pages just as it reports a full disk.
+        let writer = Writer::new(connect(config.writing().pragma("max_page_count", "60"), 1).await.unwrap());
+        let links = SqliteLinks { writer, readers: connect(config.reading(), 1).await.unwrap(), clock };
+        let kept = link("kept");
+        assert_eq!(links.insert(&kept, None).await.unwrap(), Inserted::Created);
+
+        let many: Vec<_> = (0..2_000).map(|at| link(&format!("bulk-{at}"))).collect();
+        let error = links.insert_many(&many).await.unwrap_err();
+        assert!(error.is_retryable() && error.to_string().contains("disk is full"), "{error}");
+        let listed = links.list(&LinkFilter::default(), None, 500).await.unwrap();
+        assert_eq!(listed.into_iter().map(|stored| stored.link).collect::<Vec<_>>(), [kept]);
+        assert_eq!(links.insert(&link("later"), None).await.unwrap(), Inserted::Created);
+    }
+}

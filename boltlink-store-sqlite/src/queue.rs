@@ -1,0 +1,105 @@
+//! Whose turn it is to write.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+/// Who goes first when several wait to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Priority {
+    /// Clicks: they pile up in memory while they wait, and one transaction stores thousands.
+    Clicks,
+    /// A request that somebody waits for.
+    Api,
+    /// Imports and chores.
+    Bulk,
+}
+
+/// Lets one writer in at a time, the most urgent first, and among equals the first come.
+#[derive(Debug, Default)]
+pub(crate) struct Queue(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    busy: bool,
+    waiting: [VecDeque<oneshot::Sender<Turn>>; 3],
+}
+
+/// The right to write, given on when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn(Arc<Queue>);
+
+impl Queue {
+    /// Waits for a turn. Who stops waiting has lost nothing but the place.
+    pub(crate) async fn turn(self: &Arc<Self>, priority: Priority) -> Turn {
+        let waiting = {
+            let mut state = self.state();
+            if !state.busy {
+                state.busy = true;
+                return Turn(self.clone());
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.waiting[priority as usize].push_back(sender);
+            receiver
+        };
+        // A sender is only ever dropped after it has sent: the queue lives as long as we do.
+        waiting.await.unwrap_or_else(|_| Turn(self.clone()))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The state is whole between any two lines that could panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let next = {
+            let mut state = self.0.state();
+            // Who has gone away is passed over here, so that no turn is given to the dead.
+            let next = state
+                .waiting
+                .iter_mut()
+                .find_map(|waiting| std::iter::from_fn(|| waiting.pop_front()).find(|sender| !sender.is_closed()));
+            state.busy = next.is_some();
+            next
+        };
+        if let Some(sender) = next {
+            // Who goes away just now drops the turn, and so gives it on.
+            drop(sender.send(Turn(self.0.clone())));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_most_urgent_goes_first_and_the_dead_are_passed_over() {
+        let queue = Arc::new(Queue::default());
+        let held = queue.turn(Priority::Bulk).await;
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for (name, priority) in
+            [("bulk", Priority::Bulk), ("dead", Priority::Clicks), ("api", Priority::Api), ("clicks", Priority::Clicks)]
+        {
+            let (queue, order) = (queue.clone(), order.clone());
+            tasks.push(tokio::spawn(async move {
+                let _turn = queue.turn(priority).await;
+                order.lock().unwrap().push(name);
+            }));
+            tokio::task::yield_now().await;
+        }
+        tasks.remove(1).abort();
+        tokio::task::yield_now().await;
+        drop(held);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), ["clicks", "api", "bulk"]);
+    }
+}

@@ -1,0 +1,1 @@
+INSERT INTO change_log (kind, subject, at) VALUES (?, ?, ?)

@@ -1,0 +1,92 @@
+//! The store as a whole.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use boltlink_core::{
+    Clock, StoreError, Stores,
+    store::{Consumer, CounterStore},
+};
+use sea_orm::DatabaseConnection;
+
+use crate::{
+    analytics::SqliteAnalytics,
+    change::SqliteChanges,
+    click::SqliteClicks,
+    config::SqliteConfig,
+    error::OpenError,
+    key::SqliteKeys,
+    link::SqliteLinks,
+    open::{self, Health, Migrated},
+    writer::Writer,
+};
+
+/// An open database file. Cloning shares its connections.
+#[derive(Clone)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: DatabaseConnection,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteStore {
+    /// Opens the file, which is made if it does not exist, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// Why it cannot be served; the file is then as it was.
+    pub async fn open(config: &SqliteConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let open::Opened { writing, reading, .. } = open::open(config).await?;
+        Ok(Self { writer: Writer::new(writing), readers: reading, clock })
+    }
+
+    /// Brings the schema of the file up to date, without opening it for anything else.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn migrate(config: &SqliteConfig) -> Result<Migrated, OpenError> {
+        let opened = open::open(config).await?;
+        opened.close().await;
+        Ok(opened.migrated)
+    }
+
+    /// Looks the file over, without changing it.
+    ///
+    /// # Errors
+    /// If it cannot be read at all, or belongs to somebody else.
+    pub async fn check(path: &Path) -> Result<Health, OpenError> {
+        open::check(&SqliteConfig::new(path)).await
+    }
+
+    /// The store's traits, with `log` for the clicks on their way.
+    #[must_use]
+    pub fn stores(&self, log: Arc<dyn CounterStore>) -> Stores {
+        let (writer, readers, clock) = (&self.writer, &self.readers, &self.clock);
+        let sink = |consumer| {
+            Arc::new(SqliteClicks { consumer, writer: writer.clone(), readers: readers.clone(), clock: clock.clone() })
+        };
+        Stores {
+            links: Arc::new(SqliteLinks { writer: writer.clone(), readers: readers.clone(), clock: clock.clone() }),
+            totals: sink(Consumer::Totals),
+            analytics: sink(Consumer::Analytics),
+            reader: Arc::new(SqliteAnalytics { readers: readers.clone() }),
+            log,
+            keys: Arc::new(SqliteKeys { writer: writer.clone(), readers: readers.clone(), clock: clock.clone() }),
+            changes: Arc::new(SqliteChanges { writer: writer.clone(), readers: readers.clone() }),
+        }
+    }
+
+    /// Closes the file once the transactions that wait are done. The last process to do so folds the
+    /// write-ahead log into it. Later calls on the store's traits fail.
+    ///
+    /// # Errors
+    /// If the file system refuses; nothing that was answered is lost.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.readers.close_by_ref().await.map_err(|error| crate::error::answer(error.into()))?;
+        self.writer.close().await
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SqliteStore { … }")
+    }
+}

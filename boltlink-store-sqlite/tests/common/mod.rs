@@ -1,0 +1,74 @@
+//! What the tests of the file share.
+
+#![allow(dead_code)] // Each test binary uses its part.
+
+use std::{path::PathBuf, sync::Arc};
+
+use boltlink_core::{
+    AccountId, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, FakeClock, Lifetime, Link, LinkId, ProducerId,
+    RedirectKind, Stores, SystemEntropy, Tags, TargetRules, TargetUrl, memory::MemoryLog, store::Inserted,
+};
+use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
+use tempfile::TempDir;
+
+/// A directory of the test's own, for one file.
+pub struct Place {
+    pub dir: TempDir,
+    pub clock: Arc<FakeClock>,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), clock: Arc::default() }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("boltlink.db")
+    }
+
+    pub fn config(&self) -> SqliteConfig {
+        SqliteConfig::new(self.path())
+    }
+
+    pub async fn open(&self) -> (SqliteStore, Stores) {
+        let store = SqliteStore::open(&self.config(), self.clock.clone()).await.unwrap();
+        let stores = store.stores(Arc::new(MemoryLog::new(self.clock.clone(), 1_000_000)));
+        (store, stores)
+    }
+
+    pub fn link(&self, slug: &str) -> Link {
+        let now = self.clock.now();
+        Link {
+            id: SystemEntropy.link_id(now),
+            owner: AccountId::OPERATOR,
+            domain: Domain::default_domain(),
+            slug: slug.parse().unwrap(),
+            target: TargetUrl::parse("https://example.com/", &TargetRules::default()).unwrap(),
+            title: None,
+            note: None,
+            tags: Tags::default(),
+            redirect: RedirectKind::default(),
+            lifetime: Lifetime::default(),
+            max_visits: None,
+            enabled: true,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+
+    pub async fn store_link(&self, stores: &Stores, link: Link) -> LinkId {
+        assert_eq!(stores.links.insert(&link, None).await.unwrap(), Inserted::Created);
+        link.id
+    }
+
+    pub fn producer(&self) -> ProducerId {
+        SystemEntropy.producer_id(self.clock.now())
+    }
+
+    pub fn batch(&self, producer: ProducerId, sequence: u64, clicks: &[(LinkId, usize)]) -> ClickBatch {
+        let clicks =
+            clicks.iter().flat_map(|(link, count)| std::iter::repeat_n(Click::bare(*link, self.clock.now()), *count));
+        ClickBatch::new(BatchId { producer, sequence }, clicks)
+    }
+}

@@ -1,0 +1,168 @@
+//! Which files are opened, which are refused, and that what is refused stays as it was.
+
+mod common;
+
+use std::fs;
+
+use boltlink_core::store::Scope;
+use boltlink_store_sqlite::{OpenError, SqliteConfig, SqliteStore};
+use common::Place;
+use sea_orm::{ConnectionTrait, Database};
+
+/// Runs `sql` on the file, from outside.
+async fn run(place: &Place, sql: &str) {
+    let db = Database::connect(format!("sqlite://{}?mode=rwc", place.path().display())).await.unwrap();
+    db.execute_unprepared(sql).await.unwrap();
+    db.close().await.unwrap();
+}
+
+async fn refusal(place: &Place) -> OpenError {
+    SqliteStore::open(&place.config(), place.clock.clone()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_new_file_is_made_and_migrated_once() {
+    let place = Place::new();
+    let first = SqliteStore::migrate(&place.config()).await.unwrap();
+    assert_eq!(first.applied, ["m0001_first"]);
+    let second = SqliteStore::migrate(&place.config()).await.unwrap();
+    assert_eq!((second.applied, second.version), (Vec::new(), first.version));
+    let health = SqliteStore::check(&place.path()).await.unwrap();
+    assert_eq!((health.version, health.problems), (health.known_version, Vec::new()));
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let place = Place::new();
+    let (store, stores) = place.open().await;
+    let link = place.store_link(&stores, place.link("kept")).await;
+    let batch = place.batch(place.producer(), 1, &[(link, 3)]);
+    stores.totals.apply(std::slice::from_ref(&batch)).await.unwrap();
+    stores.analytics.apply(std::slice::from_ref(&batch)).await.unwrap();
+    let secret = stores.keys.server_secret([7; 32]).await.unwrap();
+    store.close().await.unwrap();
+
+    let (_store, stores) = place.open().await;
+    assert_eq!(stores.links.by_id(link).await.unwrap().unwrap().clicks, 3);
+    assert_eq!(stores.reader.total(Scope::Global).await.unwrap(), 3);
+    assert_eq!(stores.totals.apply(&[batch]).await.unwrap().duplicates, 1);
+    assert_eq!(stores.keys.server_secret([8; 32]).await.unwrap(), secret);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_may_start_at_once_on_a_fresh_file() {
+    let place = Place::new();
+    let starts: Vec<_> = (0..10)
+        .map(|_| {
+            let (config, clock) = (place.config(), place.clock.clone());
+            tokio::spawn(async move { SqliteStore::open(&config, clock).await })
+        })
+        .collect();
+    for start in starts {
+        start.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_untouched() {
+    let place = Place::new();
+    place.open().await.0.close().await.unwrap();
+    run(&place, "UPDATE meta SET value = '999' WHERE key IN ('schema_version', 'oldest_compatible')").await;
+    let before = fs::read(place.path()).unwrap();
+    let error = refusal(&place).await;
+    assert!(matches!(error, OpenError::TooNew { version: 999, .. }), "{error}");
+    assert!(error.to_string().contains("upgrade"), "{error}");
+    assert_eq!(fs::read(place.path()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_newer_schema_that_is_compatible_is_served() {
+    let place = Place::new();
+    place.open().await.0.close().await.unwrap();
+    run(
+        &place,
+        "UPDATE meta SET value = '999' WHERE key = 'schema_version';
+         INSERT INTO seaql_migrations (version, applied_at) VALUES ('m0999_later', 0)",
+    )
+    .await;
+    let (store, stores) = place.open().await;
+    place.store_link(&stores, place.link("old-binary")).await;
+    store.close().await.unwrap();
+    assert_eq!(SqliteStore::check(&place.path()).await.unwrap().version, 999);
+}
+
+#[tokio::test]
+async fn a_file_of_something_else_is_refused_untouched() {
+    for content in [&b"hello"[..], &[7; 8192]] {
+        let place = Place::new();
+        fs::write(place.path(), content).unwrap();
+        let error = refusal(&place).await;
+        assert!(matches!(error, OpenError::NotADatabase { .. }), "{error}");
+        assert!(error.to_string().contains("boltlink.db"), "{error}");
+        assert_eq!(fs::read(place.path()).unwrap(), content);
+    }
+}
+
+#[tokio::test]
+async fn another_programs_database_is_refused_untouched() {
+    let place = Place::new();
+    run(&place, "CREATE TABLE theirs (x)").await;
+    let before = fs::read(place.path()).unwrap();
+    let error = refusal(&place).await;
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+    assert_eq!(fs::read(place.path()).unwrap(), before);
+    assert!(matches!(SqliteStore::check(&place.path()).await, Err(OpenError::Foreign { .. })));
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_untouched() {
+    let place = Place::new();
+    place.open().await.0.close().await.unwrap();
+    let mut content = fs::read(place.path()).unwrap();
+    content[100..4096].fill(0xff);
+    fs::write(place.path(), &content).unwrap();
+    let error = refusal(&place).await;
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+    assert!(error.to_string().contains("restore"), "{error}");
+    assert_eq!(fs::read(place.path()).unwrap(), content);
+}
+
+#[tokio::test]
+async fn a_check_finds_damage_deep_in_the_file() {
+    let place = Place::new();
+    place.open().await.0.close().await.unwrap();
+    let mut content = fs::read(place.path()).unwrap();
+    let last = content.len() - 4096;
+    content[last..].fill(0xff);
+    fs::write(place.path(), &content).unwrap();
+    assert!(!SqliteStore::check(&place.path()).await.unwrap().problems.is_empty());
+}
+
+#[tokio::test]
+async fn a_directory_in_place_of_the_file_is_refused() {
+    let place = Place::new();
+    fs::create_dir(place.path()).unwrap();
+    assert!(matches!(refusal(&place).await, OpenError::Directory { .. }));
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_named() {
+    let place = Place::new();
+    let config = SqliteConfig::new(place.dir.path().join("missing").join("boltlink.db"));
+    let error = SqliteStore::open(&config, place.clock.clone()).await.unwrap_err();
+    assert!(matches!(error, OpenError::NoDirectory { .. }), "{error}");
+    assert!(matches!(SqliteStore::check(&place.path()).await, Err(OpenError::NoDirectory { .. })));
+    assert_eq!(fs::read_dir(place.dir.path()).unwrap().count(), 0);
+}
+
+/// The kernel's own file system lets nobody make files, not even root.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_read_only_directory_is_named() {
+    let place = Place::new();
+    let config = SqliteConfig::new("/sys/boltlink.db");
+    let error = SqliteStore::open(&config, place.clock.clone()).await.unwrap_err();
+    assert!(matches!(error, OpenError::ReadOnly { .. }), "{error}");
+    assert!(error.to_string().contains("/sys/boltlink.db"), "{error}");
+}
