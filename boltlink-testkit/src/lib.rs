@@ -1,1 +1,37 @@
-//! .
+//! Test support for BoltLink: the real server as a process that can be killed and started again, a
+//! client for it, and a load that knows how much was answered when the server dies under it.
+//!
+//! ```no_run
+//! # async fn test(exe: &str) -> Result<(), boltlink_testkit::Error> {
+//! use boltlink_testkit::{Load, Server};
+//! use serde_json::json;
+//!
+//! // An integration test of the server names the binary by env!("CARGO_BIN_EXE_boltlink").
+//! let mut server = Server::builder(exe).env("BOLTLINK_DURABILITY", "acknowledged").start().await?;
+//! let made = server.client().create(&json!({ "target": "https://example.com/", "slug": "news" })).await?;
+//! let id = made.expect(201)?["id"].as_str().unwrap_or_default().to_owned();
+//!
+//! let load = Load::new(server.address(), ["/news"]).connections(4).start();
+//! load.answers(1_000).await?;
+//! server.kill()?;
+//! let tally = load.stop().await;
+//!
+//! server.restart().await?;
+//! let clicks = server.client().clicks(&id).await?;
+//! assert!(tally.answered_with(302) <= clicks && clicks <= tally.sent());
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod connection;
+mod error;
+mod load;
+mod output;
+mod server;
+
+pub use client::{Client, Reply};
+pub use connection::{Answer, Connection};
+pub use error::Error;
+pub use load::{Load, Running, Tally};
+pub use server::{Builder, Server};
