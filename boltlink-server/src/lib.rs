@@ -1,1 +1,17 @@
-//! .
+//! BoltLink's HTTP server as a library: [`run`] serves a [`Shortener`](boltlink_core::Shortener) on a
+//! listener until it is told to stop. The program `boltlink` adds configuration and a command line.
+//!
+//! A request passes `front` (connections, limits, and short links, answered before any routing) and,
+//! if it is for none, `api` (poem: the API, its documentation and the health checks). `pages` is what a
+//! visitor sees who cannot be sent on.
+
+mod api;
+mod front;
+mod health;
+mod hosts;
+mod pages;
+mod server;
+
+pub use api::openapi;
+pub use hosts::{BaseUrl, Hosts, InvalidBaseUrl};
+pub use server::{Limits, ServerOptions, run};

@@ -1,0 +1,228 @@
+//! Request bodies: JSON objects, read field by field so that everything wrong is said at once.
+
+use std::{marker::PhantomData, str::FromStr, time::Duration};
+
+use boltlink_core::Field;
+use http::header;
+use poem::{Request, RequestBody, Result, error::ReadBodyError};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    payload::{Json, Payload},
+    registry::{MetaMediaType, MetaRequest, Registry},
+    types::Type,
+};
+use serde_json::{Map, Value};
+
+use super::problem::{Code, FieldError, Problem};
+
+/// A JSON object, documented as `T`.
+///
+/// poem-openapi's own `Json<T>` stops at the first field that is wrong and does not say where; here the
+/// operation reads the fields itself, by [`Fields`].
+pub(crate) struct Body<T>(pub(crate) Fields, PhantomData<fn() -> T>);
+
+/// Bounds on a body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    pub(crate) bytes: usize,
+    pub(crate) time: Duration,
+}
+
+impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest {
+            description: None,
+            content: vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }],
+            required: true,
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> Result<Self> {
+        let declared = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !declared.is_some_and(Json::<T>::check_content_type) {
+            let detail = "send the header 'Content-Type: application/json'";
+            return Err(Problem::new(Code::UnsupportedMediaType, detail).into());
+        }
+        let limits = request.data::<BodyLimits>().copied();
+        let limits = limits.unwrap_or(BodyLimits { bytes: 1 << 20, time: Duration::from_secs(30) });
+        let bytes = match tokio::time::timeout(limits.time, body.take()?.into_bytes_limit(limits.bytes)).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(ReadBodyError::PayloadTooLarge)) => {
+                let detail = format!("send at most {} bytes", limits.bytes);
+                return Err(Problem::new(Code::BodyTooLarge, detail).into());
+            }
+            Ok(Err(error)) => return Err(Problem::new(Code::MalformedBody, error.to_string()).into()),
+            Err(_) => {
+                let detail = format!("it must be here within {} seconds", limits.time.as_secs());
+                return Err(Problem::new(Code::BodyTimeout, detail).into());
+            }
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(fields)) => Ok(Self(Fields { fields, errors: Vec::new() }, PhantomData)),
+            Ok(_) => Err(Problem::invalid(vec![FieldError::at("", "must be a JSON object")]).into()),
+            Err(error) => Err(Problem::new(Code::MalformedBody, format!("the body is no JSON: {error}")).into()),
+        }
+    }
+}
+
+/// The fields of an object, and what has been found wrong with them.
+pub(crate) struct Fields {
+    fields: Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+/// What is wrong with a value: where below it, and what.
+pub(crate) struct Wrong {
+    below: String,
+    detail: String,
+}
+
+impl<E: std::error::Error> From<E> for Wrong {
+    fn from(error: E) -> Self {
+        must(error.to_string())
+    }
+}
+
+pub(crate) fn must(detail: impl Into<String>) -> Wrong {
+    Wrong { below: String::new(), detail: detail.into() }
+}
+
+impl Fields {
+    /// A field that may be absent ([`Field::Keep`]) or null ([`Field::Clear`]).
+    pub(crate) fn field<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Wrong>) -> Field<T> {
+        match self.fields.remove(name) {
+            None => Field::Keep,
+            Some(Value::Null) => Field::Clear,
+            Some(value) => match read(&value) {
+                Ok(value) => Field::Set(value),
+                Err(wrong) => {
+                    self.refuse(format!("/{name}{}", wrong.below), wrong.detail);
+                    Field::Keep
+                }
+            },
+        }
+    }
+
+    /// A field that may be absent or null, which is the same.
+    pub(crate) fn optional<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Wrong>) -> Option<T> {
+        self.field(name, read).apply(None)
+    }
+
+    /// A field that may be absent but not null.
+    pub(crate) fn solid<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Wrong>) -> Option<T> {
+        match self.field(name, read) {
+            Field::Keep => None,
+            Field::Set(value) => Some(value),
+            Field::Clear => {
+                self.refuse(format!("/{name}"), "must not be null; leave it out to keep it");
+                None
+            }
+        }
+    }
+
+    /// A field that must be there.
+    pub(crate) fn required<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Wrong>) -> Option<T> {
+        if self.fields.get(name).is_none_or(Value::is_null) {
+            self.fields.remove(name);
+            self.refuse(format!("/{name}"), "is required");
+            return None;
+        }
+        self.optional(name, read)
+    }
+
+    /// Notes what is wrong across fields.
+    pub(crate) fn refuse(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.errors.push(FieldError::at(pointer, detail));
+    }
+
+    /// Whether all was well; what nobody has asked for is wrong too, so that a misspelled field is not
+    /// silently ignored.
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
+        for name in std::mem::take(&mut self.fields).into_iter().map(|(name, _)| name) {
+            // RFC 6901 section 3.
+            let name = name.replace('~', "~0").replace('/', "~1");
+            self.refuse(format!("/{name}"), "is not a field of this request");
+        }
+        if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid(self.errors)) }
+    }
+}
+
+/// Text that is parsed into a domain type.
+pub(crate) fn text<T: FromStr<Err: std::error::Error>>(value: &Value) -> Result<T, Wrong> {
+    Ok(string(value)?.parse()?)
+}
+
+pub(crate) fn string(value: &Value) -> Result<&str, Wrong> {
+    value.as_str().ok_or_else(|| must("must be a string"))
+}
+
+pub(crate) fn boolean(value: &Value) -> Result<bool, Wrong> {
+    value.as_bool().ok_or_else(|| must("must be true or false"))
+}
+
+/// A whole number that is checked by a domain type.
+pub(crate) fn number<N: TryFrom<u64>, T: TryFrom<N, Error: std::error::Error>>(value: &Value) -> Result<T, Wrong> {
+    let number = value.as_u64().ok_or_else(|| must("must be a whole number"))?;
+    // Too large for `N`: let the domain type say what it wants, by way of a value it refuses.
+    let number = N::try_from(number).or_else(|_| N::try_from(0)).map_err(|_| must("must be a whole number"))?;
+    Ok(T::try_from(number)?)
+}
+
+/// An array, each element read by `read`.
+pub(crate) fn array<T>(value: &Value, read: impl Fn(&Value) -> Result<T, Wrong>) -> Result<Vec<T>, Wrong> {
+    let elements = value.as_array().ok_or_else(|| must("must be an array"))?;
+    elements
+        .iter()
+        .enumerate()
+        .map(|(at, element)| {
+            read(element).map_err(|wrong| Wrong { below: format!("/{at}{}", wrong.below), detail: wrong.detail })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use boltlink_core::{MaxVisits, RedirectKind, Tag};
+
+    use super::*;
+
+    fn fields(json: &str) -> Fields {
+        Fields { fields: serde_json::from_str(json).unwrap(), errors: Vec::new() }
+    }
+
+    #[test]
+    fn says_everything_that_is_wrong() {
+        let mut fields = fields(r#"{"tags": ["a", ""], "redirect": 99999, "max_visits": "9", "a/b~c": 1, "on": null}"#);
+        assert_eq!(fields.required("target", string).is_some(), false);
+        fields.optional("tags", |value| array(value, text::<Tag>));
+        fields.optional("redirect", number::<u16, RedirectKind>);
+        fields.optional("max_visits", number::<u64, MaxVisits>);
+        fields.solid("on", boolean);
+        let pointers: Vec<_> = fields.errors.iter().filter_map(|error| error.pointer.as_deref()).collect();
+        assert_eq!(pointers, ["/target", "/tags/1", "/redirect", "/max_visits", "/on"]);
+        assert_eq!(fields.errors[2].detail, "must be 301, 302, 307 or 308");
+        assert!(String::from_utf8_lossy(&fields.finish().unwrap_err().to_bytes()).contains("\"/a~1b~0c\""));
+    }
+
+    #[test]
+    fn absent_null_and_set_are_three_things() {
+        let mut fields = fields(r#"{"a": null, "b": "x"}"#);
+        assert_eq!(fields.field("a", text::<Tag>), Field::Clear);
+        assert!(matches!(fields.field("b", text::<Tag>), Field::Set(_)));
+        assert_eq!(fields.field("c", text::<Tag>), Field::Keep);
+        assert!(fields.finish().is_ok());
+    }
+}

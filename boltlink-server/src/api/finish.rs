@@ -1,0 +1,92 @@
+//! The last word on every answer of the API: refusals as problem details, and headers for all.
+
+use std::any::Any;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use poem::{
+    Endpoint, IntoResponse, Request, Response, Result,
+    error::{MethodNotAllowedError, NotFoundError},
+};
+use poem_openapi::error::{ParseParamError, ParsePathError};
+
+use super::{
+    docs,
+    methods::Methods,
+    problem::{self, Code, Problem},
+};
+
+/// Around all routes.
+pub(super) struct Finished<E> {
+    pub(super) endpoint: E,
+    pub(super) methods: Methods,
+    pub(super) https: bool,
+}
+
+impl<E: Endpoint> Endpoint for Finished<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        // A refusal has to name the path, which the request takes with it.
+        let uri = request.original_uri().clone();
+        let mut response = match self.endpoint.call(request).await {
+            Ok(response) => response.into_response(),
+            Err(error) => refuse(error, uri.path(), &self.methods),
+        };
+        finish(&mut response, uri.path(), self.https);
+        Ok(response)
+    }
+}
+
+/// A bug somewhere: its message has been printed where panics are.
+pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    problem::internal(&"an operation panicked").into_response()
+}
+
+/// Turns whatever poem refuses with into problem details.
+fn refuse(error: poem::Error, path: &str, methods: &Methods) -> Response {
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        return problem.clone().into_response();
+    }
+    let problem = if let Some(error) = error.downcast_ref::<ParseParamError>() {
+        Problem::parameter(error.name, &error.reason)
+    } else if error.is::<MethodNotAllowedError>() {
+        Problem::method_not_allowed(methods.allowed(path))
+    } else if error.is::<NotFoundError>() || error.is::<ParsePathError>() {
+        Problem::new(Code::NotFound, "nothing is at this path; /docs says what there is")
+    } else if error.status().is_client_error() {
+        Problem::new(Code::InvalidParameter, error.to_string())
+    } else {
+        problem::internal(&error)
+    };
+    problem.into_response()
+}
+
+/// What every answer has in common.
+fn finish(response: &mut Response, path: &str, https: bool) {
+    let html = response.content_type().is_some_and(|kind| kind.starts_with("text/html"));
+    let ok = response.status() == StatusCode::OK;
+    let fixed = docs::PATHS.contains(&path) && ok;
+    let headers = response.headers_mut();
+    harden(headers, https);
+    if html {
+        headers.insert(header::CONTENT_SECURITY_POLICY, docs::content_security_policy(path));
+    }
+    // Counts and links change at any time, and are the key holder's own.
+    let control = if fixed { "public, max-age=300" } else { "no-store" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
+}
+
+/// What HTML may do: nothing but show itself.
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+                                 frame-ancestors 'none'";
+
+/// Headers that take away from browsers what nobody here needs.
+pub(crate) fn harden(headers: &mut HeaderMap, https: bool) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    if https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+}

@@ -1,0 +1,145 @@
+//! The way in: connections and their limits, and short links, which are answered here, before any
+//! routing. Everything else goes on to the [`api`](crate::api).
+//!
+//! An accept loop of our own, because a server that faces the internet needs what poem's lacks: a
+//! bound on connections and on the time each may waste, and answers to pipelined requests in one write.
+
+mod body;
+mod connections;
+mod service;
+mod socket;
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use boltlink_core::Shortener;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::MissedTickBehavior,
+};
+
+pub(crate) use self::body::Body;
+use self::{
+    connections::{Command, Connections},
+    service::{Router, Service},
+    socket::Socket,
+};
+use crate::{api::Api, hosts::Hosts, server::Limits};
+
+/// Serves connections.
+pub(crate) struct Front {
+    router: Arc<Router>,
+    http: Arc<auto::Builder<TokioExecutor>>,
+    limits: Limits,
+}
+
+impl Front {
+    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>, api: Api, limits: Limits) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        // hyper's own header timeout takes an allocation and a timer per request; `Connections` watches
+        // all connections with one.
+        let head = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).max(8 << 10);
+        http.http1().pipeline_flush(true).header_read_timeout(None).max_buf_size(head);
+        http.http2().max_header_list_size(limits.header_bytes).max_concurrent_streams(200);
+        Self { router: Arc::new(Router::new(shortener, hosts, api)), http: Arc::new(http), limits }
+    }
+
+    /// Accepts and serves until `shutdown` is done, then lets the connections end.
+    pub(crate) async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let places = Arc::new(Semaphore::new(self.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
+        let connections = Connections::new(&self.limits);
+        let mut sweep = tokio::time::interval(connections.sweep_interval());
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut shutdown = pin!(shutdown);
+        loop {
+            // A place first: what we cannot serve stays in the kernel's queue.
+            let accept = async {
+                let place = places.clone().acquire_owned().await;
+                (place, accept(&listener).await)
+            };
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                _ = sweep.tick() => connections.sweep(),
+                (place, stream) = accept => if let Ok(place) = place {
+                    self.spawn(stream, place, &connections);
+                },
+            }
+        }
+        drop(listener);
+        connections.drain();
+        let mut deadline = pin!(tokio::time::sleep(self.limits.drain_timeout));
+        while !connections.is_empty() {
+            tokio::select! {
+                () = &mut deadline => break,
+                () = connections.changed() => {}
+                _ = sweep.tick() => connections.sweep(),
+            }
+        }
+        connections.stop();
+    }
+
+    fn spawn(&self, stream: TcpStream, place: OwnedSemaphorePermit, connections: &Connections) {
+        // Answers are small and whole: waiting to fill a packet only delays them.
+        let _ = stream.set_nodelay(true);
+        let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
+        let registration = connections.register();
+        let connection = registration.connection().clone();
+        let service = Service::new(self.router.clone(), connection.clone(), local, remote);
+        let http = self.http.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            let _registration = registration;
+            let socket = TokioIo::new(Socket::new(stream, connection.clone()));
+            let mut serving = pin!(http.serve_connection(socket, service));
+            let mut draining = false;
+            poll_fn(|cx| {
+                match connection.command(cx) {
+                    Command::Serve => {}
+                    Command::Drain if draining => {}
+                    Command::Drain => {
+                        draining = true;
+                        serving.as_mut().graceful_shutdown();
+                    }
+                    Command::Stop => return Poll::Ready(()),
+                }
+                // However it ends, it is the client's affair.
+                serving.as_mut().poll(cx).map(drop)
+            })
+            .await;
+        });
+    }
+}
+
+/// The next connection. Out of file descriptors or memory it waits a little instead of spinning: the
+/// kernel would report the same failure again at once.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // The client was gone before we came to it.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted
+                        | io::ErrorKind::ConnectionReset
+                        | io::ErrorKind::ConnectionRefused
+                ) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be accepted; trying again in 100 ms");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}

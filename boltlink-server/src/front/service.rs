@@ -1,0 +1,193 @@
+//! One request: a short link, answered on the spot where the engine can, or something for poem.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use boltlink_core::{Domain, Purpose, Shortener, Slug, Visit, Visitor, slug::InvalidSlug};
+use http::{Method, Request, Response, header, uri};
+use hyper::body::Incoming;
+use poem::{
+    Addr, Endpoint,
+    web::{LocalAddr, RemoteAddr},
+};
+
+use super::{body::Body, connections::Connection};
+use crate::{api::Api, health, hosts::Hosts, pages::Pages};
+
+/// What all connections share.
+pub(super) struct Router {
+    shortener: Shortener,
+    hosts: Arc<Hosts>,
+    api: Api,
+    pages: Pages,
+}
+
+impl Router {
+    pub(super) fn new(shortener: Shortener, hosts: Arc<Hosts>, api: Api) -> Self {
+        let pages = Pages::new(hosts.is_https());
+        Self { shortener, hosts, api, pages }
+    }
+}
+
+/// Answers the requests of one connection.
+pub(super) struct Service {
+    router: Arc<Router>,
+    connection: Arc<Connection>,
+    local: SocketAddr,
+    remote: SocketAddr,
+}
+
+impl Service {
+    pub(super) const fn new(
+        router: Arc<Router>,
+        connection: Arc<Connection>,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Self {
+        Self { router, connection, local, remote }
+    }
+
+    fn visit(&self, request: Request<Incoming>) -> Answer {
+        let router = &self.router;
+        let Some(domain) = router.hosts.of(&request) else {
+            return Answer::now(router.pages.unknown_host(request.headers()));
+        };
+        let purpose = match *request.method() {
+            Method::GET => Purpose::Follow,
+            Method::HEAD => Purpose::Peek,
+            _ => return Answer::now(router.pages.method_not_allowed(request.headers())),
+        };
+        match router.shortener.try_visit(&visit(&request, domain, purpose, self.remote)) {
+            Some(outcome) => Answer::now(router.pages.answer(&outcome, request.headers())),
+            None => self.visit_later(request, purpose),
+        }
+    }
+
+    /// The link is not cached, or takes more than a look: see [`Shortener::visit`].
+    fn visit_later(&self, request: Request<Incoming>, purpose: Purpose) -> Answer {
+        let (router, remote) = (self.router.clone(), self.remote);
+        let answering = self.connection.answer();
+        Answer::later(async move {
+            let _answering = answering;
+            let Some(domain) = router.hosts.of(&request) else {
+                return router.pages.unknown_host(request.headers());
+            };
+            match router.shortener.visit(&visit(&request, domain, purpose, remote)).await {
+                Ok(outcome) => router.pages.answer(&outcome, request.headers()),
+                Err(error) => router.pages.failed(error, request.headers()),
+            }
+        })
+    }
+
+    fn hand_over(&self, request: Request<Incoming>) -> Answer {
+        // A probe asks a pod by its address: health is told on any host, everything else on ours.
+        if self.router.hosts.of(&request).is_none() && !health::PATHS.contains(&request.uri().path()) {
+            return Answer::now(self.router.pages.unknown_host(request.headers()));
+        }
+        let api = self.router.api.clone();
+        let answering = self.connection.answer();
+        let request: poem::Request = (
+            request,
+            LocalAddr(Addr::SocketAddr(self.local)),
+            RemoteAddr(Addr::SocketAddr(self.remote)),
+            uri::Scheme::HTTP,
+        )
+            .into();
+        Answer::later(async move {
+            let response: Response<_> = api.get_response(request).await.into();
+            response.map(|body| Body::Boxed { body, _answering: answering })
+        })
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Service {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        self.connection.note_request(request.version());
+        if slug(request.uri().path()).is_some() { self.visit(request) } else { self.hand_over(request) }
+    }
+}
+
+/// The slug that a path asks for: its only segment, unless that is the service's own.
+fn slug(path: &str) -> Option<&str> {
+    let segment = path.strip_prefix('/')?;
+    let ours = segment.is_empty() || segment.contains('/') || Slug::check(segment) == Err(InvalidSlug::Reserved);
+    // `robots.txt` and the like are no slugs, but are ours nevertheless.
+    (!ours && !boltlink_core::slug::RESERVED.contains(&segment)).then_some(segment)
+}
+
+fn visit<'a>(request: &'a Request<Incoming>, domain: &'a Domain, purpose: Purpose, remote: SocketAddr) -> Visit<'a> {
+    let headers = request.headers();
+    Visit {
+        domain,
+        slug: slug(request.uri().path()).unwrap_or_default(),
+        purpose,
+        visitor: Visitor {
+            address: Some(remote.ip()),
+            referrer: headers.get(header::REFERER),
+            user_agent: headers.get(header::USER_AGENT),
+            language: headers.get(header::ACCEPT_LANGUAGE),
+        },
+    }
+}
+
+/// An answer: at once, which costs no allocation, or later.
+pub(super) enum Answer {
+    Now(Option<Response<Body>>),
+    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+}
+
+impl Answer {
+    const fn now(response: Response<Body>) -> Self {
+        Self::Now(Some(response))
+    }
+
+    fn later(response: impl Future<Output = Response<Body>> + Send + 'static) -> Self {
+        Self::Later(Box::pin(response))
+    }
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Now(response) => response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response))),
+            Self::Later(response) => response.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_slug() {
+        for (path, found) in [
+            ("/abc", Some("abc")),
+            ("/no.slug", Some("no.slug")),
+            ("/%20", Some("%20")),
+            ("/", None),
+            ("", None),
+            ("*", None),
+            ("/abc/", None),
+            ("/a/b", None),
+            ("/api", None),
+            ("/API", None),
+            ("/openapi.json", None),
+            ("/robots.txt", None),
+        ] {
+            assert_eq!(slug(path), found, "{path}");
+        }
+    }
+}

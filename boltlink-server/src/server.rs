@@ -1,0 +1,84 @@
+//! The server as one function: [`run`].
+
+use std::{future::Future, io, sync::Arc, time::Duration};
+
+use boltlink_core::{Domain, Shortener};
+use tokio::net::TcpListener;
+
+use crate::{
+    api, front,
+    health::Readiness,
+    hosts::{BaseUrl, Hosts},
+};
+
+/// What a server is told about the world outside.
+#[derive(Debug, Clone, Default)]
+pub struct ServerOptions {
+    /// Scheme and host of the default domain; `http` and the listen address if not said.
+    pub base_url: Option<BaseUrl>,
+    /// Other hosts that have links of their own.
+    pub domains: Vec<Domain>,
+    /// Whether `/ready` says no while the database is away. By default it does not: redirects that
+    /// are cached go on, and taking every node out of the balancer would help nobody.
+    pub ready_requires_database: bool,
+    /// How much a client may take.
+    pub limits: Limits,
+}
+
+/// Bounds on what one client, and all together, may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections open at a time; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// From a connection's first moment, or a request's first byte, to the end of its headers.
+    pub header_timeout: Duration,
+    /// How long a connection may rest between two requests, or stand still within an answer.
+    pub idle_timeout: Duration,
+    /// How long the body of a request may take.
+    pub body_timeout: Duration,
+    /// How many bytes the body of a request may have.
+    pub body_bytes: usize,
+    /// How many bytes the request line and the headers may have together; at least 8 KiB.
+    pub header_bytes: u32,
+    /// How long a stopping server waits for requests that are being answered.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(30),
+            body_bytes: 1 << 20,
+            header_bytes: 32 << 10,
+            drain_timeout: Duration::from_secs(8),
+        }
+    }
+}
+
+/// Serves `shortener` over HTTP/1.1 and h2c on `listener` until `shutdown` is done, then drains:
+/// no new connections, and [`Limits::drain_timeout`] for requests that are being answered. To flush what
+/// was recorded is left to whoever built the shortener: [`Shortener::shutdown`].
+///
+/// # Errors
+/// If the listener has no address. A connection's failure is its own.
+pub async fn run(
+    listener: TcpListener,
+    shortener: Shortener,
+    options: ServerOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let hosts = Arc::new(Hosts::new(options.base_url.as_ref(), &options.domains, listener.local_addr()?));
+    let readiness = Arc::new(Readiness::new(shortener.clone(), options.ready_requires_database));
+    let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), &options.limits);
+    let front = front::Front::new(shortener, hosts, api, options.limits);
+    front
+        .serve(listener, async move {
+            shutdown.await;
+            readiness.drain();
+        })
+        .await;
+    Ok(())
+}
