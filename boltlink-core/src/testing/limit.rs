@@ -40,6 +40,10 @@ macro_rules! limiter_suite {
                 $crate::testing::model_limit::no_window_admits_too_much($fixture);
             }
             #[test]
+            fn refusals_end_wherever_the_clock_jumps() {
+                $crate::testing::model_limit::refusals_end_wherever_the_clock_jumps($fixture);
+            }
+            #[test]
             fn decisions_are_those_of_the_plain_algorithm() {
                 $crate::testing::model_limit::decisions_are_those_of_the_plain_algorithm($fixture);
             }

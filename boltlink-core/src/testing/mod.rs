@@ -56,7 +56,7 @@ use std::{any::Any, fmt, future::Future, sync::Arc, time::Duration};
 
 use proptest::{
     strategy::Strategy,
-    test_runner::{Config, TestRunner},
+    test_runner::{Config, TestError, TestRunner},
 };
 
 #[doc(inline)]
@@ -176,8 +176,10 @@ fn explore<I: Strategy, F>(inputs: &I, fixture: impl AsyncFn() -> F, check: impl
         });
         Ok(())
     });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
+    match outcome {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, input)) => panic!("{reason}\nwith the input {input:?}"),
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
     }
 }
 

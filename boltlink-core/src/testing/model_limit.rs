@@ -10,6 +10,8 @@ use crate::{
     store::{Decision, Quota},
 };
 
+const KEYS: usize = 3;
+
 /// A quota: per second, and at once.
 fn quotas() -> impl Strategy<Value = Quota> {
     (1..50_u32, 1..20_u32).prop_map(|(rate, burst)| per_second(rate, burst))
@@ -21,12 +23,13 @@ struct Step {
     /// Back, if negative.
     after: i64,
     cost: u32,
+    key: usize,
 }
 
 fn steps(after: impl Strategy<Value = i64> + 'static) -> impl Strategy<Value = Vec<Step>> {
     // Mostly at once, so that bursts come about.
     let after = prop_oneof![2 => Just(0), 3 => after];
-    vec((after, 0..6_u32).prop_map(|(after, cost)| Step { after, cost }), 1..120)
+    vec((after, 0..6_u32, 0..KEYS).prop_map(|(after, cost, key)| Step { after, cost, key }), 1..120)
 }
 
 /// Over any window, what is allowed is at most the burst and what the window's length brings back;
@@ -37,7 +40,7 @@ fn steps(after: impl Strategy<Value = i64> + 'static) -> impl Strategy<Value = V
 pub fn no_window_admits_too_much(fixture: impl AsyncFn() -> LimiterFixture) {
     explore(&(quotas(), steps(0..400_000_i64)), fixture, async |fixture: &LimiterFixture, (quota, steps)| {
         let mut admitted: Vec<(i64, u64)> = Vec::new();
-        for Step { after, cost } in steps {
+        for Step { after, cost, .. } in steps {
             pass(fixture, after);
             let mut decision = fixture.limiter.check("key", &quota, cost).await.unwrap();
             if let Some(wait) = decision.retry_after {
@@ -63,17 +66,36 @@ pub fn no_window_admits_too_much(fixture: impl AsyncFn() -> LimiterFixture) {
     });
 }
 
-/// Every decision is the one of the plain algorithm, also when the clock goes back: so all limiters
-/// decide alike.
+/// Wherever the clock jumps: who is refused is let in after one full burst's time at the latest.
+///
+/// # Panics
+/// If not.
+pub fn refusals_end_wherever_the_clock_jumps(fixture: impl AsyncFn() -> LimiterFixture) {
+    let inputs = (quotas(), steps(-3_000_000..3_000_000_i64));
+    explore(&inputs, fixture, async |fixture: &LimiterFixture, (quota, steps)| {
+        let longest = Duration::from_micros(u64::try_from(quota.tolerance_micros()).unwrap());
+        for Step { after, cost, .. } in steps {
+            pass(fixture, after);
+            let decision = fixture.limiter.check("key", &quota, cost).await.unwrap();
+            assert!(decision.reset_after <= longest, "{decision:?}");
+            let Some(wait) = decision.retry_after else { continue };
+            assert!(wait <= longest, "{decision:?}");
+            fixture.clock.advance(wait);
+            assert!(fixture.limiter.check("key", &quota, cost).await.unwrap().allowed);
+        }
+    });
+}
+
+/// Every decision is the one of the plain algorithm: so all limiters decide alike. Only while the
+/// clock goes on: what is forgotten of a key whose burst is back shows when time comes again.
 ///
 /// # Panics
 /// If not.
 pub fn decisions_are_those_of_the_plain_algorithm(fixture: impl AsyncFn() -> LimiterFixture) {
-    let keys = vec(0..3_usize, 120);
-    let inputs = (quotas(), steps(-300_000..400_000_i64), keys);
-    explore(&inputs, fixture, async |fixture: &LimiterFixture, (quota, steps, keys)| {
-        let mut plain = [Plain::default(); 3];
-        for (Step { after, cost }, key) in steps.into_iter().zip(keys) {
+    let inputs = (quotas(), steps(0..400_000_i64));
+    explore(&inputs, fixture, async |fixture: &LimiterFixture, (quota, steps)| {
+        let mut plain = [Plain::default(); KEYS];
+        for Step { after, cost, key } in steps {
             pass(fixture, after);
             let decision = fixture.limiter.check(&format!("key-{key}"), &quota, cost).await.unwrap();
             let now = fixture.clock.now().as_micros();

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
+use boltlink_store_sqlite::SqliteStore;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -99,7 +99,24 @@ async fn database(path: &Path) -> Finding {
     if !path.exists() {
         return Ok(format!("{} will be made at the first start", path.display()));
     }
-    todo!()
+    let health = SqliteStore::check(path).await.map_err(|error| Broken {
+        what: error.to_string(),
+        fix: "as it says; a database elsewhere is named with --data-dir or --database-url",
+    })?;
+    if !health.problems.is_empty() {
+        return Err(Broken {
+            what: format!("{} is damaged: {}", path.display(), health.problems.join("; ")),
+            fix: "stop the server, keep a copy of the file, and restore a backup",
+        });
+    }
+    Ok(match health.version {
+        version if version < health.known_version => format!(
+            "{} is whole; its schema is at version {version} and will be brought to {} at the next start",
+            path.display(),
+            health.known_version
+        ),
+        version => format!("{} is whole, with schema version {version}", path.display()),
+    })
 }
 
 /// An address that is taken is right if a BoltLink has it.

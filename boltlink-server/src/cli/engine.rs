@@ -3,19 +3,13 @@
 use std::{fs, path::Path, sync::Arc};
 
 use boltlink_core::{
-    Domain, Link, Shortener, ShortenerBuilder, Slug, Stores, SystemClock, TargetRules,
-    journal::JournalConfig,
-    memory::MemoryLog,
-    store::LinkStore,
+    Domain, Shortener, ShortenerBuilder, Stores, SystemClock, TargetRules, journal::JournalConfig, memory::MemoryLog,
 };
 use boltlink_server::Hosts;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
 
 use super::failure::Failure;
 use crate::config::Config;
-
-/// How many clicks may wait for the database in memory. What is more waits in the journal.
-const LOG_CLICKS: usize = 1 << 20;
 
 /// What links are allowed to be here, and how they are written.
 pub(super) struct Site {
@@ -48,22 +42,17 @@ impl Site {
 /// An engine with the database it works on.
 pub(super) struct Opened {
     pub(super) shortener: Shortener,
-    links: Arc<dyn LinkStore>,
     store: Option<SqliteStore>,
 }
 
 impl Opened {
-    /// The link of a slug, whoever owns it.
-    pub(super) async fn by_slug(&self, domain: &Domain, slug: &Slug) -> Result<Option<Link>, Failure> {
-        let found = self.links.by_slug(domain, slug).await.map_err(boltlink_core::Error::from)?;
-        Ok(found.map(|stored| stored.link))
-    }
-
     /// Stores what is recorded, and lets go of the database.
     pub(super) async fn close(self) {
         self.shortener.shutdown().await;
-        if let Some(store) = self.store {
-            store.close().await;
+        if let Some(store) = self.store
+            && let Err(error) = store.close().await
+        {
+            tracing::warn!(%error, "the database could not be closed; nothing stored is lost");
         }
     }
 }
@@ -109,17 +98,16 @@ async fn build(config: &Config, builder: ShortenerBuilder) -> Result<Opened, Fai
     make_folder(config.data_dir())?;
     let clock = Arc::new(SystemClock);
     let store = SqliteStore::open(&SqliteConfig::new(config.database()), clock.clone()).await.map_err(Failure::new)?;
-    let stores = store.stores(Arc::new(MemoryLog::new(clock, LOG_CLICKS)));
+    let stores = store.stores(Arc::new(MemoryLog::new(clock, MemoryLog::DEFAULT_CAPACITY)));
     start(builder, stores, Some(store)).await
 }
 
 async fn start(builder: ShortenerBuilder, stores: Stores, store: Option<SqliteStore>) -> Result<Opened, Failure> {
-    let links = stores.links.clone();
     let shortener = builder.stores(stores).build().await.map_err(Failure::new)?;
-    Ok(Opened { shortener, links, store })
+    Ok(Opened { shortener, store })
 }
 
-fn make_folder(path: &Path) -> Result<(), Failure> {
+pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {
     fs::create_dir_all(path).map_err(|error| {
         Failure::new(format_args!(
             "cannot make the data folder {}: {error}\n    fix: make it yourself, or choose another with --data-dir or \

@@ -38,12 +38,18 @@ impl Args for ConfigFlags {
     fn augment_args(command: Command) -> Command {
         config::all().filter(|setting| !setting.secret).fold(command, |command, setting| {
             let docs = setting.docs.concat();
-            let default = if setting.default.is_empty() { String::new() } else { format!(" [default: {}]", setting.default) };
+            let default =
+                if setting.default.is_empty() { String::new() } else { format!(" [default: {}]", setting.default) };
             let help = format!("{}{default} [env: {}]", docs.trim(), setting.env);
             // Clap keeps names for as long as the program runs; there is one set of them.
             let long: &'static str = flag(setting).leak();
             command.arg(
-                Arg::new(setting.name).long(long).value_name("VALUE").help(help).global(true).help_heading("Configuration"),
+                Arg::new(setting.name)
+                    .long(long)
+                    .value_name("VALUE")
+                    .help(help)
+                    .global(true)
+                    .help_heading("Configuration"),
             )
         })
     }

@@ -66,7 +66,9 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<ExitCode, Failure
     opened.close().await;
     let Import { made, skipped, rejected, .. } = import;
     let tally = format!("{made} imported, {skipped} already there, {rejected} rejected");
-    done.map_err(|failure| failure.map(|reason| format!("the import stopped: {reason}\n{tally}; run it again to go on")))?;
+    done.map_err(|failure| {
+        failure.map(|reason| format!("the import stopped: {reason}\n{tally}; run it again to go on"))
+    })?;
     print(&format!("{}{tally}\n", if args.dry_run { "dry run: " } else { "" }))?;
     Ok(if rejected == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
@@ -173,11 +175,15 @@ impl Import {
     /// `free` to be.
     async fn judge(&mut self, item: Item, opened: &Opened, free: bool) -> Result<(), Failure> {
         let there = match &item.new.slug {
-            Some(slug) => opened.by_slug(&item.new.domain, slug).await?,
+            Some(slug) => match opened.shortener.find_slug(&Actor::OPERATOR, &item.new.domain, slug).await {
+                Ok(there) => Some(there),
+                Err(Error::NotFound { .. }) => None,
+                Err(error) => return Err(error.into()),
+            },
             None => None,
         };
         match there {
-            Some(link) if link.target == item.new.target => self.skipped += 1,
+            Some(there) if there.link.target == item.new.target => self.skipped += 1,
             Some(_) => self.reject(item.line, &[Wrong::new("slug", "is taken by a link to another target")])?,
             None if free => self.made += 1,
             None => self.reject(item.line, &[Wrong::new("slug", Error::SlugTaken)])?,

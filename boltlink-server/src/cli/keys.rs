@@ -33,7 +33,10 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
-    let opened = engine::open(config).await?;
+    let opened = match command {
+        Command::Create { .. } => engine::open(config).await?,
+        Command::List | Command::Revoke { .. } => engine::open_existing(config).await?,
+    };
     let answer = answer(&opened.shortener, command).await;
     opened.close().await;
     print(&answer?)?;

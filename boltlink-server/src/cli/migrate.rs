@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
+
 use super::{
     engine,
     failure::{Failure, print},
@@ -9,8 +11,11 @@ use super::{
 use crate::config::Config;
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
-    // Opening a database is what brings it up to date.
-    engine::open(config).await?.close().await;
-    print(&format!("{} is up to date.\n", config.database().display()))?;
+    engine::make_folder(config.data_dir())?;
+    let path = config.database();
+    let migrated = SqliteStore::migrate(&SqliteConfig::new(&path)).await.map_err(Failure::new)?;
+    let steps = migrated.applied.len();
+    let done = if steps == 0 { "was up to date".to_owned() } else { format!("is up to date after {steps} migrations") };
+    print(&format!("{} {done}: schema version {}\n", path.display(), migrated.version))?;
     Ok(ExitCode::SUCCESS)
 }

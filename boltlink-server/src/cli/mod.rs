@@ -91,7 +91,8 @@ pub(crate) fn main() -> ExitCode {
 fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
     let serves = matches!(command, Command::Serve);
     logging::install(config, serves);
-    let mut runtime = if serves { runtime::Builder::new_multi_thread() } else { runtime::Builder::new_current_thread() };
+    let mut runtime =
+        if serves { runtime::Builder::new_multi_thread() } else { runtime::Builder::new_current_thread() };
     let runtime = runtime.enable_all().build().map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     runtime.block_on(async {
         match command {

@@ -97,7 +97,10 @@ impl Reader {
         let note = self.parsed("note", |text| text.parse());
         let tags = self.tags();
         let redirect = self.number("redirect", "must be a number", |code| {
-            u16::try_from(code).ok().and_then(|code| RedirectKind::try_from(code).ok()).ok_or(boltlink_core::InvalidRedirect)
+            u16::try_from(code)
+                .ok()
+                .and_then(|code| RedirectKind::try_from(code).ok())
+                .ok_or(boltlink_core::InvalidRedirect)
         });
         let starts_at = self.parsed("starts_at", |text| text.parse());
         let expires_at = self.parsed("expires_at", |text| text.parse());
@@ -161,7 +164,12 @@ impl Reader {
         let texts: Option<Vec<_>> = value.as_array().and_then(|items| items.iter().map(Value::as_str).collect());
         let tags = texts
             .ok_or_else(|| "must be a list of texts".to_owned())
-            .and_then(|texts| texts.into_iter().map(|text| text.parse().map_err(|e: boltlink_core::InvalidText| e.to_string())).collect())
+            .and_then(|texts| {
+                texts
+                    .into_iter()
+                    .map(|text| text.parse().map_err(|e: boltlink_core::InvalidText| e.to_string()))
+                    .collect()
+            })
             .and_then(|tags| Tags::new(tags).map_err(|error| error.to_string()));
         tags.unwrap_or_else(|reason| {
             self.wrong.push(Wrong::new("tags", reason));

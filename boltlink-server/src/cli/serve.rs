@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use boltlink_core::KeyToken;
+use boltlink_core::{InvalidText, KeyToken};
 use boltlink_server::ServerOptions;
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -24,12 +24,14 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     // First what can fail without a trace.
     let listener = bind(config).await?;
     let address = listener.local_addr()?;
-    let mut stop = Signals::listen().map_err(|error| Failure::new(format_args!("cannot listen for signals: {error}")))?;
+    let mut stop =
+        Signals::listen().map_err(|error| Failure::new(format_args!("cannot listen for signals: {error}")))?;
     let opened = engine::open_to_serve(config).await?;
 
     let initial = config.access.initial_api_key.as_ref().map(|key| key.expose().clone());
     let told = initial.is_some();
-    let first = opened.shortener.first_key(initial).await?;
+    let name = "first admin".parse().map_err(|error: InvalidText| Failure::new(error))?;
+    let first = opened.shortener.first_key(name, initial).await?;
     greet(config, address, first.map(|(_, token)| token).filter(|_| !told));
 
     let (sender, stopped) = oneshot::channel::<()>();

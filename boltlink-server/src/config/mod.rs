@@ -16,13 +16,13 @@ use std::{
 
 use boltlink_server::BaseUrl;
 
-use self::{sources::Sources, value::Domains};
 pub(crate) use self::{
     load::load,
     print::to_toml,
     settings::{Config, all},
     sources::{Input, Origin, flag},
 };
+use self::{sources::Sources, value::Domains};
 
 /// One thing wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +101,8 @@ fn contradictions(sources: &Sources<'_>) -> Option<Problem> {
             fix: format!("remove {} from domains", base_url.host()),
         }),
         None if !domains.0.is_empty() => {
-            let listen: SocketAddr = sources.peek("listen").filter(|listen: &SocketAddr| listen.ip().is_unspecified())?;
+            let listen: SocketAddr =
+                sources.peek("listen").filter(|listen: &SocketAddr| listen.ip().is_unspecified())?;
             Some(Problem {
                 key: "base_url".into(),
                 origin: sources.origin("base_url"),

@@ -4,7 +4,8 @@ use boltlink_core::Durability;
 
 use super::*;
 
-const KEY: &str = "blt_019ab2c46f1e7cc398c4dc0c0c07398f_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const KEY: &str =
+    "blt_019ab2c46f1e7cc398c4dc0c0c07398f_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// What the configuration is made of in a test.
 #[derive(Default)]
@@ -50,7 +51,8 @@ fn nothing_said_is_a_valid_configuration() {
 
 #[test]
 fn each_source_beats_the_one_before() {
-    let file = Some("listen = '127.0.0.1:1'\ndata_dir = '/file'\nflush_interval = '1s'\ndomains = ['a.example', 'B.example']");
+    let file =
+        Some("listen = '127.0.0.1:1'\ndata_dir = '/file'\nflush_interval = '1s'\ndomains = ['a.example', 'B.example']");
     let env = &[("BOLTLINK_LISTEN", "127.0.0.1:2"), ("BOLTLINK_DATA_DIR", "/env"), ("BOLTLINK_FLUSH_INTERVAL", "")];
     let config = World { file, env, flags: &[("listen", "127.0.0.1:3")], ..World::default() }.parse().unwrap();
     assert_eq!(config.http.listen.port(), 3);
@@ -102,7 +104,8 @@ fn every_problem_is_reported_at_once() {
 
 #[test]
 fn a_broken_file_is_told_by_its_line_and_without_its_text() {
-    let world = World { file: Some("listen = '127.0.0.1:1'\nsecret = \"hunter2\ndurability = 'never'"), ..World::default() };
+    let world =
+        World { file: Some("listen = '127.0.0.1:1'\nsecret = \"hunter2\ndurability = 'never'"), ..World::default() };
     let problems = world.parse().unwrap_err();
     assert_eq!(problems[0].origin, Origin::File("boltlink.toml".into(), 2));
     assert!(problems.iter().any(|p| p.key == "durability"), "the rest is looked at too: {problems:?}");
@@ -112,8 +115,14 @@ fn a_broken_file_is_told_by_its_line_and_without_its_text() {
 #[test]
 fn a_secret_may_stand_in_a_file_of_its_own() {
     let env = &[("BOLTLINK_INITIAL_API_KEY_FILE", "/run/key")];
-    let secrets: &'static [_] = Box::leak(Box::new([("/run/key", concat!("blt_019ab2c46f1e7cc398c4dc0c0c07398f_",
-        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "\n"))]));
+    let secrets: &'static [_] = Box::leak(Box::new([(
+        "/run/key",
+        concat!(
+            "blt_019ab2c46f1e7cc398c4dc0c0c07398f_",
+            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            "\n"
+        ),
+    )]));
     let config = World { env, secrets, ..World::default() }.parse().unwrap();
     assert_eq!(config.access.initial_api_key.unwrap().expose().reveal(), KEY);
     assert_eq!(

@@ -1,0 +1,122 @@
+//! What holds for all of the API: authentication, unknown paths and methods, the document.
+
+use std::collections::BTreeSet;
+
+use boltlink_testkit::Client;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Server, problem};
+
+#[tokio::test]
+async fn a_key_is_needed() {
+    let server = Server::start().await;
+    let forged = format!("blt_{}_{}", "0".repeat(32), "0".repeat(64));
+    for client in [server.stranger(), Client::new(server.address, "nonsense"), Client::new(server.address, forged)] {
+        let refused = client.get("/api/v1/links").await.unwrap();
+        assert_eq!(problem(&refused, 401)["code"], "unauthorized");
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"BoltLink\""));
+        // Strangers do not learn what else is wrong.
+        let request = client.request(Method::POST, "/api/v1/links").body("{");
+        assert_eq!(client.send(request).await.unwrap().status, 401);
+        assert_eq!(client.get("/api/v1/links?limit=0").await.unwrap().status, 401);
+    }
+}
+
+#[tokio::test]
+async fn a_key_may_come_in_either_header() {
+    let server = Server::start().await;
+    let key = boltlink_core::NewKey { name: "k".parse().unwrap(), admin: false, owner: None, expires_at: None };
+    let (key, token) = server.shortener.create_key(key).await.unwrap();
+    let stranger = server.stranger();
+    let ask = |name, value: String| stranger.send(stranger.request(Method::GET, "/api/v1/links").header(name, value));
+    let token = token.reveal();
+    assert_eq!(ask("X-API-Key", token.clone()).await.unwrap().status, 200);
+    assert_eq!(ask("Authorization", format!("bearer {token}")).await.unwrap().status, 200);
+    assert_eq!(ask("Authorization", format!("Basic {token}")).await.unwrap().status, 401);
+    server.shortener.revoke_key(key.id).await.unwrap();
+    assert_eq!(ask("X-API-Key", token).await.unwrap().status, 401);
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_problems_too() {
+    let server = Server::start().await;
+    let client = server.client();
+    for path in ["/api", "/api/v1/nothing", "/api/v1/links/", "/a/b", "/docs/", "/health/x", "/dashboard"] {
+        assert_eq!(problem(&client.get(path).await.unwrap(), 404)["code"], "not-found", "{path}");
+    }
+    for (method, path, allow) in [
+        (Method::PUT, "/api/v1/links", "GET, HEAD, POST"),
+        (Method::POST, "/api/v1/links/x", "DELETE, GET, HEAD, PATCH"),
+        (Method::DELETE, "/api/v1/links/x/stats", "GET, HEAD"),
+        (Method::POST, "/", "GET, HEAD"),
+        (Method::POST, "/docs", "GET, HEAD"),
+        (Method::OPTIONS, "/health", "GET, HEAD"),
+        (Method::POST, "/some-slug", "GET, HEAD"),
+    ] {
+        let refused = client.send(client.request(method, path)).await.unwrap();
+        assert_eq!(problem(&refused, 405)["code"], "method-not-allowed", "{path}");
+        assert_eq!(refused.header("allow"), Some(allow), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn answers_are_hardened_and_not_kept() {
+    let server = Server::start().await;
+    let client = server.client();
+    for path in ["/api/v1/links", "/health", "/", "/docs", "/nothing-here", "/api/nothing"] {
+        let reply = client.get(path).await.unwrap();
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(reply.header("x-frame-options"), Some("DENY"), "{path}");
+        assert!(reply.header("content-security-policy").unwrap().starts_with("default-src 'none'"), "{path}");
+        assert_eq!(reply.header("access-control-allow-origin"), None, "{path}");
+        assert_eq!(reply.header("strict-transport-security"), None, "{path}");
+    }
+    assert_eq!(client.get("/api/v1/links").await.unwrap().header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
+async fn the_document_is_served_and_is_the_one_in_the_repository() {
+    let server = Server::start().await;
+    let reply = server.stranger().get("/openapi.json").await.unwrap();
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.text, boltlink_server::openapi());
+    let kept = include_str!("../../openapi.json").replace("\r\n", "\n");
+    assert!(
+        kept.trim_end() == boltlink_server::openapi().trim_end(),
+        "the API has changed: run `cargo run -- openapi > boltlink-server/openapi.json` and look at the difference"
+    );
+}
+
+#[test]
+fn the_document_describes_every_operation_and_error() {
+    let document: Value = serde_json::from_str(&boltlink_server::openapi()).unwrap();
+    let mut operations = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            operations.insert(format!("{method} {path}"));
+            let responses = operation["responses"].as_object().unwrap();
+            let secured = path.starts_with("/api");
+            assert_eq!(operation["security"] == json!([{ "bearer": [] }, { "api_key": [] }]), secured, "{path}");
+            assert_eq!(responses.contains_key("401"), secured, "{method} {path}");
+            for (status, response) in responses {
+                assert_ne!(response["description"], "", "{method} {path} {status}");
+                let problem = response["content"].get("application/problem+json").is_some();
+                assert_eq!(problem, secured && status.as_str() >= "400", "{method} {path} {status}");
+            }
+        }
+    }
+    let expected = [
+        "delete /api/v1/links/{id}",
+        "get /api/v1/analytics/global",
+        "get /api/v1/links",
+        "get /api/v1/links/{id}",
+        "get /api/v1/links/{id}/stats",
+        "get /health",
+        "get /health/live",
+        "get /ready",
+        "patch /api/v1/links/{id}",
+        "post /api/v1/links",
+    ];
+    assert_eq!(operations.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}

@@ -1,0 +1,149 @@
+//! The link store is away.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+use async_trait::async_trait;
+use boltlink_core::{
+    AccountId, Domain, Link, LinkId, Slug, StoreError, StoredLink, TargetUrl,
+    store::{Idempotency, Inserted, LinkCursor, LinkFilter, LinkStore},
+};
+use boltlink_server::ServerOptions;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Server, problem, send};
+
+/// A link store that can be switched off.
+struct Switched(Arc<dyn LinkStore>, Arc<AtomicBool>);
+
+impl Switched {
+    fn store(&self) -> Result<&dyn LinkStore, StoreError> {
+        if self.1.load(SeqCst) { Err(StoreError::unavailable("secret-host:5432 refused")) } else { Ok(&*self.0) }
+    }
+}
+
+#[async_trait]
+impl LinkStore for Switched {
+    async fn insert(&self, link: &Link, key: Option<&Idempotency>) -> Result<Inserted, StoreError> {
+        self.store()?.insert(link, key).await
+    }
+
+    async fn insert_many(&self, links: &[Link]) -> Result<Vec<Inserted>, StoreError> {
+        self.store()?.insert_many(links).await
+    }
+
+    async fn by_id(&self, id: LinkId) -> Result<Option<StoredLink>, StoreError> {
+        self.store()?.by_id(id).await
+    }
+
+    async fn by_slug(&self, domain: &Domain, slug: &Slug) -> Result<Option<StoredLink>, StoreError> {
+        self.store()?.by_slug(domain, slug).await
+    }
+
+    async fn by_target(
+        &self,
+        owner: AccountId,
+        domain: &Domain,
+        target: &TargetUrl,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        self.store()?.by_target(owner, domain, target, limit).await
+    }
+
+    async fn update(&self, link: &Link, expected: u64) -> Result<StoredLink, StoreError> {
+        self.store()?.update(link, expected).await
+    }
+
+    async fn delete(&self, id: LinkId, expected: Option<u64>) -> Result<(), StoreError> {
+        self.store()?.delete(id, expected).await
+    }
+
+    async fn list(
+        &self,
+        filter: &LinkFilter,
+        after: Option<LinkCursor>,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        self.store()?.list(filter, after, limit).await
+    }
+
+    async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError> {
+        self.store()?.reserve(id, wanted).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store()?.ping().await
+    }
+}
+
+async fn server(options: ServerOptions) -> (Server, Arc<AtomicBool>) {
+    let away = Arc::new(AtomicBool::new(false));
+    let switch = away.clone();
+    let server = Server::on(options, |mut stores| {
+        stores.links = Arc::new(Switched(stores.links, switch));
+        stores
+    });
+    (server.await, away)
+}
+
+#[tokio::test]
+async fn cached_links_go_on_and_the_rest_says_when_to_come_back() {
+    let (server, away) = server(ServerOptions::default()).await;
+    let (client, visitor) = (server.client(), server.stranger());
+    let link = server.link(json!({ "slug": "cached" })).await;
+    server.link(json!({ "slug": "capped", "max_visits": 9 })).await;
+    assert_eq!(visitor.get("/cached").await.unwrap().status, 302);
+    assert_eq!(visitor.get("/capped").await.unwrap().status, 302);
+    client.get("/api/v1/links").await.unwrap().expect(200).unwrap();
+
+    away.store(true, SeqCst);
+    assert_eq!(visitor.get("/cached").await.unwrap().status, 302);
+    let path = format!("/api/v1/links/{}", link["id"].as_str().unwrap());
+    let body = json!({ "target": "https://example.com/" });
+    for reply in [
+        visitor.get("/unknown").await.unwrap(),
+        client.create(&body).await.unwrap(),
+        client.get("/api/v1/links").await.unwrap(),
+        client.get(&path).await.unwrap(),
+        client.get(&format!("{path}/stats")).await.unwrap(),
+        send(&client, Method::PATCH, &path, &body).await,
+        client.send(client.request(Method::DELETE, &path)).await.unwrap(),
+    ] {
+        assert_eq!(problem(&reply, 503)["code"], "unavailable");
+        assert_eq!(reply.header("retry-after"), Some("1"));
+        assert!(!reply.text.contains("secret-host"));
+    }
+    let request = visitor.request(Method::GET, "/unknown").header("Accept", "text/html");
+    let page = visitor.send(request).await.unwrap();
+    assert_eq!((page.status, page.header("retry-after")), (503, Some("1")));
+    assert!(page.text.starts_with("<!doctype html>"));
+
+    away.store(false, SeqCst);
+    assert_eq!(visitor.get("/unknown").await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn health_tells_and_leaks_nothing() {
+    let (server, away) = server(ServerOptions::default()).await;
+    away.store(true, SeqCst);
+    let client = server.stranger();
+    let reply = client.get("/health").await.unwrap();
+    let health = reply.expect(503).unwrap();
+    assert_eq!((&health["status"], &health["dependencies"][0]["status"]), (&json!("down"), &json!("down")));
+    assert!(!reply.text.contains("secret-host"));
+    assert_eq!(client.get("/health/live").await.unwrap().status, 200);
+    assert_eq!(client.get("/ready").await.unwrap().expect(200).unwrap(), json!({ "status": "degraded" }));
+}
+
+#[tokio::test]
+async fn readiness_can_require_the_database() {
+    let (server, away) = server(ServerOptions { ready_requires_database: true, ..ServerOptions::default() }).await;
+    away.store(true, SeqCst);
+    let client = server.stranger();
+    assert_eq!(client.get("/ready").await.unwrap().expect(503).unwrap(), json!({ "status": "unready" }));
+    away.store(false, SeqCst);
+    assert_eq!(client.get("/ready").await.unwrap().expect(200).unwrap(), json!({ "status": "ready" }));
+}
