@@ -2,6 +2,7 @@
 //! client for it, and a load that knows how much was answered when the server dies under it.
 //!
 //! ```no_run
+//! # #[cfg(unix)]
 //! # async fn test(exe: &str) -> Result<(), boltlink_testkit::Error> {
 //! use boltlink_testkit::{Load, Server};
 //! use serde_json::json;
@@ -16,6 +17,9 @@
 //! server.kill()?;
 //! let tally = load.stop().await;
 //!
+//! // What the killed process left is stored while the next one runs, and at the latest when it stops.
+//! server.restart().await?;
+//! server.stop().await?;
 //! server.restart().await?;
 //! let clicks = server.client().clicks(&id).await?;
 //! assert!(tally.answered_with(302) <= clicks && clicks <= tally.sent());
