@@ -42,8 +42,12 @@ impl Writer {
             drop(turn);
             done
         });
-        // It panicked, or the runtime is stopping: either way the transaction was rolled back.
-        task.await.map_err(StoreError::backend)?.map_err(answer)
+        match task.await {
+            Ok(done) => done.map_err(answer),
+            Err(cut_off) if cut_off.is_cancelled() => Err(StoreError::unavailable("the process is stopping")),
+            // The transaction was rolled back.
+            Err(panic) => Err(StoreError::backend(panic)),
+        }
     }
 
     /// Waits for the transactions that wait, and closes the connection.

@@ -1,5 +1,7 @@
 //! The contracts, kept by the SQLite store: every test has a file of its own.
 
+#![allow(clippy::unwrap_used)] // A failure is a panic.
+
 use std::sync::Arc;
 
 use boltlink_core::{FakeClock, memory::MemoryLog, testing::Fixture};

@@ -1,5 +1,7 @@
 //! Which files are opened, which are refused, and that what is refused stays as it was.
 
+#![allow(clippy::unwrap_used)] // A failure is a panic.
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Queries that must stay quick on a table of any size enter it by an index.
 
+#![allow(clippy::unwrap_used)] // A failure is a panic.
+
 mod common;
 
 use boltlink_core::{

@@ -1,5 +1,7 @@
 //! One file, several handles; and futures that are dropped half-way.
 
+#![allow(clippy::unwrap_used)] // A failure is a panic.
+
 mod common;
 
 use std::time::Duration;

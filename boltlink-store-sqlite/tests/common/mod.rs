@@ -1,6 +1,6 @@
 //! What the tests of the file share.
 
-#![allow(dead_code)] // Each test binary uses its part.
+#![allow(dead_code, clippy::unwrap_used)] // Each test binary uses its part; a failure is a panic.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -12,31 +12,31 @@ use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
 use tempfile::TempDir;
 
 /// A directory of the test's own, for one file.
-pub struct Place {
-    pub dir: TempDir,
-    pub clock: Arc<FakeClock>,
+pub(crate) struct Place {
+    pub(crate) dir: TempDir,
+    pub(crate) clock: Arc<FakeClock>,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), clock: Arc::default() }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("boltlink.db")
     }
 
-    pub fn config(&self) -> SqliteConfig {
+    pub(crate) fn config(&self) -> SqliteConfig {
         SqliteConfig::new(self.path())
     }
 
-    pub async fn open(&self) -> (SqliteStore, Stores) {
+    pub(crate) async fn open(&self) -> (SqliteStore, Stores) {
         let store = SqliteStore::open(&self.config(), self.clock.clone()).await.unwrap();
         let stores = store.stores(Arc::new(MemoryLog::new(self.clock.clone(), 1_000_000)));
         (store, stores)
     }
 
-    pub fn link(&self, slug: &str) -> Link {
+    pub(crate) fn link(&self, slug: &str) -> Link {
         let now = self.clock.now();
         Link {
             id: SystemEntropy.link_id(now),
@@ -57,16 +57,16 @@ impl Place {
         }
     }
 
-    pub async fn store_link(&self, stores: &Stores, link: Link) -> LinkId {
+    pub(crate) async fn store_link(&self, stores: &Stores, link: Link) -> LinkId {
         assert_eq!(stores.links.insert(&link, None).await.unwrap(), Inserted::Created);
         link.id
     }
 
-    pub fn producer(&self) -> ProducerId {
+    pub(crate) fn producer(&self) -> ProducerId {
         SystemEntropy.producer_id(self.clock.now())
     }
 
-    pub fn batch(&self, producer: ProducerId, sequence: u64, clicks: &[(LinkId, usize)]) -> ClickBatch {
+    pub(crate) fn batch(&self, producer: ProducerId, sequence: u64, clicks: &[(LinkId, usize)]) -> ClickBatch {
         let clicks =
             clicks.iter().flat_map(|(link, count)| std::iter::repeat_n(Click::bare(*link, self.clock.now()), *count));
         ClickBatch::new(BatchId { producer, sequence }, clicks)
