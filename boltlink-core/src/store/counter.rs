@@ -12,7 +12,8 @@ use crate::{
 /// Whether a batch is handed to the log for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// For the first time, by its own recorder.
+    /// For the first time, by its own recorder: whatever was ever sent as [`Again`](Self::Again) is
+    /// not sent as this any more.
     First,
     /// Perhaps not: after an unknown outcome, a reconnect, or out of a journal.
     Again,
@@ -28,9 +29,9 @@ pub enum Delivery {
 ///   Correctness needs neither its leases nor its memory, only the sinks' ledgers.
 /// - **The pending view never shows too much.** It is raised only by a [first](Delivery::First)
 ///   delivery above the highest sequence seen of its producer, belongs to the log's run, and is
-///   taken down when the totals consumer first seals the batch that raised it. So whoever reads
-///   the stored total *first* and the pending view *then* may see less than was recorded for a
-///   moment, never more.
+///   taken down when the totals consumer first seals the batch that raised it (or settles it
+///   unsealed). So whoever reads the stored total *first* and the pending view *then* may see less
+///   than was recorded for a moment, never more.
 /// - A batch is held until both consumers have settled it.
 #[async_trait]
 pub trait CounterStore: Send + Sync {
