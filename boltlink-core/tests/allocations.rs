@@ -1,5 +1,7 @@
 //! What a cached visit allocates: nothing.
 
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,

@@ -1,5 +1,6 @@
 //! The stores in memory keep every contract.
 
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 #![cfg(feature = "testing")]
 
 use std::sync::Arc;

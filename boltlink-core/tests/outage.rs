@@ -1,5 +1,7 @@
 //! Stores that go away, hang or refuse: what the shortener does meanwhile, and that nothing is lost.
 
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
+
 use std::{
     collections::HashSet,
     sync::{

@@ -1,5 +1,7 @@
 //! The shortener through its public interface, on in-memory stores.
 
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
+
 use std::{num::NonZeroU8, sync::Arc, time::Duration};
 
 use boltlink_core::{

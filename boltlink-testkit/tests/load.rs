@@ -1,5 +1,7 @@
 //! The load and the raw connection against a server of a few lines.
 
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
+
 use std::{
     io,
     net::SocketAddr,

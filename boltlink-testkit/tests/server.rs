@@ -1,5 +1,7 @@
 //! What a test sees of a server that does not start. That it starts is tested with the server.
 
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
+
 use boltlink_testkit::Server;
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use boltlink_core::Shortener;
 use http::Method;
-use poem::{EndpointExt, Route, endpoint::BoxEndpoint, middleware::CatchPanic};
+use poem::{EndpointExt, IntoEndpoint, Route, endpoint::BoxEndpoint, middleware::CatchPanic};
 use poem_openapi::{
     OpenApi, OpenApiService, Tags,
     registry::{MetaApi, Registry},
@@ -58,8 +58,12 @@ pub(crate) fn endpoint(shortener: Shortener, hosts: Arc<Hosts>, readiness: Arc<R
         service((Links::new(shortener.clone(), hosts), Analytics::new(shortener.clone()), HealthApi(readiness)));
     let methods = Methods::new(&Operations::meta(), &docs::PATHS);
     let route = docs::add(Route::new(), service.spec(), service.swagger_ui_html());
+    // Not nested at "/": that would take the start page's place.
+    let operations = Arc::new(service.into_endpoint());
     let endpoint = route
-        .nest("/", service)
+        .nest_no_strip("/api", operations.clone())
+        .nest_no_strip("/health", operations.clone())
+        .nest_no_strip("/ready", operations)
         .data(shortener)
         .data(BodyLimits { bytes: limits.body_bytes, time: limits.body_timeout })
         .with(CatchPanic::new().with_handler(finish::panicked));

@@ -40,14 +40,17 @@ impl Args for ConfigFlags {
             let docs = setting.docs.concat();
             let default =
                 if setting.default.is_empty() { String::new() } else { format!(" [default: {}]", setting.default) };
-            let help = format!("{}{default} [env: {}]", docs.trim(), setting.env);
+            let docs = docs.trim();
+            let first = docs.split_once(". ").map_or(docs, |(first, _)| first).trim_end_matches('.');
+            let source = format!("{default} [env: {}]", setting.env);
             // Clap keeps names for as long as the program runs; there is one set of them.
             let long: &'static str = flag(setting).leak();
             command.arg(
                 Arg::new(setting.name)
                     .long(long)
                     .value_name("VALUE")
-                    .help(help)
+                    .help(format!("{first}{source}"))
+                    .long_help(format!("{docs}{source}"))
                     .global(true)
                     .help_heading("Configuration"),
             )

@@ -32,7 +32,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     let told = initial.is_some();
     let name = "first admin".parse().map_err(|error: InvalidText| Failure::new(error))?;
     let first = opened.shortener.first_key(name, initial).await?;
-    greet(config, address, first.map(|(_, token)| token).filter(|_| !told));
+    greet(&greeting(config, address, first.map(|(_, token)| token).filter(|_| !told)));
 
     let (sender, stopped) = oneshot::channel::<()>();
     tokio::spawn(async move {
@@ -76,8 +76,14 @@ async fn bind(config: &Config) -> Result<TcpListener, Failure> {
     Err(Failure::new("no port to listen on"))
 }
 
-/// Says where to go. Standard output that is gone is no reason not to serve.
-fn greet(config: &Config, address: SocketAddr, key: Option<KeyToken>) {
+/// Standard output that is gone is no reason not to serve.
+fn greet(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Says where to go, and at the first start with which key.
+fn greeting(config: &Config, address: SocketAddr, key: Option<KeyToken>) -> String {
     // An address that means "all of them" is none that a client can use.
     let host = match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => format!("127.0.0.1:{}", v4.port()),
@@ -85,26 +91,26 @@ fn greet(config: &Config, address: SocketAddr, key: Option<KeyToken>) {
         other => other.to_string(),
     };
     let url = format!("http://{host}");
+    let base_url = config.http.base_url.as_ref();
+    let outside = base_url.map_or_else(|| url.clone(), ToString::to_string);
     let mut text = format!(
-        "BoltLink {}\n  listening on {url}\n  docs at      {url}/docs\n  data in      {}\n",
+        "BoltLink {}\n  listening on {url}\n  docs at      {outside}/docs\n  data in      {}\n",
         env!("CARGO_PKG_VERSION"),
         config.database().display()
     );
-    if let Some(base_url) = &config.http.base_url {
-        text.push_str(&format!("  short links  {base_url}/…\n"));
-    }
     if let Some(key) = key {
         let key = key.reveal();
+        // With a base URL only its host is answered, and it may not lead here yet.
+        let asked = base_url.map_or_else(String::new, |base_url| format!(" -H \"Host: {}\"", base_url.host()));
         text.push_str(&format!(
             "\nThis is the first start. Your admin API key, shown this once only:\n\n  {key}\n\n\
              Make a short link:\n\n  \
-             curl {url}/api/v1/links -H \"Authorization: Bearer {key}\" -H \"Content-Type: application/json\" \
+             curl {url}/api/v1/links{asked} -H \"Authorization: Bearer {key}\" -H \"Content-Type: application/json\" \
              -d \"{{\\\"target\\\": \\\"https://www.rust-lang.org/\\\"}}\"\n"
         ));
     }
     text.push('\n');
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    text
 }
 
 /// Ends the process in a while, whatever hangs by then. A thread, as the runtime may be what hangs.
@@ -166,5 +172,37 @@ impl Signals {
             _ = self.close.recv() => {}
             _ = self.shutdown.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, io};
+
+    use boltlink_core::{EntropyExt, SeededEntropy, Timestamp};
+
+    use super::*;
+    use crate::config::{Input, parse};
+
+    fn greeted(env: &[(&str, &str)], listen: &str) -> String {
+        let env: BTreeMap<_, _> = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let read = |_: &std::path::Path| Err(io::ErrorKind::NotFound.into());
+        let config = parse(&Input { file: None, env: &env, flags: &BTreeMap::new(), read: &read }).unwrap();
+        let entropy = SeededEntropy::new(1);
+        let key = KeyToken::generate(entropy.api_key_id(Timestamp::EPOCH), &entropy);
+        greeting(&config, listen.parse().unwrap(), Some(key))
+    }
+
+    #[test]
+    fn an_address_that_means_all_is_shown_as_one_that_works() {
+        assert!(greeted(&[], "0.0.0.0:5001").contains("listening on http://127.0.0.1:5001\n"));
+        assert!(greeted(&[], "[::]:5001").contains("curl http://[::1]:5001/api/v1/links -H \"Authorization"));
+    }
+
+    #[test]
+    fn the_curl_asks_for_the_host_that_is_answered() {
+        let text = greeted(&[("BOLTLINK_BASE_URL", "https://go.example.com")], "127.0.0.1:5000");
+        assert!(text.contains("curl http://127.0.0.1:5000/api/v1/links -H \"Host: go.example.com\" "), "{text}");
+        assert!(text.contains("https://go.example.com/docs\n"), "{text}");
     }
 }

@@ -113,7 +113,9 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 
     fn call(&self, request: Request<Incoming>) -> Answer {
         self.connection.note_request(request.version());
-        if slug(request.uri().path()).is_some() { self.visit(request) } else { self.hand_over(request) }
+        let head = request.method() == Method::HEAD;
+        let answer = if slug(request.uri().path()).is_some() { self.visit(request) } else { self.hand_over(request) };
+        if head { answer.without_body() } else { answer }
     }
 }
 
@@ -154,6 +156,18 @@ impl Answer {
     fn later(response: impl Future<Output = Response<Body>> + Send + 'static) -> Self {
         Self::Later(Box::pin(response))
     }
+
+    /// The answer to HEAD. HTTP/1 would drop the body by itself, HTTP/2 would break the protocol.
+    fn without_body(self) -> Self {
+        match self {
+            Self::Now(response) => Self::Now(response.map(without_body)),
+            Self::Later(response) => Self::later(async move { without_body(response.await) }),
+        }
+    }
+}
+
+fn without_body(response: Response<Body>) -> Response<Body> {
+    response.map(|_| Body::Empty)
 }
 
 impl Future for Answer {

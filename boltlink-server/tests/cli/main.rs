@@ -1,5 +1,7 @@
 //! The program `boltlink` as a person at a terminal meets it: real processes, each in a folder of its own.
 
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
+
 mod config;
 mod doctor;
 mod import;

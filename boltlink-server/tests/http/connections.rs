@@ -39,8 +39,15 @@ async fn half_headers_and_silence_are_given_up() {
         assert_eq!(exchange(&server, beginning).await, "");
     }
     // Also after a whole request.
-    let answer = exchange(&server, b"GET /x HTTP/1.1\r\nHost: x\r\n\r\nGET /x").await;
-    assert_eq!(answer.matches("HTTP/1.1 404").count(), 1);
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 404");
+    stream.write_all(b"GET /x").await.unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    assert!(!String::from_utf8(rest).unwrap().contains("HTTP/1.1"));
 }
 
 #[tokio::test]
@@ -87,7 +94,10 @@ async fn heads_are_bounded() {
     ] {
         let answer = exchange(&server, request.as_bytes()).await;
         // Bytes beyond the bound may turn the end into a reset, which takes the answer with it.
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431") || answer.starts_with("HTTP/1.1 414"), "{answer}");
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 431") || answer.starts_with("HTTP/1.1 414"),
+            "{answer}"
+        );
     }
 }
 
@@ -103,11 +113,13 @@ async fn rubbish_is_refused() {
         b"POST /api/v1/links HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
     ] {
         let answer = exchange(&server, rubbish).await;
-        assert!(answer.starts_with("HTTP/1.1 400"), "{rubbish:?}: {answer}");
+        // What does not even look like HTTP gets no answer in it.
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{rubbish:?}: {answer}");
         assert!(!answer.to_ascii_lowercase().contains("x-injected"));
     }
     // What is encoded is a slug that does not exist, and comes back nowhere.
-    let answer = exchange(&server, b"GET /s%0d%0aX-Injected:%201 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let answer =
+        exchange(&server, b"GET /s%0d%0aX-Injected:%201 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     assert!(!answer.to_ascii_lowercase().contains("x-injected"));
 }

@@ -68,7 +68,15 @@ async fn everything_wrong_is_said_at_once() {
     let mut named = pointers(&refused);
     named.sort_unstable();
     let mut expected = [
-        "/target", "/slug", "/title", "/tags/1", "/redirect", "/expires_at", "/max_visits", "/enabled", "/domain",
+        "/target",
+        "/slug",
+        "/title",
+        "/tags/1",
+        "/redirect",
+        "/expires_at",
+        "/max_visits",
+        "/enabled",
+        "/domain",
         "/colour",
     ];
     expected.sort_unstable();

@@ -147,7 +147,8 @@ async fn clicks_are_counted_by_time_and_kind() {
     let link = server.link(json!({ "slug": "s" })).await;
     let visitor = server.stranger();
     for (referrer, language) in [("https://a.example/x", "de-DE,de"), ("https://a.example/", "en"), ("", "de")] {
-        let request = visitor.request(Method::GET, "/s").header("Referer", referrer).header("Accept-Language", language);
+        let request =
+            visitor.request(Method::GET, "/s").header("Referer", referrer).header("Accept-Language", language);
         assert_eq!(visitor.send(request).await.unwrap().status, 302);
     }
     assert_eq!(server.clicks(&link).await, 3);

@@ -1,5 +1,7 @@
 //! The server over real sockets, with everything in memory.
 
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
+
 mod api;
 mod connections;
 mod creating;

@@ -14,12 +14,9 @@ use crate::support::{Server, problem, send};
 async fn visitors_are_sent_on_as_the_link_says() {
     let server = Server::start().await;
     let visitor = server.stranger();
-    for (redirect, control) in [
-        (301, "private, max-age=90"),
-        (302, "no-store"),
-        (307, "no-store"),
-        (308, "private, max-age=90"),
-    ] {
+    for (redirect, control) in
+        [(301, "private, max-age=90"), (302, "no-store"), (307, "no-store"), (308, "private, max-age=90")]
+    {
         let target = "https://example.com/ä?q=1#f";
         server.link(json!({ "slug": format!("r{redirect}"), "redirect": redirect, "target": target })).await;
         // Once from the store, once from the cache.
@@ -39,7 +36,8 @@ async fn visitors_are_sent_on_as_the_link_says() {
 #[tokio::test]
 async fn looking_is_not_counted() {
     let server = Server::start().await;
-    let (link, capped) = (server.link(json!({ "slug": "s" })).await, server.link(json!({ "slug": "c", "max_visits": 1 })).await);
+    let (link, capped) =
+        (server.link(json!({ "slug": "s" })).await, server.link(json!({ "slug": "c", "max_visits": 1 })).await);
     let visitor = server.stranger();
     for slug in ["/s", "/c"] {
         for _ in 0..3 {
@@ -148,7 +146,10 @@ async fn domains_have_links_of_their_own() {
         made.push(client.send(request).await.unwrap().expect(201).unwrap());
     }
     assert_eq!(made[0]["short_url"], "https://go.example.com/s");
-    assert_eq!((&made[1]["domain"], &made[1]["short_url"]), (&json!("go.example.org"), &json!("https://go.example.org/s")));
+    assert_eq!(
+        (&made[1]["domain"], &made[1]["short_url"]),
+        (&json!("go.example.org"), &json!("https://go.example.org/s"))
+    );
     for (host, target) in [
         ("go.example.com", "https://example.com/"),
         ("GO.example.com:443", "https://example.com/"),

@@ -12,7 +12,8 @@ async fn survive(durability: &str, rounds: u32) -> Counts {
     let ids = [create(&client, &example("one")).await, create(&client, &example("two")).await];
     let (mut answered, mut sent) = (0, 0);
     for round in 0..rounds {
-        let load = Load::new(server.address(), ["/one", "/two"]).connections(16).header("Referer", "https://a.example/");
+        let load =
+            Load::new(server.address(), ["/one", "/two"]).connections(16).header("Referer", "https://a.example/");
         let running = load.start();
         // Another moment of the server's life in every round: in the first group, between flushes, later.
         running.answers(20 + u64::from(round) * 137).await.unwrap();

@@ -20,7 +20,8 @@ fn addresses() -> BTreeSet<String> {
     assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
     let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    let fields = packages.iter().flat_map(|package| ["homepage", "repository", "documentation"].map(|field| &package[field]));
+    let fields =
+        packages.iter().flat_map(|package| ["homepage", "repository", "documentation"].map(|field| &package[field]));
     fields.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 

@@ -1,5 +1,7 @@
 //! The real binary as a stranger meets it: started, loaded, killed, started again.
 
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
+
 mod crash;
 mod input;
 mod restart;

@@ -9,12 +9,7 @@ use crate::{create, example, server};
 
 /// A second server on the data of the first.
 async fn beside(first: &Server) -> Server {
-    server()
-        .data_dir(first.data_dir())
-        .env("BOLTLINK_INITIAL_API_KEY", first.key())
-        .start()
-        .await
-        .unwrap()
+    server().data_dir(first.data_dir()).env("BOLTLINK_INITIAL_API_KEY", first.key()).start().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,5 +70,5 @@ async fn the_command_line_works_beside_a_running_server() {
     assert!(String::from_utf8_lossy(&made.stdout).contains("/by-hand"), "{made:?}");
     tokio::time::sleep(Duration::from_secs(1)).await;
     let found = server.client().get("/by-hand").await.unwrap();
-    assert_eq!((found.status.into(), found.header("location")), (302_u16, Some("https://example.com/x")));
+    assert_eq!((found.status, found.header("location")), (302, Some("https://example.com/x")));
 }

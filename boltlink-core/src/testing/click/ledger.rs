@@ -268,6 +268,23 @@ pub async fn a_batch_set_aside_is_dealt_with_and_has_no_effect(fixture: &Fixture
     assert!(state_of(&**sink, &two).await.has_dealt_with(2));
 }
 
+pub async fn a_batch_set_aside_stays_there(fixture: &Fixture, consumer: Consumer) {
+    let link = stored(fixture, "x").await;
+    let producer = producer(fixture);
+    let [one, two, three] = [1, 2, 3].map(|sequence| clicks(fixture, producer, sequence, link, 1));
+    let sink = fixture.sink(consumer);
+    for bad in [&one, &three] {
+        sink.set_aside(bad, "bad").await.unwrap();
+    }
+    for (batches, duplicates) in [(1, 0), (0, 1)] {
+        // The log or a journal may well send it again.
+        let applied = apply(fixture, consumer, &[one.clone(), two.clone(), three.clone()]).await;
+        assert_eq!(applied, Applied { batches, duplicates, quarantined: 2, clicks: batches, orphaned: 0 });
+    }
+    assert_eq!(state_of(&**sink, &one).await.quarantined, [1, 3]);
+    assert_eq!(counted(fixture, consumer, link).await, 1);
+}
+
 pub async fn a_batch_is_set_aside_once(fixture: &Fixture, consumer: Consumer) {
     let link = stored(fixture, "x").await;
     let batch = clicks(fixture, producer(fixture), 4, link, 1);

@@ -80,6 +80,7 @@ macro_rules! __sink_cases {
             a_known_producer_is_judged_by_its_ledger_at_any_age
             a_ledger_outlives_its_producers_last_batch
             a_batch_set_aside_is_dealt_with_and_has_no_effect
+            a_batch_set_aside_stays_there
             a_batch_is_set_aside_once
             a_batch_that_was_applied_cannot_be_set_aside
         }
