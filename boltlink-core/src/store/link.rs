@@ -64,7 +64,8 @@ pub trait LinkStore: Send + Sync {
     /// `expected`; `link.version` is stored as given.
     ///
     /// # Behavior
-    /// When a cap is set where none was, what the link has been clicked so far counts as taken.
+    /// When a cap is set where none was, what the link has been clicked so far counts as taken, and no
+    /// less than was granted under an earlier cap.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::VersionMismatch`], and [`StoreError::Conflict`] if the

@@ -29,7 +29,7 @@ enum Step {
     Insert(Parts),
     InsertOnce { parts: Parts, key: u8, fingerprint: u8 },
     InsertMany(Vec<Parts>),
-    Update { which: usize, slug: u8, target: u8, cap: u64, stale: bool },
+    Update { which: usize, slug: u8, target: u8, cap: Option<u64>, stale: bool },
     Delete { which: usize, expected: Option<bool> },
     Reserve { which: usize, wanted: u32 },
     Pass(Duration),
@@ -53,7 +53,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (parts(), 0..3_u8, 0..2_u8)
             .prop_map(|(parts, key, fingerprint)| Step::InsertOnce { parts, key, fingerprint }),
         1 => vec(parts(), 0..5).prop_map(Step::InsertMany),
-        4 => (which.clone(), 0..6_u8, 0..3_u8, 1..9_u64, prop::bool::weighted(0.2))
+        4 => (which.clone(), 0..6_u8, 0..3_u8, prop::option::of(1..9_u64), prop::bool::weighted(0.2))
             .prop_map(|(which, slug, target, cap, stale)| Step::Update { which, slug, target, cap, stale }),
         2 => (which.clone(), any::<Option<bool>>()).prop_map(|(which, expected)| Step::Delete { which, expected }),
         3 => (which, 0..4_u32).prop_map(|(which, wanted)| Step::Reserve { which, wanted }),
@@ -114,7 +114,7 @@ impl Model<'_> {
                 let edited = Link {
                     slug: slug_of(slug),
                     target: target_of(to),
-                    max_visits: Some(cap.try_into().unwrap()),
+                    max_visits: cap.map(|cap| cap.try_into().unwrap()),
                     updated_at: self.fixture.clock.now(),
                     version: link.version + 1,
                     ..link.clone()

@@ -10,6 +10,7 @@ use super::{
     auth::Caller,
     model::GlobalCounts,
     problem::Problem,
+    scalar::Date,
 };
 
 /// Counts across links.
@@ -51,12 +52,12 @@ impl Analytics {
         &self,
         caller: Caller,
         /// The first day, UTC; 29 days before `to` if absent.
-        from: Query<Option<NaiveDate>>,
+        from: Query<Option<Date>>,
         /// The last day, UTC; today if absent.
-        to: Query<Option<NaiveDate>>,
+        to: Query<Option<Date>>,
     ) -> Result<Counted, Refused<OnGlobal>> {
-        let to = to.0.unwrap_or_else(|| self.shortener.now().to_datetime().date_naive());
-        let from = from.0.or_else(|| to.checked_sub_days(Days::new(DEFAULT_DAYS - 1))).unwrap_or(to);
+        let to = to.0.map_or_else(|| self.shortener.now().to_datetime().date_naive(), |to| to.0);
+        let from = from.0.map(|from| from.0).or_else(|| to.checked_sub_days(Days::new(DEFAULT_DAYS - 1))).unwrap_or(to);
         let days = to.signed_duration_since(from).num_days() + 1;
         if days < 1 {
             return Err(Problem::parameter("from", "must not be later than 'to'").into());

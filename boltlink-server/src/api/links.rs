@@ -21,6 +21,7 @@ use super::{
     model::{LinkPage, LinkPatch, LinkView, NewLink, Stats},
     precondition,
     problem::Problem,
+    scalar::Nullable,
 };
 use crate::hosts::Hosts;
 
@@ -163,7 +164,7 @@ impl Links {
         let page = self.shortener.list(&caller.0, domain, after, limit.0).await?;
         Ok(Listed::Page(Json(LinkPage {
             items: page.links.into_iter().map(|link| LinkView::new(link, &self.hosts)).collect(),
-            next_cursor: page.next.map(|next| next.to_string()),
+            next_cursor: Nullable(page.next.map(|next| next.to_string())),
         })))
     }
 

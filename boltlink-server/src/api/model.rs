@@ -5,10 +5,10 @@ use boltlink_core::{
     store::{Point, Share},
 };
 use chrono::NaiveDate;
-use poem_openapi::{Object, types::MaybeUndefined};
+use poem_openapi::Object;
 use uuid::Uuid;
 
-use super::scalar::{Moment, RedirectStatus};
+use super::scalar::{Date, Moment, Nullable, RedirectStatus};
 use crate::hosts::Hosts;
 
 /// A short link.
@@ -26,19 +26,19 @@ pub(crate) struct LinkView {
     /// Where it leads.
     target: String,
     /// What it is called in lists.
-    title: Option<String>,
+    title: Nullable<String>,
     /// A note for oneself.
-    note: Option<String>,
+    note: Nullable<String>,
     /// Words to find it by, in alphabetical order.
     tags: Vec<String>,
     /// The HTTP status of the redirect.
     redirect: RedirectStatus,
     /// The first moment it works.
-    starts_at: Option<Moment>,
+    starts_at: Nullable<Moment>,
     /// The first moment it works no more.
-    expires_at: Option<Moment>,
+    expires_at: Nullable<Moment>,
     /// How many redirects it gives in all.
-    max_visits: Option<u64>,
+    max_visits: Nullable<u64>,
     /// Whether it is switched on.
     enabled: bool,
     /// How often it was followed, as of now.
@@ -60,13 +60,13 @@ impl LinkView {
             slug: link.slug.to_string(),
             short_url: hosts.short_url(&link.domain, &link.slug),
             target: link.target.to_string(),
-            title: link.title.map(|title| title.to_string()),
-            note: link.note.map(|note| note.to_string()),
+            title: Nullable(link.title.map(|title| title.to_string())),
+            note: Nullable(link.note.map(|note| note.to_string())),
             tags: link.tags.iter().map(ToString::to_string).collect(),
             redirect: RedirectStatus(link.redirect),
-            starts_at: link.lifetime.starts_at().map(Moment),
-            expires_at: link.lifetime.expires_at().map(Moment),
-            max_visits: link.max_visits.map(|max| max.get()),
+            starts_at: Nullable(link.lifetime.starts_at().map(Moment)),
+            expires_at: Nullable(link.lifetime.expires_at().map(Moment)),
+            max_visits: Nullable(link.max_visits.map(|max| max.get())),
             enabled: link.enabled,
             clicks,
             created_at: Moment(link.created_at),
@@ -82,46 +82,46 @@ pub(crate) struct LinkPage {
     /// The links.
     pub(crate) items: Vec<LinkView>,
     /// Pass it as `cursor` to get the next page; null on the last one.
-    pub(crate) next_cursor: Option<String>,
+    pub(crate) next_cursor: Nullable<String>,
 }
 
-/// A link to be made. Only `target` is required.
+/// A link to be made. Only `target` is required; null is as good as absent. Other fields than
+/// these are refused.
 #[derive(Debug, Object)]
-#[oai(deny_unknown_fields)]
 pub(crate) struct NewLink {
     /// Where it leads: an absolute `http` or `https` URL of at most 8192 bytes.
     #[oai(validator(max_length = 8192))]
     target: String,
     /// One of this server's domains; the default one if absent.
-    domain: Option<String>,
+    domain: Option<Nullable<String>>,
     /// 1 to 128 of `A-Z a-z 0-9 - _`; a random one if absent.
     #[oai(validator(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_-]+$"))]
-    slug: Option<String>,
+    slug: Option<Nullable<String>>,
     /// What it is called in lists.
     #[oai(validator(max_length = 512))]
-    title: Option<String>,
+    title: Option<Nullable<String>>,
     /// A note for oneself.
     #[oai(validator(max_length = 4096))]
-    note: Option<String>,
+    note: Option<Nullable<String>>,
     /// Words to find it by, each of at most 64 characters.
     #[oai(validator(max_items = 50))]
-    tags: Option<Vec<String>>,
+    tags: Option<Nullable<Vec<String>>>,
     /// The HTTP status of the redirect; 302 if absent.
-    redirect: Option<RedirectStatus>,
+    redirect: Option<Nullable<RedirectStatus>>,
     /// The first moment it works.
-    starts_at: Option<Moment>,
+    starts_at: Option<Nullable<Moment>>,
     /// The first moment it works no more; later than `starts_at`.
-    expires_at: Option<Moment>,
+    expires_at: Option<Nullable<Moment>>,
     /// How many redirects it gives in all.
     #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
-    max_visits: Option<u64>,
+    max_visits: Option<Nullable<u64>>,
     /// Whether it is switched on; true if absent.
-    enabled: Option<bool>,
+    enabled: Option<Nullable<bool>>,
 }
 
-/// What is to change of a link: null empties a field, an absent field stays as it is.
+/// What is to change of a link: null empties a field, an absent field stays as it is. Other fields than
+/// these are refused.
 #[derive(Debug, Object)]
-#[oai(deny_unknown_fields)]
 pub(crate) struct LinkPatch {
     /// Where it leads: an absolute `http` or `https` URL of at most 8192 bytes.
     #[oai(validator(max_length = 8192))]
@@ -131,22 +131,22 @@ pub(crate) struct LinkPatch {
     slug: Option<String>,
     /// What it is called in lists.
     #[oai(validator(max_length = 512))]
-    title: MaybeUndefined<String>,
+    title: Option<Nullable<String>>,
     /// A note for oneself.
     #[oai(validator(max_length = 4096))]
-    note: MaybeUndefined<String>,
+    note: Option<Nullable<String>>,
     /// Words to find it by, each of at most 64 characters: the whole list.
     #[oai(validator(max_items = 50))]
     tags: Option<Vec<String>>,
     /// The HTTP status of the redirect.
     redirect: Option<RedirectStatus>,
     /// The first moment it works.
-    starts_at: MaybeUndefined<Moment>,
+    starts_at: Option<Nullable<Moment>>,
     /// The first moment it works no more; later than `starts_at`.
-    expires_at: MaybeUndefined<Moment>,
+    expires_at: Option<Nullable<Moment>>,
     /// How many redirects it gives in all. If there was no bound before, all clicks so far count.
     #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
-    max_visits: MaybeUndefined<u64>,
+    max_visits: Option<Nullable<u64>>,
     /// Whether it is switched on.
     enabled: Option<bool>,
 }
@@ -179,7 +179,7 @@ pub(crate) struct Hour {
 #[derive(Debug, Object)]
 pub(crate) struct Day {
     /// Which one, UTC.
-    day: NaiveDate,
+    day: Date,
     /// How many.
     clicks: u64,
 }
@@ -197,9 +197,9 @@ pub(crate) struct Value {
 #[derive(Debug, Object)]
 pub(crate) struct GlobalCounts {
     /// The first day.
-    from: NaiveDate,
+    from: Date,
     /// The last day.
-    to: NaiveDate,
+    to: Date,
     /// Clicks from the first to the last day.
     clicks: u64,
     /// Clicks per day; days without any are left out.
@@ -220,7 +220,12 @@ impl From<LinkStats> for Stats {
 
 impl GlobalCounts {
     pub(crate) fn new(from: NaiveDate, to: NaiveDate, stats: GlobalStats) -> Self {
-        Self { from, to, clicks: stats.clicks, days: stats.days.into_iter().map(Day::from).collect() }
+        Self {
+            from: Date(from),
+            to: Date(to),
+            clicks: stats.clicks,
+            days: stats.days.into_iter().map(Day::from).collect(),
+        }
     }
 }
 
@@ -234,7 +239,7 @@ impl From<Point> for Hour {
 impl From<Point> for Day {
     fn from(point: Point) -> Self {
         let begin = Timestamp::from_micros(point.at.saturating_mul(86_400_000_000)).unwrap_or(Timestamp::EPOCH);
-        Self { day: begin.to_datetime().date_naive(), clicks: point.clicks }
+        Self { day: Date(begin.to_datetime().date_naive()), clicks: point.clicks }
     }
 }
 

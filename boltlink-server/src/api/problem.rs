@@ -27,8 +27,8 @@ pub(crate) struct Details {
     /// What is wrong with this request, and what to do about it.
     detail: String,
     /// What is wrong field by field, all of it at once.
-    #[oai(skip_serializing_if_is_empty)]
-    errors: Vec<FieldError>,
+    #[oai(skip_serializing_if_is_none)]
+    errors: Option<Vec<FieldError>>,
 }
 
 /// One thing that is wrong.
@@ -195,7 +195,7 @@ impl Problem {
             title: code.title().to_owned(),
             status: code.status().as_u16(),
             detail: detail.clone().into_owned(),
-            errors: errors.clone(),
+            errors: (!errors.is_empty()).then(|| errors.clone()),
         };
         details.to_json_string().into()
     }

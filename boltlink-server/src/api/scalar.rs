@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use boltlink_core::{RedirectKind, Timestamp};
+use chrono::NaiveDate;
 use poem_openapi::{
-    registry::{MetaSchema, MetaSchemaRef},
-    types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+    registry::{MetaSchema, MetaSchemaRef, Registry},
+    types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
 };
 use serde_json::Value;
 
@@ -13,9 +14,18 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment(pub(crate) Timestamp);
 
+/// A day. chrono's own type is documented with a format that is none of OpenAPI's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Date(pub(crate) NaiveDate);
+
 /// The status of a redirect: an integer of four.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RedirectStatus(pub(crate) RedirectKind);
+
+/// A value or null. poem-openapi documents an `Option` as a value that may be absent, and never as one
+/// that may be null.
+#[derive(Debug, Clone)]
+pub(crate) struct Nullable<T>(pub(crate) Option<T>);
 
 macro_rules! scalar {
     ($name:ident, $schema:expr, $to_json:expr, $parse:expr) => {
@@ -65,6 +75,13 @@ scalar!(
 );
 
 scalar!(
+    Date,
+    MetaSchema::new_with_format("string", "date"),
+    |date: &Self| Value::String(date.0.to_string()),
+    |value| value.as_str()?.parse().ok().map(Self)
+);
+
+scalar!(
     RedirectStatus,
     MetaSchema {
         enum_items: [301, 302, 307, 308].map(Value::from).into(),
@@ -73,3 +90,53 @@ scalar!(
     |status: &Self| Value::from(status.0.code()),
     |value| RedirectKind::try_from(u16::try_from(value.as_u64()?).ok()?).ok().map(Self)
 );
+
+impl ParseFromParameter for Date {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        value.parse().map(Self).map_err(|_| ParseError::custom("must be a date such as 2027-01-31"))
+    }
+}
+
+impl<T: Type> Type for Nullable<T> {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = T::RawValueType;
+    type RawElementValueType = T::RawElementValueType;
+
+    fn name() -> Cow<'static, str> {
+        format!("nullable_{}", T::name()).into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref().merge(MetaSchema { nullable: true, ..MetaSchema::ANY })
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        self.0.as_ref().and_then(Type::as_raw_value)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
+        match &self.0 {
+            Some(value) => value.raw_element_iter(),
+            None => Box::new(std::iter::empty()),
+        }
+    }
+}
+
+impl<T: ToJSON> ToJSON for Nullable<T> {
+    fn to_json(&self) -> Option<Value> {
+        Some(self.0.as_ref().and_then(ToJSON::to_json).unwrap_or_default())
+    }
+}
+
+impl<T: ParseFromJSON> ParseFromJSON for Nullable<T> {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        match value.unwrap_or_default() {
+            Value::Null => Ok(Self(None)),
+            value => T::parse_from_json(Some(value)).map(|value| Self(Some(value))).map_err(ParseError::propagate),
+        }
+    }
+}

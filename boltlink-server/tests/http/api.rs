@@ -120,3 +120,19 @@ fn the_document_describes_every_operation_and_error() {
     ];
     assert_eq!(operations.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
+
+#[tokio::test]
+async fn links_are_shown_as_the_document_says() {
+    let document: Value = serde_json::from_str(&boltlink_server::openapi()).unwrap();
+    let schema = &document["components"]["schemas"]["Link"];
+    let server = Server::start().await;
+    let link = server.link(json!({})).await;
+    let shown: BTreeSet<_> = link.as_object().unwrap().keys().map(String::as_str).collect();
+    let required: BTreeSet<_> =
+        schema["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(shown, required);
+    for (name, property) in schema["properties"].as_object().unwrap() {
+        // A plain link has nothing in all that can be empty.
+        assert_eq!(property["nullable"] == json!(true), link[name].is_null(), "{name}");
+    }
+}

@@ -70,6 +70,7 @@ macro_rules! link_suite {
             a_missing_link_grants_nothing
             a_raised_cap_grants_the_difference
             a_lowered_cap_takes_nothing_back
+            a_cap_set_anew_remembers_what_was_granted
             updates_and_reservations_do_not_undo_each_other
         }
         mod link_model {

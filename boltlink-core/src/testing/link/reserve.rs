@@ -63,6 +63,18 @@ pub async fn a_lowered_cap_takes_nothing_back(fixture: &Fixture) {
     assert_eq!(links.reserve(lowered.id, 1).await.unwrap(), 0);
 }
 
+pub async fn a_cap_set_anew_remembers_what_was_granted(fixture: &Fixture) {
+    let links = &fixture.stores.links;
+    let first = store(fixture, capped(fixture, "x", 5)).await;
+    assert_eq!(links.reserve(first.id, 4).await.unwrap(), 4);
+    let open = Link { max_visits: None, version: 2, ..first.clone() };
+    links.update(&open, 1).await.unwrap();
+    assert_eq!(links.reserve(first.id, 9).await.unwrap(), 9);
+    let again = Link { version: 3, ..first };
+    assert_eq!(links.update(&again, 2).await.unwrap().taken, 4);
+    assert_eq!(links.reserve(again.id, 9).await.unwrap(), 1);
+}
+
 pub async fn updates_and_reservations_do_not_undo_each_other(fixture: &Fixture) {
     let link = store(fixture, capped(fixture, "x", 20)).await;
     let granted = parallel(2, |number| {
