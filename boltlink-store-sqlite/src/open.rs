@@ -156,8 +156,13 @@ fn is_empty(config: &SqliteConfig) -> Result<bool, OpenError> {
     if fs::metadata(&config.path).is_ok_and(|file| file.is_dir()) {
         return Err(OpenError::Directory { path: config.path.clone() });
     }
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&config.path);
-    inspect(config, &file.map_err(fail)?)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    // The file holds the server's secret: nobody else on the machine need read it. SQLite gives
+    // its -wal and -shm files the same mode.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    inspect(config, &options.open(&config.path).map_err(fail)?)
 }
 
 /// Whether the file is empty; if it is not, it must be a database. SQLite itself would take a very

@@ -168,3 +168,15 @@ async fn a_read_only_directory_is_named() {
     assert!(matches!(error, OpenError::ReadOnly { .. }), "{error}");
     assert!(error.to_string().contains("/sys/boltlink.db"), "{error}");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let (_store, _) = place.open().await;
+    for entry in std::fs::read_dir(place.path().parent().unwrap()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.file_name());
+    }
+}

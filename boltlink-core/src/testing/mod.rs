@@ -32,7 +32,7 @@
 //! | [`CounterStore`] | [`counter_suite!`](crate::counter_suite) | [`Fixture::of_log`] |
 //! | [`KeyStore`](crate::store::KeyStore) | [`key_suite!`](crate::key_suite) | [`Fixture`] |
 //! | [`ChangeLog`](crate::store::ChangeLog) | [`change_suite!`](crate::change_suite) | [`Fixture`] |
-//! | [`RateLimiter`](crate::store::RateLimiter) | [`limiter_suite!`](crate::limiter_suite) | [`LimiterFixture`] |
+//! | [`RateLimiter`] | [`limiter_suite!`](crate::limiter_suite) | [`LimiterFixture`] |
 //!
 //! What the suites take for granted: the stores tell the time by the fixture's clock, which stands
 //! still until a case moves it, and leases of the click log run out within [`LONGEST_LEASE`].

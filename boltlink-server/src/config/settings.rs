@@ -128,9 +128,9 @@ settings! {
 
     /// Clicks: how they are counted.
     clicks: Clicks {
-        /// buffered: the redirect does not wait; a crash (kill -9, power) may lose the last 2 ms of
-        /// clicks. acknowledged: the redirect leaves after its click is on disk; a crash loses none.
-        /// A clean stop loses none in either.
+        /// buffered: the redirect does not wait; a crash (kill -9) may lose the last 2 ms of clicks,
+        /// a power failure what the system had not written yet. acknowledged: the redirect leaves
+        /// after its click is on disk; neither loses one. A clean stop loses none in either.
         durability: Durability = "buffered", env "BOLTLINK_DURABILITY", example "acknowledged";
         /// How often clicks are added up and stored, from 200ms to 60s. Longer costs less.
         flush_interval: FlushInterval = "500ms", env "BOLTLINK_FLUSH_INTERVAL", example "500ms";

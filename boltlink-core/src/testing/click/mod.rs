@@ -42,6 +42,7 @@ macro_rules! click_suite {
             a_hundred_values_are_kept
             values_beyond_the_bound_are_other
             values_that_are_kept_go_on_counting_beside_other
+            other_is_not_one_of_the_hundred
             values_are_bounded_per_link_day_and_dimension
         }
         mod pipeline_model {
