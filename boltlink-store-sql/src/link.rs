@@ -191,7 +191,7 @@ pub async fn update(
         return Err(mismatch());
     }
     if link.max_visits.is_some() && old.link.max_visits.is_none() {
-        let sql = "UPDATE link_total SET taken = clicks WHERE link = $1";
+        let sql = "UPDATE link_total SET taken = clicks WHERE link = $1 AND clicks > taken";
         crate::execute(db, sql, [(*link.id.as_uuid()).into()]).await?;
     }
     let mut changes = vec![Change::Link(link.domain.clone(), link.slug.clone())];

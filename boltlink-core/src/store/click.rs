@@ -47,7 +47,8 @@ pub trait ClickSink: Send + Sync {
     async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError>;
 
     /// Puts a batch that the store refuses into quarantine, with the reason, so that it holds up
-    /// nobody. Idempotent; does nothing if the ledger shows it as applied.
+    /// nobody. Idempotent; does nothing if the ledger shows it as applied. Applied again later, it
+    /// stays in quarantine and counts as quarantined.
     async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError>;
 
     /// What this sink has dealt with of each of the producers, in their order: what a journal may

@@ -86,7 +86,8 @@ pub struct Decision {
 /// - A refusal takes nothing.
 /// - After a refusal with `retry_after`, the same call is allowed once that time has passed without
 ///   another one.
-/// - A clock that goes backwards refuses no longer than one full burst takes to come back.
+/// - A clock that goes backwards refuses no longer than one full burst takes to come back; so a
+///   refusal, too, stores a debt that was cut off for that reason.
 /// - Keys cost nothing once their burst is back.
 /// - One key has one quota; with another quota it is judged as if it always had that.
 #[async_trait]
