@@ -53,7 +53,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(30),
             body_bytes: 1 << 20,
             header_bytes: 32 << 10,
-            drain_timeout: Duration::from_secs(8),
+            drain_timeout: Duration::from_secs(5),
         }
     }
 }

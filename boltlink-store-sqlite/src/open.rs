@@ -140,7 +140,9 @@ pub(crate) async fn check(config: &SqliteConfig) -> Result<Health, OpenError> {
     // Opened to be read: a check must not make the file.
     let file = File::open(&config.path).map_err(|error| OpenError::from_io(config.path.clone(), error))?;
     inspect(config, &file)?;
-    let version = look(config).await?.version;
+    let state = look(config).await?;
+    let version = state.version;
+    refuse_newer(config, state)?;
     let fail = |error| OpenError::from_sql(config.path.clone(), error);
     let db = connect(config.looking(), 1).await.map_err(fail)?;
     let report = text_rows(&db, "PRAGMA quick_check(20)").await;

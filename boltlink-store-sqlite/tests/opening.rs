@@ -75,6 +75,8 @@ async fn a_newer_schema_is_refused_untouched() {
     assert!(matches!(error, OpenError::TooNew { version: 999, .. }), "{error}");
     assert!(error.to_string().contains("upgrade"), "{error}");
     assert_eq!(fs::read(place.path()).unwrap(), before);
+    let error = SqliteStore::check(&place.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::TooNew { .. }), "a check says so too: {error}");
 }
 
 #[tokio::test]

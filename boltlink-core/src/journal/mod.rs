@@ -103,7 +103,7 @@ impl Journal {
         // The segment being written is never released, so it must not fill the journal by itself.
         config.segment_bytes = config.segment_bytes.min(config.max_bytes / 4);
         if !config.dir.exists() {
-            fs::create_dir_all(&config.dir)?;
+            make_dir(&config.dir)?;
             if let Some(parent) = config.dir.canonicalize()?.parent() {
                 sync_dir(parent)?;
             }
@@ -270,6 +270,15 @@ fn producer_of(path: &Path) -> Option<ProducerId> {
     let name = path.file_name()?.to_str()?;
     let producer: ProducerId = name.parse().ok()?;
     (producer.to_string() == name && path.is_dir()).then_some(producer)
+}
+
+/// Makes the journal's directory, for nobody else's eyes: it says who followed which link.
+fn make_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
 }
 
 /// Makes new names in a directory durable. Windows has no such call and needs none.

@@ -293,7 +293,6 @@ impl ShortenerBuilder {
                 interval,
                 settled: settled.clone(),
                 counts: counts.clone(),
-                kept: spool.keeps(),
             };
             tokio::spawn(pipeline.run(stopped.clone()))
         });

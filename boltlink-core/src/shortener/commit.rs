@@ -65,6 +65,9 @@ impl Committer {
         let batch = ClickBatch::new(id, groups.iter().flat_map(|group| &group.drafts).map(|draft| draft.click(key)));
 
         let kept = self.journal(&batch);
+        if !kept {
+            self.parts.counts.not_kept();
+        }
         self.parts.counts.recorded(batch.len());
         self.parts.outbox.push(batch, kept);
         for group in groups {

@@ -1,6 +1,6 @@
 //! What happened so far, for operators.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Numbers since the start, as of one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,9 +23,20 @@ pub(super) struct Counts {
     lost: AtomicU64,
     unacknowledged: AtomicU64,
     set_aside: AtomicU64,
+    unkept: AtomicBool,
 }
 
 impl Counts {
+    /// Notes that some clicks are in memory only, as no journal took them.
+    pub(super) fn not_kept(&self) {
+        self.unkept.store(true, Ordering::Release);
+    }
+
+    /// Whether every click so far went into a journal, so that stopping may leave it there.
+    pub(super) fn all_kept(&self) -> bool {
+        !self.unkept.load(Ordering::Acquire)
+    }
+
     pub(super) fn recorded(&self, clicks: usize) {
         self.recorded.fetch_add(clicks as u64, Ordering::Relaxed);
     }

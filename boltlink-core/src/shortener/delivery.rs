@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -22,6 +23,8 @@ use crate::{
 
 /// Clicks held in memory while the log does not take them.
 const CAPACITY: usize = 1 << 18;
+/// Between attempts while the process stops.
+const STOPPING_PAUSE: Duration = Duration::from_millis(100);
 /// Batches read from a journal at a time.
 const CHUNK: usize = 256;
 
@@ -73,7 +76,8 @@ impl Outbox {
                 queue.clicks -= oldest.batch.len();
                 if oldest.kept {
                     queue.skip(&oldest.batch);
-                } else if !oldest.sent {
+                } else {
+                    // Should the log have taken it after all, this says too much: better than too little.
                     self.counts.lost(oldest.batch.len());
                 }
             }
@@ -177,7 +181,11 @@ impl Delivery {
                     if self.taking.swap(false, Ordering::Relaxed) {
                         tracing::warn!(%error, "the click log takes nothing; clicks wait");
                     }
-                    tokio::time::sleep(backoff.next()).await;
+                    if *stop.borrow() {
+                        tokio::time::sleep(STOPPING_PAUSE).await;
+                    } else {
+                        let _ = tokio::time::timeout(backoff.next(), stop.wait_for(|stop| *stop)).await;
+                    }
                 }
             }
         }
@@ -199,6 +207,7 @@ impl Delivery {
         let next = self.backlog.lock().front().map(|backlog| (backlog.log.clone(), backlog.left.clone()));
         let Some((log, left)) = next else { return Ok(false) };
         let batches = log.read(*left.start(), CHUNK).await;
+        let batches = batches.map_err(|error| StoreError::unavailable(format!("cannot read the journal: {error}")))?;
         let mut done = left.start().saturating_sub(1);
         for batch in batches.iter().take_while(|batch| left.contains(&batch.id().sequence)) {
             let sent = self.log.add(batch, Sent::Again).await;

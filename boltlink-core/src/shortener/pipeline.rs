@@ -13,6 +13,8 @@ use crate::{
 
 /// Batches applied in one transaction at most.
 const LIMIT: usize = 1024;
+/// How long a store may take with its last group once it is time to stop.
+const LAST_ATTEMPT: Duration = Duration::from_secs(3);
 /// A batch that a sink refuses this often is set aside.
 const ATTEMPTS: u32 = 3;
 
@@ -25,8 +27,6 @@ pub(super) struct Pipeline {
     /// Told when something was settled.
     pub(super) settled: Arc<Notify>,
     pub(super) counts: Arc<Counts>,
-    /// Whether a journal has what the log has, so that stopping may leave it there.
-    pub(super) kept: bool,
 }
 
 impl Pipeline {
@@ -38,7 +38,7 @@ impl Pipeline {
             let stopping = *stop.borrow();
             match self.drain(&stop, &mut backoff, &mut refused).await {
                 Ok(()) if stopping => return,
-                Err(_) if stopping && self.kept => return,
+                Err(_) if stopping && self.counts.all_kept() => return,
                 Ok(()) => {
                     // Long groups are cheap groups: everything of this interval goes in one transaction.
                     let _ = tokio::time::timeout(self.interval, stop.wait_for(|stop| *stop)).await;
@@ -84,7 +84,13 @@ impl Pipeline {
     ) -> bool {
         let mut parts = vec![batches];
         while let Some(part) = parts.pop() {
-            match self.sink.apply(part).await {
+            // A store that hangs must not hold up a stop for long, if a journal has the clicks. Dropping
+            // the call leaves the whole effect or none, and the ledger knows which.
+            let applied = tokio::select! {
+                applied = self.sink.apply(part) => applied,
+                () = patience(stop), if self.counts.all_kept() => Err(StoreError::unavailable("it takes too long")),
+            };
+            match applied {
                 Ok(_) => {}
                 Err(StoreError::Invalid { reason }) => match part {
                     [] => {}
@@ -105,7 +111,7 @@ impl Pipeline {
                     }
                 },
                 Err(error) => {
-                    if *stop.borrow() && self.kept {
+                    if *stop.borrow() && self.counts.all_kept() {
                         return false;
                     }
                     tracing::warn!(consumer = ?self.consumer, %error, "cannot store clicks; trying again");
@@ -130,6 +136,13 @@ impl Pipeline {
             }
         }
     }
+}
+
+/// Ends [`LAST_ATTEMPT`] after it is time to stop.
+async fn patience(stop: &watch::Receiver<bool>) {
+    // An error says that the shortener is gone, which is a stop too.
+    let _ = stop.clone().wait_for(|stop| *stop).await;
+    tokio::time::sleep(LAST_ATTEMPT).await;
 }
 
 /// Waits, but not once it is time to stop; then only briefly, so that retries do not spin.

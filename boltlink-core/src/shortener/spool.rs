@@ -169,24 +169,19 @@ mod journaled {
             };
         }
 
-        /// Up to `limit` batches, in order, from sequence `from` on. Empty at the end, and if the files
-        /// cannot be read (which is reported).
-        pub(in crate::shortener) async fn read(&self, from: u64, limit: usize) -> Vec<ClickBatch> {
+        /// Up to `limit` batches, in order, from sequence `from` on; none at the end.
+        ///
+        /// # Errors
+        /// If the files cannot be read now.
+        pub(in crate::shortener) async fn read(&self, from: u64, limit: usize) -> io::Result<Vec<ClickBatch>> {
             let state = self.state.clone();
             let read = tokio::task::spawn_blocking(move || match &mut *state.lock() {
                 State::Live(log) => log.read(from, limit, CHUNK_BYTES),
                 State::Retired(log) => log.read(from, limit, CHUNK_BYTES),
                 State::Gone => Ok(Vec::new()),
             });
-            match read.await {
-                Ok(Ok(batches)) => batches,
-                Ok(Err(error)) => {
-                    tracing::error!(producer = %self.producer, %error, "cannot read journaled clicks");
-                    Vec::new()
-                }
-                // The runtime is ending.
-                Err(_) => Vec::new(),
-            }
+            // An error here: the runtime is ending.
+            read.await.unwrap_or_else(|error| Err(io::Error::other(error)))
         }
 
         /// Deletes what is dealt with; true if nothing is left and the log is gone.
@@ -259,7 +254,7 @@ mod without {
             match *self {}
         }
 
-        pub(in crate::shortener) async fn read(&self, _: u64, _: usize) -> Vec<ClickBatch> {
+        pub(in crate::shortener) async fn read(&self, _: u64, _: usize) -> std::io::Result<Vec<ClickBatch>> {
             match *self {}
         }
     }
