@@ -124,6 +124,19 @@ impl Hosts {
         self.known.iter().map(|known| &known.authority)
     }
 
+    /// The hosts that lead back here, which no link may target. Where any host is served these are
+    /// also the names this machine has for itself; names that others have for it cannot be known.
+    #[must_use]
+    pub fn own(&self) -> Vec<Domain> {
+        let mut own: Vec<Domain> = self.authorities().cloned().collect();
+        if let (true, Some(first)) = (self.any, own.first()) {
+            let port = first.as_str().rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80_u16);
+            let names = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}").parse());
+            own.extend(names.into_iter().flatten());
+        }
+        own
+    }
+
     /// The short link of `slug`.
     #[must_use]
     pub fn short_url(&self, domain: &Domain, slug: &Slug) -> String {
@@ -195,6 +208,16 @@ mod tests {
         assert_eq!(asked(&hosts, "[2001:DB8::1]").as_deref(), Some("[2001:db8::1]"));
         for host in ["", "go.example.org", "go.example.com:8080", "x.go.example.com", "127.0.0.1:5000", "localhost"] {
             assert_eq!(asked(&hosts, host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn its_own_hosts_are_those_it_can_know() {
+        let own = |hosts: &Hosts| hosts.own().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(own(&hosts()), ["go.example.com", "go.example.org:8080", "[2001:db8::1]"]);
+        let any = own(&Hosts::new(None, &[], "127.0.0.1:5000".parse().unwrap()));
+        for host in ["localhost:5000", "127.0.0.1:5000", "[::1]:5000"] {
+            assert!(any.iter().any(|own| own == host), "{host} in {any:?}");
         }
     }
 

@@ -100,7 +100,7 @@ enum Counted {
 
 impl Links {
     pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>) -> Self {
-        let targets = TargetRules { own_hosts: hosts.authorities().cloned().collect(), ..TargetRules::default() };
+        let targets = TargetRules { own_hosts: hosts.own(), ..TargetRules::default() };
         Self { shortener, rules: Rules { hosts: hosts.clone(), targets }, hosts }
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Site {
 impl Site {
     pub(super) fn new(config: &Config) -> Self {
         let hosts = Hosts::new(config.http.base_url.as_ref(), &config.http.domains.0, config.http.listen);
-        let rules = TargetRules { own_hosts: hosts.authorities().cloned().collect(), ..TargetRules::default() };
+        let rules = TargetRules { own_hosts: hosts.own(), ..TargetRules::default() };
         Self { hosts, rules }
     }
 
