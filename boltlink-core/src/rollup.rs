@@ -1,6 +1,6 @@
 //! Adding clicks up before they are stored: what both sinks of every store do first.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     click::{ClickBatch, clamp_skew},
@@ -59,7 +59,7 @@ pub fn rollups<'a>(batches: impl IntoIterator<Item = &'a ClickBatch>, now: Times
 const MAX_VALUE: usize = 253;
 
 /// The host of a referring page, without `www.`, in lower case; [`Dimension::NONE`] if there is none.
-fn referrer_host(referrer: &str) -> String {
+fn referrer_host(referrer: &str) -> Cow<'_, str> {
     let host = referrer
         .split_once("://")
         .map(|(_, rest)| rest)
@@ -68,14 +68,19 @@ fn referrer_host(referrer: &str) -> String {
         .map_or("", |host| if host.starts_with('[') { host } else { host.split(':').next().unwrap_or_default() });
     let host = host.strip_prefix("www.").unwrap_or(host).trim_end_matches('.');
     let clean = host.len() <= MAX_VALUE && host.bytes().all(|b| b.is_ascii_graphic());
-    if clean { host.to_ascii_lowercase() } else { Dimension::NONE.to_owned() }
+    if clean { lowercase(host) } else { Cow::Borrowed(Dimension::NONE) }
 }
 
 /// The primary subtag of the first language range (RFC 9110 section 12.5.4), in lower case.
-fn primary_language(accepted: &str) -> String {
+fn primary_language(accepted: &str) -> Cow<'_, str> {
     let first = accepted.split([',', ';', '-', '_']).next().unwrap_or_default().trim();
     let clean = (2..=8).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic());
-    if clean { first.to_ascii_lowercase() } else { Dimension::NONE.to_owned() }
+    if clean { lowercase(first) } else { Cow::Borrowed(Dimension::NONE) }
+}
+
+/// Most are in lower case as they come, and cost nothing then.
+fn lowercase(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|b| b.is_ascii_uppercase()) { text.to_ascii_lowercase().into() } else { text.into() }
 }
 
 #[cfg(test)]
