@@ -144,7 +144,8 @@ pub(crate) struct LinkPatch {
     starts_at: Option<Nullable<Moment>>,
     /// The first moment it works no more; later than `starts_at`.
     expires_at: Option<Nullable<Moment>>,
-    /// How many redirects it gives in all. If there was no bound before, all clicks so far count.
+    /// How many redirects it gives in all. If there was no bound before, the clicks stored so far count;
+    /// those of the last second may come on top.
     #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
     max_visits: Option<Nullable<u64>>,
     /// Whether it is switched on.
