@@ -91,6 +91,10 @@ pub(crate) fn main() -> ExitCode {
 fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
     let serves = matches!(command, Command::Serve);
     logging::install(config, serves);
+    let names: Vec<_> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    for name in config::unknown(names.iter().map(String::as_str)) {
+        tracing::warn!("{name} is not a setting and is ignored; --print-config shows those there are");
+    }
     let mut runtime =
         if serves { runtime::Builder::new_multi_thread() } else { runtime::Builder::new_current_thread() };
     let runtime = runtime.enable_all().build().map_err(|error| Failure::new(format!("cannot start: {error}")))?;

@@ -19,7 +19,7 @@ use boltlink_server::BaseUrl;
 pub(crate) use self::{
     load::load,
     print::to_toml,
-    settings::{Config, all},
+    settings::{Config, all, unknown},
     sources::{Input, Origin, flag},
 };
 use self::{sources::Sources, value::Domains};

@@ -159,3 +159,12 @@ settings! {
 pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.iter().flat_map(|section| section.settings)
 }
+
+/// Those of these environment variables that look like ours but set nothing: misspelt, most likely.
+/// Not errors, because orchestrators make such names too: Kubernetes, for a service called `boltlink`,
+/// sets `BOLTLINK_PORT` and `BOLTLINK_SERVICE_…`, which are passed over.
+pub(crate) fn unknown<'a>(env: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let known = |name: &str| all().any(|setting| setting.env == name.strip_suffix("_FILE").unwrap_or(name));
+    let orchestrator = |name: &str| ["BOLTLINK_PORT", "BOLTLINK_SERVICE_"].iter().any(|head| name.starts_with(head));
+    env.filter(|name| name.starts_with("BOLTLINK_") && !known(name) && !orchestrator(name)).collect()
+}

@@ -195,3 +195,9 @@ fn domains_without_a_reachable_default_domain_contradict_themselves() {
     let env = &[("BOLTLINK_DOMAINS", "a.example"), ("BOLTLINK_LISTEN", "0.0.0.0:80")];
     assert_eq!(World { env, ..World::default() }.refused(), ["base_url (default)"]);
 }
+
+#[test]
+fn a_misspelt_variable_is_noticed() {
+    let env = ["BOLTLINK_DURABILTY", "BOLTLINK_DURABILITY", "BOLTLINK_SECRET_FILE", "BOLTLINK_PORT_5000_TCP", "PATH"];
+    assert_eq!(unknown(env.into_iter()), ["BOLTLINK_DURABILTY"]);
+}
