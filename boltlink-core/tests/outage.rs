@@ -127,6 +127,40 @@ async fn a_batch_that_is_refused_for_good_holds_up_nobody() {
     assert_eq!(shortener.counters().batches_set_aside, 1);
 }
 
+#[cfg(feature = "journal")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_leaves_to_the_journal_only_what_is_in_it() {
+    for room in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut stores = stores();
+        let totals = Faulty::new(&stores.totals, None);
+        stores.totals = totals.clone();
+        let mut config = boltlink_core::JournalConfig::new(dir.path());
+        if !room {
+            config.max_bytes = 0;
+        }
+        let shortener = Shortener::builder().stores(stores).journal(config).build().await.unwrap();
+        let link = link(&shortener).await;
+        totals.away.store(true, Ordering::SeqCst);
+        follow(&shortener, &link).await.unwrap();
+        let stopping = {
+            let shortener = shortener.clone();
+            tokio::spawn(async move { shortener.shutdown().await })
+        };
+        if room {
+            stopping.await.unwrap();
+            assert_eq!(counts(&shortener, &link).await.0, 0, "it waits in the journal");
+        } else {
+            while shortener.counters().clicks_recorded == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            totals.away.store(false, Ordering::SeqCst);
+            stopping.await.unwrap();
+            assert_eq!(counts(&shortener, &link).await.0, 1, "nobody else had it");
+        }
+    }
+}
+
 /// A log that takes a batch and says it did not.
 struct LosesReplies {
     log: Arc<dyn CounterStore>,

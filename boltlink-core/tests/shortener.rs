@@ -259,13 +259,7 @@ async fn many_links_at_once_succeed_or_fail_by_themselves() {
 
 #[cfg(feature = "journal")]
 mod journaled {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use boltlink_core::{
-        ClickBatch, Durability, ProducerId, StoreError, SystemClock,
-        journal::JournalConfig,
-        store::{Applied, ClickSink, LedgerState},
-    };
+    use boltlink_core::{Durability, SystemClock, journal::JournalConfig};
     use tokio::runtime::Runtime;
 
     use super::*;
@@ -327,62 +321,6 @@ mod journaled {
         });
         let left = std::fs::read_dir(copy.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
         assert_eq!(left.count(), 0, "what is stored is released");
-    }
-
-    /// A sink that is away until told otherwise.
-    struct Away {
-        sink: Arc<dyn ClickSink>,
-        away: AtomicBool,
-    }
-
-    #[async_trait::async_trait]
-    impl ClickSink for Away {
-        async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError> {
-            match self.away.load(Ordering::SeqCst) {
-                true => Err(StoreError::unavailable("away")),
-                false => self.sink.apply(batches).await,
-            }
-        }
-
-        async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {
-            self.sink.set_aside(batch, reason).await
-        }
-
-        async fn applied(&self, producers: &[ProducerId]) -> Result<Vec<LedgerState>, StoreError> {
-            self.sink.applied(producers).await
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_stop_leaves_to_the_journal_only_what_is_in_it() {
-        for room in [true, false] {
-            let dir = tempfile::tempdir().unwrap();
-            let mut stores = Stores::in_memory(Arc::new(SystemClock));
-            let totals = Arc::new(Away { sink: stores.totals, away: AtomicBool::new(true) });
-            stores.totals = totals.clone();
-            let mut config = JournalConfig::new(dir.path());
-            if !room {
-                config.max_bytes = 0;
-            }
-            let shortener = Shortener::builder().stores(stores).journal(config).build().await.unwrap();
-            let link = shortener.create(&Actor::OPERATOR, to("https://example.com/")).await.unwrap();
-            visit(&shortener, &link).await;
-            let stopping = {
-                let shortener = shortener.clone();
-                tokio::spawn(async move { shortener.shutdown().await })
-            };
-            if room {
-                stopping.await.unwrap();
-                assert_eq!(clicks(&shortener, &link).await, 0, "it waits in the journal");
-            } else {
-                while shortener.counters().clicks_recorded == 0 {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-                totals.away.store(false, Ordering::SeqCst);
-                stopping.await.unwrap();
-                assert_eq!(clicks(&shortener, &link).await, 1, "nobody else had it");
-            }
-        }
     }
 
     #[tokio::test]
