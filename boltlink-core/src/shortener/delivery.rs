@@ -132,8 +132,6 @@ pub(super) struct Delivery {
     log: Arc<dyn CounterStore>,
     backlog: Mutex<VecDeque<Backlog>>,
     find: Box<dyn Fn(ProducerId) -> Option<SpoolLog> + Send + Sync>,
-    /// Whether the log took what it was given last.
-    taking: AtomicBool,
 }
 
 impl Delivery {
@@ -143,8 +141,7 @@ impl Delivery {
         log: Arc<dyn CounterStore>,
         find: impl Fn(ProducerId) -> Option<SpoolLog> + Send + Sync + 'static,
     ) -> Self {
-        let backlog = Mutex::default();
-        Self { outbox, log, backlog, find: Box::new(find), taking: AtomicBool::new(true) }
+        Self { outbox, log, backlog: Mutex::default(), find: Box::new(find) }
     }
 
     /// Sends all that a journal holds.
@@ -161,10 +158,11 @@ impl Delivery {
 
     async fn deliver(&self, mut stop: watch::Receiver<bool>) {
         let mut backoff = Backoff::default();
+        let mut taking = true;
         loop {
             match self.step().await {
                 Ok(true) => {
-                    self.taking.store(true, Ordering::Relaxed);
+                    taking = true;
                     backoff.reset();
                 }
                 Ok(false) if *stop.borrow() => return,
@@ -178,7 +176,7 @@ impl Delivery {
                     if *stop.borrow() && !self.outbox.has_unkept() {
                         return;
                     }
-                    if self.taking.swap(false, Ordering::Relaxed) {
+                    if std::mem::replace(&mut taking, false) {
                         tracing::warn!(%error, "the click log takes nothing; clicks wait");
                     }
                     if *stop.borrow() {

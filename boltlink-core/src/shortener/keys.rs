@@ -54,20 +54,8 @@ impl Shortener {
     /// # Errors
     /// If the store fails.
     pub async fn create_key(&self, new: NewKey) -> Result<(ApiKey, KeyToken), Error> {
-        let now = self.now();
-        let token = KeyToken::generate(self.0.entropy.api_key_id(now), &*self.0.entropy);
-        let owner =
-            new.owner.unwrap_or_else(|| if new.admin { AccountId::OPERATOR } else { self.0.entropy.account_id(now) });
-        let key = ApiKey {
-            id: token.id(),
-            owner,
-            name: new.name,
-            admin: new.admin,
-            digest: token.digest(),
-            created_at: now,
-            expires_at: new.expires_at,
-            revoked_at: None,
-        };
+        let token = self.draw_token();
+        let key = self.describe_key(new, &token);
         self.0.within(self.0.stores.keys.insert(&key)).await?;
         self.0.keys.evict(&key.id);
         Ok((key, token))
@@ -79,21 +67,30 @@ impl Shortener {
     /// # Errors
     /// If the store fails.
     pub async fn first_key(&self, name: KeyName, token: Option<KeyToken>) -> Result<Option<(ApiKey, KeyToken)>, Error> {
-        let now = self.now();
-        let token = token.unwrap_or_else(|| KeyToken::generate(self.0.entropy.api_key_id(now), &*self.0.entropy));
-        let key = ApiKey {
-            id: token.id(),
-            owner: AccountId::OPERATOR,
-            name,
-            admin: true,
-            digest: token.digest(),
-            created_at: now,
-            expires_at: None,
-            revoked_at: None,
-        };
+        let token = token.unwrap_or_else(|| self.draw_token());
+        let key = self.describe_key(NewKey { name, admin: true, owner: None, expires_at: None }, &token);
         let first = self.0.within(self.0.stores.keys.insert_first(&key)).await?;
         self.0.keys.evict(&key.id);
         Ok(first.then_some((key, token)))
+    }
+
+    fn draw_token(&self) -> KeyToken {
+        KeyToken::generate(self.0.entropy.api_key_id(self.now()), &*self.0.entropy)
+    }
+
+    fn describe_key(&self, new: NewKey, token: &KeyToken) -> ApiKey {
+        let now = self.now();
+        let own = || if new.admin { AccountId::OPERATOR } else { self.0.entropy.account_id(now) };
+        ApiKey {
+            id: token.id(),
+            owner: new.owner.unwrap_or_else(own),
+            name: new.name,
+            admin: new.admin,
+            digest: token.digest(),
+            created_at: now,
+            expires_at: new.expires_at,
+            revoked_at: None,
+        }
     }
 
     /// All keys, oldest first.

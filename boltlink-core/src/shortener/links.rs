@@ -81,7 +81,7 @@ impl Shortener {
                 }
             }
         }
-        Err(Error::Internal(StoreError::backend("no free slug was drawn; use longer slugs")))
+        Err(no_free_slug())
     }
 
     /// Makes many links in one transaction; each succeeds or fails by itself, in order.
@@ -108,8 +108,7 @@ impl Shortener {
                 }
             }
         }
-        let full = || Err(Error::Internal(StoreError::backend("no free slug was drawn; use longer slugs")));
-        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(full)).collect())
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(no_free_slug()))).collect())
     }
 
     fn describe(&self, actor: &Actor, new: &NewLink, attempt: u32) -> Link {
@@ -270,4 +269,8 @@ impl Shortener {
     fn forget(&self, link: &Link) {
         self.0.links.evict(&LinkKey { domain: link.domain.clone(), slug: link.slug.clone() });
     }
+}
+
+fn no_free_slug() -> Error {
+    Error::Internal(StoreError::backend("no free slug was drawn; use longer slugs"))
 }
