@@ -2,15 +2,17 @@
 //! conformance suite: `cargo test --example custom_store`.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard},
 };
 
 use async_trait::async_trait;
 use boltlink::{
-    AccountId, Actor, Domain, Link, LinkId, NewLink, Outcome, Shortener, Slug, StoreError, StoredLink, Stores,
-    SystemClock, TargetRules, TargetUrl, Timestamp, Visit,
-    store::{Idempotency, IdempotencyKey, Inserted, LinkCursor, LinkFilter, LinkStore},
+    AccountId, Actor, Domain, Link, LinkId, NewLink, Outcome, Shortener, Slug, SlugCase, SlugRules, StoreError,
+    StoredLink, Stores, SystemClock, TargetRules, TargetUrl, Timestamp, Visit,
+    store::{
+        Idempotency, IdempotencyKey, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange,
+    },
 };
 
 #[tokio::main]
@@ -46,6 +48,7 @@ struct Tables {
     ways: HashMap<Way, BTreeSet<(Timestamp, LinkId)>>,
     /// The last use of each key. Old ones are judged by age and never dropped, for brevity.
     keys: HashMap<(AccountId, IdempotencyKey), (Idempotency, LinkId)>,
+    slug_case: Option<SlugCase>,
 }
 
 /// What links are looked for by; each way is a set of its own, so that a page is one range of it.
@@ -68,25 +71,12 @@ impl MapStore {
 impl LinkStore for MapStore {
     async fn insert(&self, link: &Link, key: Option<&Idempotency>) -> Result<Inserted, StoreError> {
         let mut tables = self.tables()?;
-        let used = key.and_then(|key| Some((key, tables.keys.get(&(key.owner, key.key.clone()))?)));
-        if let Some((key, (before, made))) = used
-            && key.at < before.at.plus(Idempotency::RETENTION)
-        {
-            let same = key.fingerprint == before.fingerprint;
-            return Ok(if same { Inserted::Replayed(*made) } else { Inserted::KeyReused });
-        }
-        tables.refuse_known(std::slice::from_ref(link))?;
-        let inserted = tables.insert(link);
-        if let (Inserted::Created, Some(key)) = (inserted, key) {
-            tables.keys.insert((key.owner, key.key.clone()), (key.clone(), link.id));
-        }
-        Ok(inserted)
+        Ok(tables.insert(&Insert { link: link.clone(), opening: 0, once: key.cloned() }))
     }
 
-    async fn insert_many(&self, links: &[Link]) -> Result<Vec<Inserted>, StoreError> {
+    async fn insert_many(&self, links: &[Insert]) -> Result<Vec<Inserted>, StoreError> {
         let mut tables = self.tables()?;
-        tables.refuse_known(links)?;
-        Ok(links.iter().map(|link| tables.insert(link)).collect())
+        Ok(links.iter().map(|new| tables.insert(new)).collect())
     }
 
     async fn by_id(&self, id: LinkId) -> Result<Option<StoredLink>, StoreError> {
@@ -110,6 +100,20 @@ impl LinkStore for MapStore {
         let ages = tables.ways.get(&Way::Target(owner, domain.clone(), target.clone()));
         let ids = ages.into_iter().flatten().take(limit as usize);
         Ok(ids.filter_map(|(_, id)| tables.rows.get(id)).cloned().collect())
+    }
+
+    async fn usable_by_target(
+        &self,
+        owner: AccountId,
+        domain: &Domain,
+        target: &TargetUrl,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        let mut links = self.by_target(owner, domain, target, u32::MAX).await?;
+        links.retain(|StoredLink { link, .. }| link.enabled && link.lifetime.expires_at().is_none_or(|end| now < end));
+        links.truncate(limit as usize);
+        Ok(links)
     }
 
     async fn update(&self, link: &Link, expected: u64) -> Result<StoredLink, StoreError> {
@@ -136,17 +140,27 @@ impl LinkStore for MapStore {
         Ok(())
     }
 
+    /// Walks all of the owner's and domain's links, for brevity: a store of any size has an index for each filter.
     async fn list(
         &self,
         filter: &LinkFilter,
+        order: LinkOrder,
         after: Option<LinkCursor>,
         limit: u32,
     ) -> Result<Vec<StoredLink>, StoreError> {
         let tables = self.tables()?;
-        let Some(ages) = tables.ways.get(&Way::List(filter.owner, filter.domain.clone())) else { return Ok(vec![]) };
-        let rest = after.map_or_else(|| ages.range(..), |after| ages.range(..(after.created_at, after.id)));
-        let ids = rest.rev().take(limit as usize);
-        Ok(ids.filter_map(|(_, id)| tables.rows.get(id)).cloned().collect())
+        let ages = tables.ways.get(&Way::List(filter.owner, filter.domain.clone()));
+        let rows = ages.into_iter().flatten().filter_map(|(_, id)| tables.rows.get(id));
+        let mut rows: Vec<_> = rows.filter(|row| filter.passes(&row.link)).collect();
+        rows.sort_by_key(|row| LinkCursor::of(&row.link, order));
+        if order.is_descending() {
+            rows.reverse();
+        }
+        let comes = |row: &&StoredLink| {
+            let place = LinkCursor::of(&row.link, order);
+            after.is_none_or(|after| if order.is_descending() { place < after } else { place > after })
+        };
+        Ok(rows.into_iter().filter(comes).take(limit as usize).cloned().collect())
     }
 
     async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError> {
@@ -160,24 +174,66 @@ impl LinkStore for MapStore {
         Ok(granted)
     }
 
+    async fn slug_case(&self, wanted: SlugCase) -> Result<SlugCase, StoreError> {
+        let mut tables = self.tables()?;
+        let initial = if tables.rows.is_empty() { wanted } else { SlugCase::Sensitive };
+        Ok(*tables.slug_case.get_or_insert(initial))
+    }
+
+    async fn change_slug_case(&self, case: SlugCase) -> Result<SlugCaseChange, StoreError> {
+        let mut tables = self.tables()?;
+        let rules = SlugRules { case, unicode: true };
+        let mut seen = BTreeSet::new();
+        let mut clashes = BTreeSet::new();
+        let mut changed = Vec::new();
+        for row in tables.rows.values() {
+            let slug = rules.respell(&row.link.slug);
+            if !seen.insert((row.link.domain.clone(), slug.clone())) {
+                clashes.insert((row.link.domain.clone(), slug.clone()));
+            }
+            if slug != row.link.slug {
+                let version = row.link.version + 1;
+                changed.push(StoredLink { link: Link { slug, version, ..row.link.clone() }, ..row.clone() });
+            }
+        }
+        if !clashes.is_empty() {
+            return Ok(SlugCaseChange::Clashes(clashes.into_iter().take(SlugCaseChange::TOLD).collect()));
+        }
+        tables.slug_case = Some(case);
+        let respelled = changed.len() as u64;
+        for row in changed {
+            tables.remove(row.link.id);
+            tables.put(row);
+        }
+        Ok(SlugCaseChange::Done { respelled })
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.tables().map(drop)
     }
 }
 
 impl Tables {
-    /// Ids are minted, not chosen: one that comes twice is a caller's mistake.
-    fn refuse_known(&self, links: &[Link]) -> Result<(), StoreError> {
-        let mut new = HashSet::new();
-        let known = links.iter().any(|link| self.rows.contains_key(&link.id) || !new.insert(link.id));
-        if known { Err(StoreError::Conflict { what: "link id" }) } else { Ok(()) }
-    }
-
-    fn insert(&mut self, link: &Link) -> Inserted {
+    fn insert(&mut self, new: &Insert) -> Inserted {
+        let Insert { link, opening, once } = new;
+        if let Some(key) = once
+            && let Some((before, made)) = self.keys.get(&(key.owner, key.key.clone()))
+            && key.at < before.at.plus(Idempotency::RETENTION)
+        {
+            let same = key.fingerprint == before.fingerprint;
+            return if same { Inserted::Replayed(*made) } else { Inserted::KeyReused };
+        }
+        if self.rows.contains_key(&link.id) {
+            return Inserted::IdTaken;
+        }
         if self.slugs.contains_key(&(link.domain.clone(), link.slug.clone())) {
             return Inserted::SlugTaken;
         }
-        self.put(StoredLink { link: link.clone(), clicks: 0, taken: 0 });
+        let taken = if link.max_visits.is_some() { *opening } else { 0 };
+        self.put(StoredLink { link: link.clone(), clicks: *opening, taken });
+        if let Some(key) = once {
+            self.keys.insert((key.owner, key.key.clone()), (key.clone(), link.id));
+        }
         Inserted::Created
     }
 

@@ -6,6 +6,7 @@
 pub mod click;
 mod domain;
 mod error;
+pub mod forward;
 pub mod gcra;
 mod id;
 #[cfg(feature = "journal")]
@@ -16,6 +17,7 @@ mod link;
 pub mod memory;
 mod random;
 pub mod rollup;
+pub mod sample;
 mod shortener;
 pub mod slug;
 pub mod store;
@@ -36,15 +38,15 @@ pub use id::{AccountId, ApiKeyId, ClickId, InvalidId, LinkId, ProducerId};
 pub use journal::JournalConfig;
 pub use key::{Actor, ApiKey, InvalidKeyToken, KeyDigest, KeyToken};
 pub use link::{
-    Field, InvalidLifetime, InvalidMaxVisits, InvalidRedirect, Lifetime, Link, LinkEdit, MaxVisits, NewLink,
-    RedirectKind, StoredLink,
+    Field, Forward, InvalidLifetime, InvalidMaxVisits, InvalidRedirect, InvalidSlugLength, Lifetime, Likeness, Link,
+    LinkEdit, MaxVisits, NewLink, Past, RedirectKind, SlugLength, StoredLink,
 };
 pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy};
 pub use shortener::{
     AuthError, BuildError, Counters, Created, Durability, Error, GlobalStats, LinkStats, Listing, NewKey, Shortener,
     ShortenerBuilder, Unacknowledged,
 };
-pub use slug::{InvalidSlug, Slug};
+pub use slug::{InvalidSlug, InvalidSlugCase, Slug, SlugCase, SlugRules};
 pub use stores::Stores;
 pub use target::{InvalidTarget, TargetRules, TargetUrl};
 pub use text::{InvalidText, KeyName, Note, Tag, Tags, Title};

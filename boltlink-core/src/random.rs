@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     id::{AccountId, ApiKeyId, LinkId, ProducerId, uuid_v7},
+    link::SlugLength,
     slug::Slug,
     time::Timestamp,
 };
@@ -95,9 +96,9 @@ impl<E: Entropy + ?Sized> EntropyExt for E {}
 
 /// Proposes slugs for links that are created without one.
 pub trait SlugSource: Send + Sync + 'static {
-    /// A slug for the `attempt`-th try (from 0) at one link. The store decides whether it is free;
-    /// a later attempt should draw from a larger space.
-    fn propose(&self, entropy: &dyn Entropy, attempt: u32) -> Slug;
+    /// A slug for the `attempt`-th try (from 0) at one link, of `length` characters if the link's maker
+    /// wants so. The store decides whether it is free; a later attempt should draw from a larger space.
+    fn propose(&self, entropy: &dyn Entropy, attempt: u32, length: Option<SlugLength>) -> Slug;
 }
 
 /// Random slugs over an alphabet: never sequential, so that links cannot be enumerated.
@@ -135,8 +136,9 @@ impl Default for RandomSlugs {
 }
 
 impl SlugSource for RandomSlugs {
-    fn propose(&self, entropy: &dyn Entropy, attempt: u32) -> Slug {
-        let grown = u32::from(self.length.get()) + attempt / TRIES_PER_LENGTH;
+    fn propose(&self, entropy: &dyn Entropy, attempt: u32, length: Option<SlugLength>) -> Slug {
+        let wanted = length.map_or(self.length.get(), SlugLength::get);
+        let grown = u32::from(wanted) + attempt / TRIES_PER_LENGTH;
         let length = usize::try_from(grown).unwrap_or(usize::MAX).min(crate::slug::MAX_LENGTH);
         // Bytes past the largest multiple of the alphabet are thrown away: no letter is likelier.
         let fair = 256 - 256 % self.alphabet.len();
@@ -160,10 +162,13 @@ mod tests {
     #[test]
     fn slugs_are_random_and_grow_when_the_space_fills() {
         let slugs = RandomSlugs::default();
-        let first = slugs.propose(&SystemEntropy, 0);
-        assert_eq!(first.as_str().len(), 7);
-        assert_ne!(first, slugs.propose(&SystemEntropy, 0));
-        assert_eq!(slugs.propose(&SystemEntropy, TRIES_PER_LENGTH).as_str().len(), 8);
+        let length = |attempt, wanted: Option<u8>| {
+            let wanted = wanted.map(|wanted| wanted.try_into().unwrap());
+            slugs.propose(&SystemEntropy, attempt, wanted).as_str().len()
+        };
+        assert_ne!(slugs.propose(&SystemEntropy, 0, None), slugs.propose(&SystemEntropy, 0, None));
+        assert_eq!([length(0, None), length(TRIES_PER_LENGTH, None)], [7, 8]);
+        assert_eq!([length(0, Some(4)), length(TRIES_PER_LENGTH, Some(32))], [4, 33]);
     }
 
     #[test]
@@ -172,7 +177,7 @@ mod tests {
         let slugs = RandomSlugs::new(NonZeroU8::new(31).unwrap());
         let mut seen = [0_u32; 128];
         for _ in 0..2_000 {
-            for byte in slugs.propose(&entropy, 0).as_str().bytes() {
+            for byte in slugs.propose(&entropy, 0, None).as_str().bytes() {
                 seen[usize::from(byte)] += 1;
             }
         }

@@ -11,8 +11,12 @@ use crate::{domain::Domain, link::RedirectKind};
 pub struct Visit<'a> {
     /// The host that was asked.
     pub domain: &'a Domain,
-    /// The slug as it was asked for; anything may stand here.
+    /// The slug as it was asked for, percent-encoded or not; anything may stand here.
     pub slug: &'a str,
+    /// What followed it in the path, from its slash on; empty if nothing did.
+    pub rest: &'a str,
+    /// The query, without its question mark; empty if there was none.
+    pub query: &'a str,
     /// Whether the visit is to be counted.
     pub purpose: Purpose,
     /// Who asks.
@@ -23,7 +27,7 @@ impl<'a> Visit<'a> {
     /// A visit to `slug` under `domain` of which nothing else is known.
     #[must_use]
     pub fn new(domain: &'a Domain, slug: &'a str) -> Self {
-        Self { domain, slug, purpose: Purpose::Follow, visitor: Visitor::default() }
+        Self { domain, slug, rest: "", query: "", purpose: Purpose::Follow, visitor: Visitor::default() }
     }
 }
 

@@ -13,11 +13,11 @@ use std::{
 
 use async_trait::async_trait;
 use boltlink_core::{
-    Actor, BatchId, ClickBatch, Domain, Error, Link, LinkId, NewLink, Outcome, ProducerId, Shortener, Slug, StoreError,
-    StoredLink, Stores, SystemClock, TargetRules, TargetUrl, Visit,
+    Actor, BatchId, ClickBatch, Domain, Error, Link, LinkId, NewLink, Outcome, ProducerId, Shortener, Slug, SlugCase,
+    StoreError, StoredLink, Stores, SystemClock, TargetRules, TargetUrl, Timestamp, Visit,
     store::{
-        Applied, ClickSink, Consumer, CounterStore, Delivery, Idempotency, Inserted, LedgerState, LinkCursor,
-        LinkFilter, LinkStore,
+        Applied, ClickSink, Consumer, CounterStore, Delivery, Idempotency, Insert, Inserted, LedgerState, LinkCursor,
+        LinkFilter, LinkOrder, LinkStore, SlugCaseChange,
     },
 };
 use parking_lot::Mutex;
@@ -226,7 +226,7 @@ impl LinkStore for Hangs {
         self.links.insert(link, key).await
     }
 
-    async fn insert_many(&self, links: &[Link]) -> Result<Vec<Inserted>, StoreError> {
+    async fn insert_many(&self, links: &[Insert]) -> Result<Vec<Inserted>, StoreError> {
         self.links.insert_many(links).await
     }
 
@@ -250,6 +250,17 @@ impl LinkStore for Hangs {
         self.links.by_target(owner, domain, target, limit).await
     }
 
+    async fn usable_by_target(
+        &self,
+        owner: boltlink_core::AccountId,
+        domain: &Domain,
+        target: &TargetUrl,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        self.links.usable_by_target(owner, domain, target, now, limit).await
+    }
+
     async fn update(&self, link: &Link, expected: u64) -> Result<StoredLink, StoreError> {
         self.links.update(link, expected).await
     }
@@ -261,15 +272,24 @@ impl LinkStore for Hangs {
     async fn list(
         &self,
         filter: &LinkFilter,
+        order: LinkOrder,
         after: Option<LinkCursor>,
         limit: u32,
     ) -> Result<Vec<StoredLink>, StoreError> {
-        self.links.list(filter, after, limit).await
+        self.links.list(filter, order, after, limit).await
     }
 
     async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError> {
         self.gate().await;
         self.links.reserve(id, wanted).await
+    }
+
+    async fn slug_case(&self, wanted: SlugCase) -> Result<SlugCase, StoreError> {
+        self.links.slug_case(wanted).await
+    }
+
+    async fn change_slug_case(&self, case: SlugCase) -> Result<SlugCaseChange, StoreError> {
+        self.links.change_slug_case(case).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use std::{num::NonZeroU8, sync::Arc, time::Duration};
 use boltlink_core::{
     Actor, AuthError, Domain, Error, FakeClock, Field, Lifetime, LinkEdit, NewKey, NewLink, Outcome, Purpose,
     RandomSlugs, RedirectKind, Shortener, Slug, StoredLink, Stores, TargetRules, TargetUrl, Timestamp, Visit,
-    store::{Fingerprint, Point},
+    store::{Fingerprint, LinkFilter, LinkOrder, Point},
 };
 
 fn target(text: &str) -> TargetUrl {
@@ -201,9 +201,9 @@ async fn members_see_their_own_links_only() {
     assert!(shortener.edit(&bob, id, LinkEdit::default(), None).await.is_err_and(|error| not_found(&error)));
     assert!(shortener.delete(&bob, id, None).await.is_err_and(|error| not_found(&error)));
     assert!(shortener.stats(&bob, id).await.is_err_and(|error| not_found(&error)));
-    assert!(shortener.list(&bob, None, None, 10).await.unwrap().links.is_empty());
-    assert_eq!(shortener.list(&ann, None, None, 10).await.unwrap().links.len(), 1);
-    assert_eq!(shortener.list(&Actor::OPERATOR, None, None, 10).await.unwrap().links.len(), 1);
+    assert!(shortener.list(&bob, LinkFilter::default(), LinkOrder::Newest, None, 10).await.unwrap().links.is_empty());
+    assert_eq!(shortener.list(&ann, LinkFilter::default(), LinkOrder::Newest, None, 10).await.unwrap().links.len(), 1);
+    assert_eq!(shortener.list(&Actor::OPERATOR, LinkFilter::default(), LinkOrder::Newest, None, 10).await.unwrap().links.len(), 1);
     assert!(matches!(shortener.global(&bob, 0, 1).await, Err(Error::Forbidden)));
 }
 
@@ -216,7 +216,7 @@ async fn a_list_is_read_page_by_page() {
     }
     let (mut after, mut times) = (None, Vec::new());
     loop {
-        let page = shortener.list(&Actor::OPERATOR, None, after, 2).await.unwrap();
+        let page = shortener.list(&Actor::OPERATOR, LinkFilter::default(), LinkOrder::Newest, after, 2).await.unwrap();
         times.extend(page.links.iter().map(|link| link.link.created_at));
         after = page.next;
         if after.is_none() {

@@ -1,7 +1,8 @@
 //! Rollups of clicks: the sink that keeps them, and the reader.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap, VecDeque},
     fmt,
     ops::Range,
     sync::Arc,
@@ -9,15 +10,20 @@ use std::{
 
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
 
 use super::click::{Ledgers, Quarantined};
 use crate::{
     click::ClickBatch,
     error::StoreError,
-    id::{LinkId, ProducerId},
+    id::{ClickId, LinkId, ProducerId},
     rollup::{self, Rollups},
-    store::{AnalyticsReader, Applied, ClickSink, Dimension, Interval, LedgerState, Point, Scope, Share, Span},
-    time::Clock,
+    sample::{RawClicks, Sampled, sample},
+    store::{
+        AnalyticsReader, Applied, ClickCursor, ClickSink, Dimension, Interval, LedgerState, LinkClicks, Point,
+        RawClick, Scope, Share, Span,
+    },
+    time::{Clock, Timestamp},
 };
 
 /// Rollups in this process's memory: the analytics sink and what reads it.
@@ -28,6 +34,9 @@ pub struct MemoryAnalytics {
 }
 
 impl MemoryAnalytics {
+    /// How many single clicks are kept; those that were kept first are dropped first.
+    pub const RAW_CLICKS: usize = 100_000;
+
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, ledgers: Mutex::default(), rollups: RwLock::default() }
     }
@@ -52,7 +61,10 @@ impl ClickSink for MemoryAnalytics {
         Ok(self.ledgers.lock().apply(batches, now, |fresh| {
             // Added up before the rollups are locked, so that readers do not wait for the sums.
             let rollups = rollup::rollups(fresh.iter().copied(), now);
-            self.rollups.write().add(rollups);
+            let raw = sample(fresh.iter().copied(), u64::MAX, RawClicks::default().retention, now);
+            let mut tables = self.rollups.write();
+            tables.add(rollups);
+            tables.keep(raw);
             0
         }))
     }
@@ -110,7 +122,42 @@ impl AnalyticsReader for MemoryAnalytics {
         sums.truncate(limit as usize);
         Ok(sums.into_iter().map(|(value, clicks)| Share { value: value.to_owned(), clicks }).collect())
     }
+
+    async fn top(&self, from: i64, to: i64, limit: u32) -> Result<Vec<LinkClicks>, StoreError> {
+        let Some(days) = range(from, to) else { return Ok(Vec::new()) };
+        let rollups = self.rollups.read();
+        let mut sums = HashMap::<LinkId, u64>::new();
+        for ((_, link), clicks) in rollups.days.range((days.start, FIRST)..(days.end, FIRST)) {
+            *sums.entry(*link).or_default() += clicks;
+        }
+        let mut top: Vec<_> = sums.into_iter().map(|(link, clicks)| LinkClicks { link, clicks }).collect();
+        top.sort_unstable_by_key(|one| (Reverse(one.clicks), one.link));
+        top.truncate(limit as usize);
+        Ok(top)
+    }
+
+    async fn clicks(
+        &self,
+        link: LinkId,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<ClickCursor>,
+        limit: u32,
+    ) -> Result<Vec<RawClick>, StoreError> {
+        let rollups = self.rollups.read();
+        let Some(clicks) = rollups.raw.get(&link) else { return Ok(Vec::new()) };
+        let before = after.map_or((to, FIRST_CLICK), |after| (after.at, after.id).min((to, FIRST_CLICK)));
+        let from = (from, FIRST_CLICK);
+        if from >= before {
+            return Ok(Vec::new());
+        }
+        Ok(clicks.range(from..before).rev().take(limit as usize).map(|(_, click)| click.clone()).collect())
+    }
 }
+
+/// Before every id.
+const FIRST: LinkId = LinkId::from_uuid(Uuid::nil());
+const FIRST_CLICK: ClickId = ClickId::from_uuid(Uuid::nil());
 
 /// `None` if nothing lies between: a map panics at a range that ends before it starts.
 fn range(from: i64, to: i64) -> Option<Range<i64>> {
@@ -140,6 +187,10 @@ struct Tables {
     hours: BTreeMap<(LinkId, i64), u64>,
     /// Of all links, so that a look at everything costs no more than a look at one.
     global_hours: BTreeMap<i64, u64>,
+    days: BTreeMap<(i64, LinkId), u64>,
+    raw: HashMap<LinkId, BTreeMap<(Timestamp, ClickId), RawClick>>,
+    /// What is in `raw`, the first kept first.
+    kept: VecDeque<(LinkId, (Timestamp, ClickId))>,
     values: BTreeMap<(LinkId, Dimension, i64), BTreeMap<String, u64>>,
 }
 
@@ -150,11 +201,31 @@ impl Tables {
             *self.totals.entry(link).or_default() += clicks;
             *self.hours.entry((link, hour)).or_default() += clicks;
             *self.global_hours.entry(hour).or_default() += clicks;
+            *self.days.entry((hour.div_euclid(24), link)).or_default() += clicks;
         }
         for ((link, day, dimension), values) in rollups.values {
             let row = self.values.entry((link, dimension, day)).or_default();
             for (value, clicks) in values {
                 add_value(row, value, clicks);
+            }
+        }
+    }
+}
+
+impl Tables {
+    fn keep(&mut self, clicks: Vec<Sampled<'_>>) {
+        for sampled in clicks {
+            let (link, place) = (sampled.click.link, (sampled.at, sampled.id));
+            self.raw.entry(link).or_default().insert(place, sampled.to_raw());
+            self.kept.push_back((link, place));
+        }
+        while self.kept.len() > MemoryAnalytics::RAW_CLICKS {
+            let Some((link, place)) = self.kept.pop_front() else { return };
+            if let Some(clicks) = self.raw.get_mut(&link) {
+                clicks.remove(&place);
+                if clicks.is_empty() {
+                    self.raw.remove(&link);
+                }
             }
         }
     }

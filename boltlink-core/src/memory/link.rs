@@ -3,7 +3,10 @@
 mod index;
 mod once;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 
@@ -14,8 +17,10 @@ use crate::{
     error::StoreError,
     id::{AccountId, LinkId},
     link::{Link, StoredLink},
-    slug::Slug,
-    store::{Change, Idempotency, Inserted, LinkCursor, LinkFilter, LinkStore},
+    slug::{Slug, SlugCase, SlugRules},
+    store::{
+        Change, Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange,
+    },
     target::TargetUrl,
     time::Timestamp,
 };
@@ -29,23 +34,15 @@ impl LinkStore for MemoryLinks {
     async fn insert(&self, link: &Link, key: Option<&Idempotency>) -> Result<Inserted, StoreError> {
         let mut tables = self.0.tables.write();
         let tables = &mut *tables;
-        if let Some(answer) = key.and_then(|key| tables.links.once.answer(key)) {
-            return Ok(answer);
-        }
-        tables.links.refuse_known_ids(std::slice::from_ref(link))?;
-        let inserted = tables.links.insert(link, &mut tables.changes, self.0.clock.now());
-        if let (Inserted::Created, Some(key)) = (inserted, key) {
-            tables.links.once.remember(key, link.id);
-        }
-        Ok(inserted)
+        let new = Insert { link: link.clone(), opening: 0, once: key.cloned() };
+        Ok(tables.links.insert(&new, &mut tables.changes, self.0.clock.now()))
     }
 
-    async fn insert_many(&self, links: &[Link]) -> Result<Vec<Inserted>, StoreError> {
+    async fn insert_many(&self, links: &[Insert]) -> Result<Vec<Inserted>, StoreError> {
         let mut tables = self.0.tables.write();
         let tables = &mut *tables;
-        tables.links.refuse_known_ids(links)?;
         let now = self.0.clock.now();
-        Ok(links.iter().map(|link| tables.links.insert(link, &mut tables.changes, now)).collect())
+        Ok(links.iter().map(|new| tables.links.insert(new, &mut tables.changes, now)).collect())
     }
 
     async fn by_id(&self, id: LinkId) -> Result<Option<StoredLink>, StoreError> {
@@ -71,6 +68,22 @@ impl LinkStore for MemoryLinks {
         Ok(rows.filter(|row| row.link.target == *target).take(limit as usize).cloned().collect())
     }
 
+    async fn usable_by_target(
+        &self,
+        owner: AccountId,
+        domain: &Domain,
+        target: &TargetUrl,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        let tables = self.0.tables.read();
+        let ids = tables.links.index.by_target(owner, domain, target);
+        let usable = |link: &Link| link.enabled && link.lifetime.expires_at().is_none_or(|end| now < end);
+        let rows = ids.filter_map(|id| tables.links.rows.get(&id));
+        let rows = rows.filter(|row| row.link.target == *target && usable(&row.link));
+        Ok(rows.take(limit as usize).cloned().collect())
+    }
+
     async fn update(&self, link: &Link, expected: u64) -> Result<StoredLink, StoreError> {
         let mut tables = self.0.tables.write();
         let tables = &mut *tables;
@@ -86,12 +99,13 @@ impl LinkStore for MemoryLinks {
     async fn list(
         &self,
         filter: &LinkFilter,
+        order: LinkOrder,
         after: Option<LinkCursor>,
         limit: u32,
     ) -> Result<Vec<StoredLink>, StoreError> {
         let tables = self.0.tables.read();
-        let ids = tables.links.index.list(filter, after).take(limit as usize);
-        Ok(ids.filter_map(|id| tables.links.rows.get(&id)).cloned().collect())
+        let rows = tables.links.index.list(filter, order, after).filter_map(|id| tables.links.rows.get(&id));
+        Ok(rows.filter(|row| filter.passes(&row.link)).take(limit as usize).cloned().collect())
     }
 
     async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError> {
@@ -102,6 +116,19 @@ impl LinkStore for MemoryLinks {
         let granted = wanted.min(u32::try_from(left).unwrap_or(u32::MAX));
         row.taken += u64::from(granted);
         Ok(granted)
+    }
+
+    async fn slug_case(&self, wanted: SlugCase) -> Result<SlugCase, StoreError> {
+        let mut tables = self.0.tables.write();
+        let links = &mut tables.links;
+        let initial = if links.rows.is_empty() { wanted } else { SlugCase::Sensitive };
+        Ok(*links.slug_case.get_or_insert(initial))
+    }
+
+    async fn change_slug_case(&self, case: SlugCase) -> Result<SlugCaseChange, StoreError> {
+        let mut tables = self.0.tables.write();
+        let tables = &mut *tables;
+        Ok(tables.links.change_slug_case(case, &mut tables.changes, self.0.clock.now()))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -116,6 +143,7 @@ pub(super) struct LinkTable {
     rows: HashMap<LinkId, StoredLink>,
     index: Index,
     once: OnceTable,
+    slug_case: Option<SlugCase>,
 }
 
 impl LinkTable {
@@ -131,21 +159,48 @@ impl LinkTable {
         orphaned
     }
 
-    /// Ids are minted, not chosen: one that comes twice is a caller's mistake.
-    fn refuse_known_ids(&self, links: &[Link]) -> Result<(), StoreError> {
-        let mut new = std::collections::HashSet::new();
-        let known = links.iter().any(|link| self.rows.contains_key(&link.id) || !new.insert(link.id));
-        if known { Err(StoreError::Conflict { what: "link id" }) } else { Ok(()) }
-    }
-
-    fn insert(&mut self, link: &Link, changes: &mut ChangeTable, now: Timestamp) -> Inserted {
+    fn insert(&mut self, new: &Insert, changes: &mut ChangeTable, now: Timestamp) -> Inserted {
+        let Insert { link, opening, once } = new;
+        if let Some(answer) = once.as_ref().and_then(|key| self.once.answer(key)) {
+            return answer;
+        }
+        if self.rows.contains_key(&link.id) {
+            return Inserted::IdTaken;
+        }
         if self.index.by_slug(&link.domain, &link.slug).is_some() {
             return Inserted::SlugTaken;
         }
         self.index.insert(link);
-        self.rows.insert(link.id, StoredLink { link: link.clone(), clicks: 0, taken: 0 });
+        let taken = if link.max_visits.is_some() { *opening } else { 0 };
+        self.rows.insert(link.id, StoredLink { link: link.clone(), clicks: *opening, taken });
         changes.push(now, change(link));
+        if let Some(key) = once {
+            self.once.remember(key, link.id);
+        }
         Inserted::Created
+    }
+
+    fn change_slug_case(&mut self, case: SlugCase, changes: &mut ChangeTable, now: Timestamp) -> SlugCaseChange {
+        let rules = SlugRules { case, unicode: true };
+        let spelled = |link: &Link| (link.domain.clone(), rules.respell(&link.slug));
+        let mut seen = BTreeSet::new();
+        let clashes: BTreeSet<_> =
+            self.rows.values().map(|row| spelled(&row.link)).filter(|spelled| !seen.insert(spelled.clone())).collect();
+        if !clashes.is_empty() {
+            return SlugCaseChange::Clashes(clashes.into_iter().take(SlugCaseChange::TOLD).collect());
+        }
+        self.slug_case = Some(case);
+        let mut respelled = 0;
+        for row in self.rows.values_mut().filter(|row| spelled(&row.link).1 != row.link.slug) {
+            let old = row.link.clone();
+            (row.link.slug, row.link.version) = (rules.respell(&old.slug), old.version + 1);
+            self.index.remove(&old);
+            self.index.insert(&row.link);
+            changes.push(now, change(&old));
+            changes.push(now, change(&row.link));
+            respelled += 1;
+        }
+        SlugCaseChange::Done { respelled }
     }
 
     fn update(

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     error::StoreError,
     random::{Entropy, EntropyExt, RandomSlugs, SlugSource, SystemEntropy},
+    slug::{SlugCase, SlugRules},
     store::Consumer,
     stores::Stores,
     time::{Clock, SystemClock},
@@ -53,6 +54,15 @@ pub enum BuildError {
     /// A click can only be acknowledged once something durable has it.
     #[error("acknowledged durability needs a journal: give one, or use buffered durability")]
     NoJournal,
+    /// The stores tell slugs apart in another way, which only
+    /// [`change_slug_case`](crate::store::LinkStore::change_slug_case) can change.
+    #[error("slugs are case-{kept} here, not case-{wanted}: that was fixed by the first start")]
+    SlugCase {
+        /// How the stores do it.
+        kept: SlugCase,
+        /// How it was asked for.
+        wanted: SlugCase,
+    },
     /// A store could not be read.
     #[error("cannot start: {0}")]
     Store(#[from] StoreError),
@@ -75,6 +85,7 @@ pub struct ShortenerBuilder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     slugs: Arc<dyn SlugSource>,
+    slug_rules: SlugRules,
     durability: Durability,
     unacknowledged: Unacknowledged,
     #[cfg(feature = "journal")]
@@ -94,6 +105,7 @@ impl Default for ShortenerBuilder {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             slugs: Arc::new(RandomSlugs::default()),
+            slug_rules: SlugRules::default(),
             durability: Durability::default(),
             unacknowledged: Unacknowledged::default(),
             #[cfg(feature = "journal")]
@@ -134,6 +146,14 @@ impl ShortenerBuilder {
     #[must_use]
     pub fn slugs(mut self, slugs: Arc<dyn SlugSource>) -> Self {
         self.slugs = slugs;
+        self
+    }
+
+    /// Which slugs are taken, and how they are spelled. Whether case matters is fixed by the first shortener on
+    /// the stores. Default: ASCII, case matters.
+    #[must_use]
+    pub fn slug_rules(mut self, rules: SlugRules) -> Self {
+        self.slug_rules = rules;
         self
     }
 
@@ -187,7 +207,7 @@ impl ShortenerBuilder {
         self
     }
 
-    /// The key of visitor hashes. Default: the store's own, made at its first start.
+    /// What the keys of visitor hashes, and [others](Shortener::derived_key), are derived from. Default: the store's own, made at its first start.
     #[must_use]
     pub fn secret(mut self, secret: [u8; 32]) -> Self {
         self.secret = Some(secret);
@@ -208,6 +228,10 @@ impl ShortenerBuilder {
     /// [`BuildError`]; nothing is left running then.
     pub async fn build(self) -> Result<Shortener, BuildError> {
         let stores = self.stores.clone().unwrap_or_else(|| Stores::in_memory(self.clock.clone()));
+        let kept = stores.links.slug_case(self.slug_rules.case).await?;
+        if kept != self.slug_rules.case {
+            return Err(BuildError::SlugCase { kept, wanted: self.slug_rules.case });
+        }
         let head = stores.changes.head().await?;
         let counts = Arc::new(Counts::default());
         let links = Arc::new(LoadingCache::new(self.cache_bytes, self.store_timeout));
@@ -215,8 +239,14 @@ impl ShortenerBuilder {
 
         let mut tasks = Tasks::default();
         let mut recorder = None;
+        let secret = match self.secret {
+            Some(secret) => secret,
+            None if self.consumers => stores.keys.server_secret(self.entropy.bytes()).await?,
+            // Not worth a write to stores that somebody may only want to look at.
+            None => self.entropy.bytes(),
+        };
         if self.consumers {
-            recorder = Some(self.start_clicks(&stores, &counts, &mut tasks).await?);
+            recorder = Some(self.start_clicks(&stores, secret, &counts, &mut tasks)?);
             let (stop, stopped) = watch::channel(false);
             let watcher = Watcher {
                 log: stores.changes.clone(),
@@ -231,6 +261,8 @@ impl ShortenerBuilder {
             clock: self.clock,
             entropy: self.entropy,
             slugs: self.slugs,
+            slug_rules: self.slug_rules,
+            secret,
             links,
             keys,
             recorder,
@@ -244,16 +276,13 @@ impl ShortenerBuilder {
     }
 
     /// Starts the way of a click: recorder, delivery, consumers, keeper; they are stopped in this order.
-    async fn start_clicks(
+    fn start_clicks(
         &self,
         stores: &Stores,
+        secret: [u8; 32],
         counts: &Arc<Counts>,
         tasks: &mut Tasks,
     ) -> Result<Recorder, BuildError> {
-        let secret = match self.secret {
-            Some(secret) => secret,
-            None => stores.keys.server_secret(self.entropy.bytes()).await?,
-        };
         let spool = Arc::new(self.open_spool()?);
         let durable = self.durability == Durability::Acknowledged;
         if durable && !spool.keeps() {

@@ -17,6 +17,9 @@ pub enum Error {
     /// The slug belongs to another link of the domain.
     #[error("the slug is already taken; choose another, or leave it out to get a random one")]
     SlugTaken,
+    /// The id belongs to a link that is there already; only imports bring ids.
+    #[error("a link of this id is there already")]
+    IdTaken,
     /// The link was changed by somebody else since it was read.
     #[error("the link is at version {current} by now; read it again and repeat the change")]
     Stale {

@@ -17,12 +17,13 @@ use super::cache::Weigh;
 use crate::{
     domain::Domain,
     error::StoreError,
+    forward::{Forwarded, Forwarding},
     id::LinkId,
     link::StoredLink,
     slug::Slug,
     store::LinkStore,
     time::Timestamp,
-    visit::{Outcome, Redirect},
+    visit::{Outcome, Redirect, Visit},
 };
 
 /// Under what a link is cached.
@@ -66,6 +67,8 @@ pub(super) struct Gate {
     starts_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     pub(super) cap: Option<Arc<Cap>>,
+    /// What comes between the target and a visit; nothing for most links.
+    forwarding: Option<Box<Forwarding>>,
 }
 
 impl Gate {
@@ -75,12 +78,21 @@ impl Gate {
         let cap = link.max_visits.map(|_| Arc::new(Cap::new(link.id, stored.is_exhausted())));
         let cacheable = link.redirect.is_permanent() && expires_at.is_none() && cap.is_none();
         let redirect = Redirect { kind: link.redirect, location: link.target.location(), cacheable };
-        Self { link: link.id, redirect, enabled: link.enabled, starts_at, expires_at, cap }
+        let forwarding = Forwarding::new(&link.target, link.forward).map(Box::new);
+        Self { link: link.id, redirect, enabled: link.enabled, starts_at, expires_at, cap, forwarding }
     }
 
-    /// What a visit at `now` comes to, unless a cap has a say.
-    pub(super) fn judge(&self, now: Timestamp) -> Outcome {
-        if !self.enabled {
+    /// What a visit at `now` comes to, unless a cap has a say. Allocates nothing but the address of a visit
+    /// of which something is forwarded.
+    pub(super) fn judge(&self, visit: &Visit<'_>, now: Timestamp) -> Outcome {
+        let forwarded = match &self.forwarding {
+            None if visit.rest.is_empty() => Forwarded::Unchanged,
+            None => Forwarded::Nowhere,
+            Some(forwarding) => forwarding.apply(visit.rest, visit.query),
+        };
+        if forwarded == Forwarded::Nowhere {
+            Outcome::NotFound
+        } else if !self.enabled {
             Outcome::Disabled
         } else if self.expires_at.is_some_and(|end| now >= end) {
             Outcome::Expired
@@ -89,14 +101,18 @@ impl Gate {
         } else if self.starts_at.is_some_and(|start| now < start) {
             Outcome::NotYetActive
         } else {
-            Outcome::Redirect(self.redirect.clone())
+            Outcome::Redirect(match forwarded {
+                Forwarded::To(location) => Redirect { location, ..self.redirect },
+                Forwarded::Unchanged | Forwarded::Nowhere => self.redirect.clone(),
+            })
         }
     }
 }
 
 impl Weigh for Arc<Gate> {
     fn weight(&self) -> u64 {
-        (size_of::<Gate>() + size_of::<Cap>() + self.redirect.location.len()) as u64
+        let forwarding = self.forwarding.as_ref().map_or(0, |_| size_of::<Forwarding>() + self.redirect.location.len());
+        (size_of::<Gate>() + size_of::<Cap>() + self.redirect.location.len() + forwarding) as u64
     }
 }
 

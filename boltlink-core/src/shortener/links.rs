@@ -6,22 +6,24 @@ use crate::{
     error::StoreError,
     id::LinkId,
     key::Actor,
-    link::{Link, LinkEdit, NewLink, StoredLink},
+    link::{Likeness, Link, LinkEdit, NewLink, StoredLink},
     random::EntropyExt,
-    store::{Fingerprint, Idempotency, IdempotencyKey, Inserted, LinkCursor, LinkFilter},
+    store::{Fingerprint, Idempotency, IdempotencyKey, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder},
     target::TargetUrl,
 };
 
 /// How often a random slug is drawn anew before giving up. Slugs grow meanwhile, so that this is
 /// only reached where the slug source is broken.
 const SLUG_TRIES: u32 = 64;
+/// How many links to one target are looked at for one that is like another.
+const LIKE: u32 = 1_000;
 /// How often an edit without a stated version is tried against others' edits.
 const EDIT_TRIES: u32 = 16;
 
 /// A page of links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// The links, newest first.
+    /// The links, in the order asked for.
     pub links: Vec<StoredLink>,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<LinkCursor>,
@@ -72,6 +74,9 @@ impl Shortener {
                     self.forget(&link);
                     return Ok(Created { link: StoredLink { link, clicks: 0, taken: 0 }, replayed: false });
                 }
+                // An id of ours that is taken is drawn anew, as a slug is.
+                Inserted::IdTaken if new.past.id.is_none() => {}
+                Inserted::IdTaken => return Err(Error::IdTaken),
                 Inserted::SlugTaken if drawn => {}
                 Inserted::SlugTaken => return Err(Error::SlugTaken),
                 Inserted::KeyReused => return Err(Error::KeyReused),
@@ -89,36 +94,77 @@ impl Shortener {
     /// # Errors
     /// If the store is away: then some of them may have been made.
     pub async fn create_many(&self, actor: &Actor, new: Vec<NewLink>) -> Result<Vec<Result<StoredLink, Error>>, Error> {
+        self.insert_many(actor, new, |_| None).await
+    }
+
+    /// The same, but a repetition of the request gives the links that the first one made, each by its key as
+    /// [`create_once`](Self::create_once) does.
+    ///
+    /// # Errors
+    /// As [`create_many`](Self::create_many).
+    pub async fn create_many_once(
+        &self,
+        actor: &Actor,
+        new: Vec<(NewLink, IdempotencyKey, Fingerprint)>,
+    ) -> Result<Vec<Result<StoredLink, Error>>, Error> {
+        let (owner, at) = (actor.account(), self.now());
+        let (new, keys): (Vec<_>, Vec<_>) = new.into_iter().map(|(new, key, print)| (new, (key, print))).unzip();
+        let once = |index: usize| {
+            let (key, fingerprint) = keys.get(index)?.clone();
+            Some(Idempotency { owner, key, fingerprint, at })
+        };
+        self.insert_many(actor, new, once).await
+    }
+
+    async fn insert_many(
+        &self,
+        actor: &Actor,
+        new: Vec<NewLink>,
+        once: impl Fn(usize) -> Option<Idempotency>,
+    ) -> Result<Vec<Result<StoredLink, Error>>, Error> {
         let mut answers: Vec<Option<Result<StoredLink, Error>>> = new.iter().map(|_| None).collect();
         for attempt in 0..SLUG_TRIES {
             let open: Vec<usize> = (0..new.len()).filter(|&at| answers[at].is_none()).collect();
             if open.is_empty() {
                 break;
             }
-            let links: Vec<Link> = open.iter().map(|&at| self.describe(actor, &new[at], attempt)).collect();
-            let inserted = self.0.stores.links.insert_many(&links).await?;
-            for ((at, link), inserted) in open.into_iter().zip(links).zip(inserted) {
-                match inserted {
+            let insert = |&at: &usize| {
+                let link = self.describe(actor, &new[at], attempt);
+                Insert { link, opening: new[at].past.clicks, once: once(at) }
+            };
+            let inserts: Vec<Insert> = open.iter().map(insert).collect();
+            let inserted = self.0.stores.links.insert_many(&inserts).await?;
+            for ((at, Insert { link, opening, .. }), inserted) in open.into_iter().zip(inserts).zip(inserted) {
+                answers[at] = match inserted {
                     Inserted::Created => {
                         self.forget(&link);
-                        answers[at] = Some(Ok(StoredLink { link, clicks: 0, taken: 0 }));
+                        let taken = if link.max_visits.is_some() { opening } else { 0 };
+                        Some(Ok(StoredLink { link, clicks: opening, taken }))
                     }
-                    Inserted::SlugTaken if new[at].slug.is_none() => {}
-                    _ => answers[at] = Some(Err(Error::SlugTaken)),
-                }
+                    Inserted::SlugTaken if new[at].slug.is_none() => None,
+                    Inserted::IdTaken if new[at].past.id.is_none() => None,
+                    Inserted::SlugTaken => Some(Err(Error::SlugTaken)),
+                    Inserted::IdTaken => Some(Err(Error::IdTaken)),
+                    Inserted::KeyReused => Some(Err(Error::KeyReused)),
+                    Inserted::Replayed(id) => Some(match self.0.within(self.0.stores.links.by_id(id)).await? {
+                        Some(link) => Ok(self.live(link).await?),
+                        None => Err(Error::ReplayedDeleted),
+                    }),
+                };
             }
         }
         Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(no_free_slug()))).collect())
     }
 
     fn describe(&self, actor: &Actor, new: &NewLink, attempt: u32) -> Link {
-        let now = self.now();
-        let created_at = new.created_at.unwrap_or(now);
+        let (now, past) = (self.now(), &new.past);
+        let created_at = past.created_at.unwrap_or(now);
+        let random = || self.0.slugs.propose(&*self.0.entropy, attempt, new.slug_length);
         Link {
-            id: self.0.entropy.link_id(now),
-            owner: actor.account(),
+            id: past.id.unwrap_or_else(|| self.0.entropy.link_id(now)),
+            owner: past.owner.filter(|_| actor.sees_all()).unwrap_or_else(|| actor.account()),
             domain: new.domain.clone(),
-            slug: new.slug.clone().unwrap_or_else(|| self.0.slugs.propose(&*self.0.entropy, attempt)),
+            slug: new.slug.clone().unwrap_or_else(|| self.0.slug_rules.respell(&random())),
             target: new.target.clone(),
             title: new.title.clone(),
             note: new.note.clone(),
@@ -126,10 +172,12 @@ impl Shortener {
             redirect: new.redirect,
             lifetime: new.lifetime,
             max_visits: new.max_visits,
+            forward: new.forward,
+            crawlable: new.crawlable,
             enabled: new.enabled,
             created_at,
-            updated_at: created_at,
-            version: 1,
+            updated_at: past.updated_at.unwrap_or(created_at),
+            version: past.version.unwrap_or(1),
         }
     }
 
@@ -166,6 +214,36 @@ impl Shortener {
             Some(link) => self.live(link).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The oldest link of the actor's account that is like this, and [usable](StoredLink::is_usable_at) (or, if
+    /// a beginning was asked for, will be). Of links to one target the 1,000 oldest that are enabled and have
+    /// not expired are looked at, so that the answer takes the same time however many there are.
+    ///
+    /// Two parallel callers may both find none: to make a link once, use
+    /// [`create_once`](Self::create_once).
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn find_like(&self, actor: &Actor, like: &Likeness) -> Result<Option<StoredLink>, Error> {
+        let (now, links) = (self.now(), &self.0.stores.links);
+        let fits = |link: &StoredLink| {
+            let begins = link.link.lifetime.starts_at().filter(|_| like.starts_at.is_some()).unwrap_or(now);
+            like.fits(&link.link) && link.is_usable_at(begins.max(now))
+        };
+        // Mostly the first one is it.
+        for limit in [4, LIKE] {
+            let found = links.usable_by_target(actor.account(), &like.domain, &like.target, now, limit);
+            let found = self.0.within(found).await?;
+            let all = found.len() < limit as usize;
+            if let Some(link) = found.into_iter().find(fits) {
+                return self.live(link).await.map(Some);
+            }
+            if all {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     /// Changes a link; with `if_version` only at that version. Shows here at once, and on other
@@ -214,26 +292,28 @@ impl Shortener {
         Ok(())
     }
 
-    /// Up to `limit` links that the actor may see, newest first, after `after`.
+    /// Up to `limit` links that pass `filter` and that the actor may see, in `order`, after `after`.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn list(
         &self,
         actor: &Actor,
-        domain: Option<Domain>,
+        mut filter: LinkFilter,
+        order: LinkOrder,
         after: Option<LinkCursor>,
         limit: u32,
     ) -> Result<Listing, Error> {
-        let owner = (!actor.sees_all()).then(|| actor.account());
-        let filter = LinkFilter { owner, domain };
+        if !actor.sees_all() {
+            filter.owner = Some(actor.account());
+        }
         // One more than asked for tells whether there is a next page.
         let more = limit.saturating_add(1);
-        let mut links = self.0.within(self.0.stores.links.list(&filter, after, more)).await?;
+        let mut links = self.0.within(self.0.stores.links.list(&filter, order, after, more)).await?;
         let mut next = None;
         if links.len() > limit as usize {
             links.truncate(limit as usize);
-            next = links.last().map(|last| LinkCursor::from(&last.link));
+            next = links.last().map(|last| LinkCursor::of(&last.link, order));
         }
         let ids: Vec<LinkId> = links.iter().map(|link| link.link.id).collect();
         for (link, pending) in links.iter_mut().zip(self.pending(&ids).await) {

@@ -36,6 +36,7 @@ use crate::{
     id::ApiKeyId,
     key::ApiKey,
     random::{Entropy, SlugSource},
+    slug::SlugRules,
     stores::Stores,
     time::{Clock, Timestamp},
 };
@@ -60,6 +61,9 @@ struct Engine {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     slugs: Arc<dyn SlugSource>,
+    slug_rules: SlugRules,
+    /// What other keys are derived from.
+    secret: [u8; 32],
     links: Arc<LoadingCache<LinkKey, Arc<Gate>>>,
     keys: Arc<LoadingCache<ApiKeyId, Arc<ApiKey>>>,
     /// `None` in a shortener that takes no clicks.
@@ -92,6 +96,26 @@ impl Shortener {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// Which slugs it takes, and how it spells them.
+    #[must_use]
+    pub fn slug_rules(&self) -> SlugRules {
+        self.0.slug_rules
+    }
+
+    /// A key for `purpose`, derived from the service's secret by HMAC-SHA-256: the same in every process on the
+    /// same stores, and of no use for any other purpose. Without [consumers](ShortenerBuilder::consumers) it is
+    /// this process's own.
+    #[must_use]
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        use hmac::{Hmac, KeyInit, Mac};
+        // HMAC takes keys of any length, so this cannot fail.
+        Hmac::<sha2::Sha256>::new_from_slice(&self.0.secret).map_or([0; 32], |mut mac| {
+            mac.update(b"boltlink key ");
+            mac.update(purpose.as_bytes());
+            mac.finalize().into_bytes().into()
+        })
     }
 
     /// What happened so far.

@@ -1,10 +1,14 @@
 //! Reading counts.
 
+use std::ops::Range;
+
 use super::{Error, Shortener};
 use crate::{
     id::LinkId,
     key::Actor,
-    store::{Dimension, Interval, Point, Scope, Share, Span},
+    link::StoredLink,
+    store::{ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span},
+    time::Timestamp,
 };
 
 /// Values shown per dimension.
@@ -71,5 +75,81 @@ impl Shortener {
         let span = Span { from: from * 24, to: to * 24 };
         let days = self.0.within(self.0.stores.reader.series(Scope::Global, Interval::Day, span)).await?;
         Ok(GlobalStats { clicks: days.iter().map(|day| day.clicks).sum(), days })
+    }
+
+    /// The clicks of a link per hour or day of `points`, counted from 1970, those without any included. The caller
+    /// bounds them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also if the actor may not see it.
+    pub async fn series(
+        &self,
+        actor: &Actor,
+        id: LinkId,
+        interval: Interval,
+        points: Range<i64>,
+    ) -> Result<Vec<Point>, Error> {
+        self.own(actor, id).await?;
+        let hours = match interval {
+            Interval::Hour => 1,
+            Interval::Day => 24,
+        };
+        let span = Span { from: points.start * hours, to: points.end * hours };
+        let found = self.0.within(self.0.stores.reader.series(Scope::Link(id), interval, span)).await?;
+        let mut found = found.into_iter().peekable();
+        let mut clicks = |at| found.next_if(|point| point.at == at).map_or(0, |point| point.clicks);
+        Ok(points.map(|at| Point { at, clicks: clicks(at) }).collect())
+    }
+
+    /// The clicks of a link per value of `by` over the days `from..to`, most first. The caller bounds the span.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also if the actor may not see it.
+    pub async fn breakdown(
+        &self,
+        actor: &Actor,
+        id: LinkId,
+        by: Dimension,
+        days: Range<i64>,
+        limit: u32,
+    ) -> Result<Vec<Share>, Error> {
+        self.own(actor, id).await?;
+        Ok(self.0.within(self.0.stores.reader.breakdown(id, by, days.start, days.end, limit)).await?)
+    }
+
+    /// Single clicks of a link within `from..to`, newest first, after `after`; see
+    /// [`AnalyticsReader::clicks`](crate::store::AnalyticsReader::clicks).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also if the actor may not see it.
+    pub async fn clicks(
+        &self,
+        actor: &Actor,
+        id: LinkId,
+        span: Range<Timestamp>,
+        after: Option<ClickCursor>,
+        limit: u32,
+    ) -> Result<Vec<RawClick>, Error> {
+        self.own(actor, id).await?;
+        Ok(self.0.within(self.0.stores.reader.clicks(id, span.start, span.end, after, limit)).await?)
+    }
+
+    /// The links with the most clicks over the days `from..to`, most first; those that were deleted since are left
+    /// out, and so there may be fewer than `limit`. The caller bounds the span.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] unless the actor sees all links.
+    pub async fn top(&self, actor: &Actor, days: Range<i64>, limit: u32) -> Result<Vec<(StoredLink, u64)>, Error> {
+        if !actor.sees_all() {
+            return Err(Error::Forbidden);
+        }
+        let read = async {
+            let mut top = Vec::new();
+            for LinkClicks { link, clicks } in self.0.stores.reader.top(days.start, days.end, limit).await? {
+                top.extend(self.0.stores.links.by_id(link).await?.map(|link| (link, clicks)));
+            }
+            Ok(top)
+        };
+        Ok(self.0.within(read).await?)
     }
 }

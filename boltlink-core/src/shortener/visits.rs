@@ -17,14 +17,16 @@ impl Shortener {
     /// no acknowledgement holds up, and for slugs known to be free. Otherwise `None`, and nothing has
     /// happened: ask [`visit`](Self::visit).
     ///
-    /// Waits for nothing, allocates nothing, and the click it counts is recorded when it returns.
+    /// Waits for nothing, and the click it counts is recorded when it returns. Allocates nothing, unless
+    /// something of the request is [forwarded](crate::Forward). A slug in another spelling than it is
+    /// kept in (percent-encoded, or in capitals where case does not matter) is one for `visit`.
     #[must_use]
     pub fn try_visit(&self, visit: &Visit<'_>) -> Option<Outcome> {
         let Some(gate) = self.0.links.peek(&LinkKeyRef { domain: visit.domain, slug: visit.slug })? else {
             return Some(Outcome::NotFound);
         };
         let now = self.0.clock.now();
-        let outcome = gate.judge(now);
+        let outcome = gate.judge(visit, now);
         if visit.purpose == Purpose::Follow && matches!(outcome, Outcome::Redirect(_)) {
             let recorder = self.0.recorder.as_ref()?;
             if gate.cap.is_some() || self.0.durability != Durability::Buffered {
@@ -45,10 +47,10 @@ impl Shortener {
     /// [`Durability::Acknowledged`] asks for.
     pub async fn visit(&self, visit: &Visit<'_>) -> Result<Outcome, Error> {
         // No link can have such a slug: nothing to look up, and nothing to remember.
-        let Ok(slug) = visit.slug.parse() else { return Ok(Outcome::NotFound) };
+        let Ok(slug) = self.0.slug_rules.parse_segment(visit.slug) else { return Ok(Outcome::NotFound) };
         let key = LinkKey { domain: visit.domain.clone(), slug };
         let Some(gate) = self.load(&key).await? else { return Ok(Outcome::NotFound) };
-        let outcome = gate.judge(self.now());
+        let outcome = gate.judge(visit, self.now());
         if visit.purpose == Purpose::Peek || !matches!(outcome, Outcome::Redirect(_)) {
             return Ok(outcome);
         }

@@ -2,7 +2,12 @@
 
 use async_trait::async_trait;
 
-use crate::{error::StoreError, id::LinkId};
+use crate::{
+    click::{Network, VisitorHash},
+    error::StoreError,
+    id::{ClickId, LinkId},
+    time::Timestamp,
+};
 
 /// Of which clicks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,11 +88,56 @@ pub struct Share {
     pub clicks: u64,
 }
 
-/// Reads rollups. Exact: what the sink applied is what is read.
+/// The clicks of one link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkClicks {
+    /// The link, which may have been deleted since.
+    pub link: LinkId,
+    /// The clicks.
+    pub clicks: u64,
+}
+
+/// One click of a link as it is kept, alone or for others like it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawClick {
+    /// The click.
+    pub id: ClickId,
+    /// When.
+    pub at: Timestamp,
+    /// How many clicks it stands for, itself included.
+    pub weight: u64,
+    /// `Referer`, as it was sent.
+    pub referrer: Option<String>,
+    /// `User-Agent`, as it was sent.
+    pub user_agent: Option<String>,
+    /// `Accept-Language`, as it was sent.
+    pub language: Option<String>,
+    /// Who, for a day; see [`VisitorHash`].
+    pub visitor: Option<VisitorHash>,
+    /// From where.
+    pub network: Option<Network>,
+}
+
+/// The place of one click among those of its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClickCursor {
+    /// When it was made.
+    pub at: Timestamp,
+    /// The click.
+    pub id: ClickId,
+}
+
+impl From<&RawClick> for ClickCursor {
+    fn from(click: &RawClick) -> Self {
+        Self { at: click.at, id: click.id }
+    }
+}
+
+/// Reads what analytics keep. Rollups are exact: what the sink applied is what is read.
 ///
 /// # Contract
-/// Every method is one bounded, indexed query over rollups, never over clicks. Spans are the
-/// caller's to bound: a point is returned only for hours and days that have clicks.
+/// Every method is a bounded number of bounded, indexed queries, over rollups unless it is about raw clicks. Spans
+/// are the caller's to bound: a point is returned only for hours and days that have clicks.
 #[async_trait]
 pub trait AnalyticsReader: Send + Sync {
     /// All clicks of the scope, ever.
@@ -109,4 +159,26 @@ pub trait AnalyticsReader: Send + Sync {
         to: i64,
         limit: u32,
     ) -> Result<Vec<Share>, StoreError>;
+
+    /// The links with the most clicks over the days `from..to`, most first, ties by id, at most `limit`, deleted
+    /// ones included.
+    ///
+    /// The clicks are exact. A link is looked at if it is among the [`CONTENDERS`] most clicked of one of the
+    /// days at least: one that never is may be left out, though its days together would carry it in.
+    async fn top(&self, from: i64, to: i64, limit: u32) -> Result<Vec<LinkClicks>, StoreError>;
+
+    /// Clicks of a link within `from..to` as they are kept, newest first (by time, then id), after `after`, at most
+    /// `limit`. Of a busy link some stand for others: over any time that is still kept the weights add up to the
+    /// clicks.
+    async fn clicks(
+        &self,
+        link: LinkId,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<ClickCursor>,
+        limit: u32,
+    ) -> Result<Vec<RawClick>, StoreError>;
 }
+
+/// How many links of each day [`AnalyticsReader::top`] looks at.
+pub const CONTENDERS: usize = 1_000;

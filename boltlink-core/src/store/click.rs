@@ -33,6 +33,9 @@ impl Consumer {
 ///   once per `(consumer, batch)`, for an operator; never applied, never discarded.
 /// - Rows outlive their producer's last batch by [`RETENTION`](crate::ledger::RETENTION) at least.
 /// - Clicks dated ahead of the store's clock are [clamped](crate::click::clamp_skew).
+/// - The analytics sink keeps single clicks too, as a [`sample`](crate::sample): all of them up to a rate, and
+///   beyond it at least one of each link in a call, with weights that add up to the clicks. It drops them after a
+///   time; clicks that are older when they come count in rollups only.
 /// - Clicks of links that do not exist have no total to go to: the totals sink reports them as
 ///   orphaned; the analytics sink keeps them.
 #[async_trait]

@@ -1,15 +1,16 @@
 //! Where links live.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use async_trait::async_trait;
 
+use super::{LinkCursor, LinkFilter, LinkOrder};
 use crate::{
     domain::Domain,
     error::StoreError,
     id::{AccountId, LinkId},
     link::{Link, StoredLink},
-    slug::Slug,
+    slug::{Slug, SlugCase},
     target::TargetUrl,
     time::Timestamp,
 };
@@ -31,6 +32,7 @@ pub trait LinkStore: Send + Sync {
     ///
     /// # Behavior
     /// - The slug is taken → [`Inserted::SlugTaken`], nothing stored, `key` not used up.
+    /// - There is a link of this id → [`Inserted::IdTaken`], likewise; this comes before the slug is looked at.
     /// - With `key`, in the same transaction: the owner has used the key within the last
     ///   [`Idempotency::RETENTION`] → [`Inserted::Replayed`] if the fingerprint is equal, else
     ///   [`Inserted::KeyReused`]; nothing stored. This comes before the slug is looked at. Of parallel
@@ -41,9 +43,9 @@ pub trait LinkStore: Send + Sync {
     /// [`StoreError::Unavailable`]: it may have been stored; a repetition with the same `key` tells.
     async fn insert(&self, link: &Link, key: Option<&Idempotency>) -> Result<Inserted, StoreError>;
 
-    /// Stores many links in one transaction, each judged by itself: an answer for each, in order.
-    /// Of two with one slug the first wins.
-    async fn insert_many(&self, links: &[Link]) -> Result<Vec<Inserted>, StoreError>;
+    /// Stores many links in one transaction, each judged by itself as [`insert`](Self::insert) judges it: an
+    /// answer for each, in order. Of two with one id, slug or idempotency key the first wins.
+    async fn insert_many(&self, links: &[Insert]) -> Result<Vec<Inserted>, StoreError>;
 
     /// The link of this id.
     async fn by_id(&self, id: LinkId) -> Result<Option<StoredLink>, StoreError>;
@@ -51,12 +53,24 @@ pub trait LinkStore: Send + Sync {
     /// The link of this slug. One indexed look-up: this is what a cache miss costs.
     async fn by_slug(&self, domain: &Domain, slug: &Slug) -> Result<Option<StoredLink>, StoreError>;
 
-    /// Up to `limit` links of `owner` under `domain` to exactly `target`, oldest first. Indexed.
+    /// Up to `limit` links of `owner` under `domain` to exactly `target`, oldest first. Indexed: costs the same
+    /// however many links there are.
     async fn by_target(
         &self,
         owner: AccountId,
         domain: &Domain,
         target: &TargetUrl,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError>;
+
+    /// The same, but only of links that are enabled and have not expired at `now`. Costs the same however many
+    /// others lead there, expired ones included.
+    async fn usable_by_target(
+        &self,
+        owner: AccountId,
+        domain: &Domain,
+        target: &TargetUrl,
+        now: Timestamp,
         limit: u32,
     ) -> Result<Vec<StoredLink>, StoreError>;
 
@@ -78,12 +92,13 @@ pub trait LinkStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::VersionMismatch`].
     async fn delete(&self, id: LinkId, expected: Option<u64>) -> Result<(), StoreError>;
 
-    /// Up to `limit` links that pass `filter` and come after `after`, newest first (by creation
-    /// time, then id). Costs the same on every page. A link made or deleted meanwhile never makes
-    /// another one appear twice or not at all.
+    /// Up to `limit` links that pass `filter` and come after `after` in `order`. Costs the same on every page.
+    /// A link made or deleted meanwhile never makes another one appear twice or not at all; one that is changed
+    /// meanwhile moves in an order by change.
     async fn list(
         &self,
         filter: &LinkFilter,
+        order: LinkOrder,
         after: Option<LinkCursor>,
         limit: u32,
     ) -> Result<Vec<StoredLink>, StoreError>;
@@ -100,8 +115,36 @@ pub trait LinkStore: Send + Sync {
     /// caller must treat them as spent and not repeat the call on their behalf.
     async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError>;
 
+    /// How the store tells slugs apart: as `wanted`, if nothing was fixed before, and from then on for ever.
+    /// A store that has links but never fixed anything is [`SlugCase::Sensitive`]. Of parallel calls all get
+    /// the same.
+    async fn slug_case(&self, wanted: SlugCase) -> Result<SlugCase, StoreError>;
+
+    /// Changes how slugs are told apart, and spells all slugs anew, in one transaction. Nothing changes if links
+    /// of one domain would then share a slug.
+    ///
+    /// Costs a look at every link, and a write of each whose slug is spelled anew.
+    async fn change_slug_case(&self, case: SlugCase) -> Result<SlugCaseChange, StoreError>;
+
     /// Whether the store answers, by the cheapest round trip there is.
     async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// A link on its way into a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Insert {
+    /// The link.
+    pub link: Link,
+    /// Its opening balance: clicks that no rollup shows. They count as taken from its cap, if it has one.
+    pub opening: u64,
+    /// What makes the request repeatable.
+    pub once: Option<Idempotency>,
+}
+
+impl From<Link> for Insert {
+    fn from(link: Link) -> Self {
+        Self { link, opening: 0, once: None }
+    }
 }
 
 /// What became of one new link.
@@ -109,12 +152,31 @@ pub trait LinkStore: Send + Sync {
 pub enum Inserted {
     /// It is stored.
     Created,
+    /// There is a link of its id.
+    IdTaken,
     /// Another link of the domain has the slug.
     SlugTaken,
     /// The same request was answered before, with this link (which may be deleted by now).
     Replayed(LinkId),
     /// The key was used before, for another request.
     KeyReused,
+}
+
+/// What became of a change of how slugs are told apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SlugCaseChange {
+    /// It is done.
+    Done {
+        /// How many slugs are spelled differently now.
+        respelled: u64,
+    },
+    /// Nothing has changed: these slugs would be the same, up to [`SlugCaseChange::TOLD`] of them, in order.
+    Clashes(Vec<(Domain, Slug)>),
+}
+
+impl SlugCaseChange {
+    /// How many clashes are told at most.
+    pub const TOLD: usize = 100;
 }
 
 /// A request's idempotency key, and what tells its repetition from another request.
@@ -162,54 +224,5 @@ impl FromStr for IdempotencyKey {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         fits.then(|| Self(text.into())).ok_or(InvalidIdempotencyKey)
-    }
-}
-
-/// Which links to list; an empty filter passes all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LinkFilter {
-    /// Only what this account owns.
-    pub owner: Option<AccountId>,
-    /// Only links of this domain.
-    pub domain: Option<Domain>,
-}
-
-/// The place after one link in the order of [`LinkStore::list`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinkCursor {
-    /// The link's creation time.
-    pub created_at: Timestamp,
-    /// The link.
-    pub id: LinkId,
-}
-
-impl From<&Link> for LinkCursor {
-    fn from(link: &Link) -> Self {
-        Self { created_at: link.created_at, id: link.id }
-    }
-}
-
-impl fmt::Display for LinkCursor {
-    /// Opaque to clients: hexadecimal digits.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}{}", self.created_at.as_micros(), self.id.as_uuid().simple())
-    }
-}
-
-/// The text is no cursor that we gave out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be the next_cursor of an earlier page")]
-pub struct InvalidCursor;
-
-impl FromStr for LinkCursor {
-    type Err = InvalidCursor;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (at, id) = text.split_at_checked(16).filter(|(_, id)| id.len() == 32).ok_or(InvalidCursor)?;
-        let at = u64::from_str_radix(at, 16).map_err(|_| InvalidCursor)?.cast_signed();
-        Ok(Self {
-            created_at: Timestamp::from_micros(at).ok_or(InvalidCursor)?,
-            id: id.parse().map_err(|_| InvalidCursor)?,
-        })
     }
 }

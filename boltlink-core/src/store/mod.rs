@@ -15,17 +15,20 @@ mod analytics;
 mod change;
 mod click;
 mod counter;
+mod filter;
 mod key;
 mod limit;
 mod link;
 
-pub use analytics::{AnalyticsReader, Dimension, Interval, Point, Scope, Share, Span};
+pub use analytics::{
+    AnalyticsReader, CONTENDERS, ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span,
+};
 pub use change::{Change, ChangeCursor, ChangeLog, Changes};
 pub use click::{Applied, ClickSink, Consumer, LedgerState};
 pub use counter::{CounterStore, Delivery};
 pub use key::KeyStore;
 pub use limit::{Decision, Quota, RateLimiter};
+pub use filter::{InvalidSearchText, LinkCursor, LinkFilter, LinkOrder, SearchText, TagMatch};
 pub use link::{
-    Fingerprint, Idempotency, IdempotencyKey, Inserted, InvalidCursor, InvalidIdempotencyKey, LinkCursor, LinkFilter,
-    LinkStore,
+    Fingerprint, Idempotency, IdempotencyKey, Insert, Inserted, InvalidIdempotencyKey, LinkStore, SlugCaseChange,
 };

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Fixture, parallel,
-    sample::{key, link, store, stored},
+    sample::{inserts, key, link, store, stored},
 };
 use crate::{
     AccountId, Clock, Link,
@@ -98,7 +98,7 @@ pub async fn a_new_link_is_a_change(fixture: &Fixture) {
 pub async fn many_new_links_are_changes_each(fixture: &Fixture) {
     let links = ["a", "b", "c"].map(|slug| link(fixture, slug));
     let start = head(fixture).await;
-    fixture.stores.links.insert_many(&links).await.unwrap();
+    fixture.stores.links.insert_many(&inserts(&links)).await.unwrap();
     let (changes, _) = since(fixture, start).await;
     for link in &links {
         assert!(changes.contains(&change(link)), "{changes:?}");

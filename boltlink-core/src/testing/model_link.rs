@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*};
 use super::{
     Fixture, explore,
     link::walk,
-    sample::{link, target, unvisited},
+    sample::{inserts, link, target, unvisited},
 };
 use crate::{
     AccountId, Clock, Domain, Link, LinkId, Slug, StoreError, StoredLink,
@@ -106,7 +106,7 @@ impl Model<'_> {
             }
             Step::InsertMany(many) => {
                 let many: Vec<_> = many.into_iter().map(|parts| self.link(parts)).collect();
-                let inserted = links.insert_many(&many).await.unwrap();
+                let inserted = links.insert_many(&inserts(&many)).await.unwrap();
                 assert_eq!(inserted, many.iter().map(|link| self.insert(link)).collect::<Vec<_>>());
             }
             Step::Update { which, slug, target: to, cap, stale } => {
@@ -244,7 +244,7 @@ impl Model<'_> {
             }
             let mut expected: Vec<_> = self.all().filter(|link| link.domain == domain).cloned().collect();
             expected.sort_by_key(|link| Reverse((link.created_at, link.id)));
-            let filter = LinkFilter { owner: None, domain: Some(domain) };
+            let filter = LinkFilter { domain: Some(domain), ..LinkFilter::default() };
             assert_eq!(walk(&**links, &filter, 3).await, expected);
         }
     }

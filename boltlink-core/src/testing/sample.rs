@@ -2,9 +2,9 @@
 
 use super::Fixture;
 use crate::{
-    AccountId, ApiKey, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, KeyToken, Lifetime, Link, LinkId,
+    AccountId, ApiKey, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, Forward, KeyToken, Lifetime, Link, LinkId,
     ProducerId, RedirectKind, StoredLink, SystemEntropy, Tags, TargetRules, TargetUrl,
-    store::{Applied, Consumer, Inserted, LinkStore, Scope},
+    store::{Applied, Consumer, Insert, Inserted, LinkStore, Scope},
 };
 
 pub(super) fn target(text: &str) -> TargetUrl {
@@ -26,6 +26,8 @@ pub(super) fn link(fixture: &Fixture, slug: &str) -> Link {
         redirect: RedirectKind::default(),
         lifetime: Lifetime::default(),
         max_visits: None,
+        forward: Forward::default(),
+        crawlable: false,
         enabled: true,
         created_at: now,
         updated_at: now,
@@ -52,6 +54,11 @@ pub(super) async fn store(fixture: &Fixture, link: Link) -> Link {
 /// Stores an ordinary link.
 pub(super) async fn stored(fixture: &Fixture, slug: &str) -> LinkId {
     store(fixture, link(fixture, slug)).await.id
+}
+
+/// Links on their way into the store, new there.
+pub(super) fn inserts(links: &[Link]) -> Vec<Insert> {
+    links.iter().cloned().map(Into::into).collect()
 }
 
 /// The link of this id, which is there.

@@ -31,7 +31,7 @@ impl LinkStore for Switched {
         self.store()?.insert(link, key).await
     }
 
-    async fn insert_many(&self, links: &[Link]) -> Result<Vec<Inserted>, StoreError> {
+    async fn insert_many(&self, links: &[Insert]) -> Result<Vec<Inserted>, StoreError> {
         self.store()?.insert_many(links).await
     }
 
@@ -53,6 +53,17 @@ impl LinkStore for Switched {
         self.store()?.by_target(owner, domain, target, limit).await
     }
 
+    async fn usable_by_target(
+        &self,
+        owner: AccountId,
+        domain: &Domain,
+        target: &TargetUrl,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        self.store()?.usable_by_target(owner, domain, target, now, limit).await
+    }
+
     async fn update(&self, link: &Link, expected: u64) -> Result<StoredLink, StoreError> {
         self.store()?.update(link, expected).await
     }
@@ -64,14 +75,23 @@ impl LinkStore for Switched {
     async fn list(
         &self,
         filter: &LinkFilter,
+        order: LinkOrder,
         after: Option<LinkCursor>,
         limit: u32,
     ) -> Result<Vec<StoredLink>, StoreError> {
-        self.store()?.list(filter, after, limit).await
+        self.store()?.list(filter, order, after, limit).await
     }
 
     async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError> {
         self.store()?.reserve(id, wanted).await
+    }
+
+    async fn slug_case(&self, wanted: SlugCase) -> Result<SlugCase, StoreError> {
+        self.store()?.slug_case(wanted).await
+    }
+
+    async fn change_slug_case(&self, case: SlugCase) -> Result<SlugCaseChange, StoreError> {
+        self.store()?.change_slug_case(case).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

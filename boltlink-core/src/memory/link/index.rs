@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     hash::Hash,
+    ops::Bound::{Excluded, Unbounded},
 };
 
 use crate::{
@@ -10,21 +11,24 @@ use crate::{
     id::{AccountId, LinkId},
     link::Link,
     slug::Slug,
-    store::{LinkCursor, LinkFilter},
+    store::{LinkCursor, LinkFilter, LinkOrder},
     target::TargetUrl,
     time::Timestamp,
 };
 
 /// Links by age.
 type Ages = BTreeSet<(Timestamp, LinkId)>;
+type ListKey = (Option<AccountId>, Option<Domain>);
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
     slugs: HashMap<Domain, HashMap<Slug, LinkId>>,
     /// By the hash of the target: links that have only that in common are few.
     targets: HashMap<(AccountId, Domain, i64), Ages>,
-    /// One set for each filter that lists can have, so that every page is one range of one of them.
-    lists: HashMap<(Option<AccountId>, Option<Domain>), Ages>,
+    /// One set for each owner and domain that lists can be of, by the time of making and by that of the last
+    /// change: every page is one range of one of them.
+    made: HashMap<ListKey, Ages>,
+    changed: HashMap<ListKey, Ages>,
 }
 
 impl Index {
@@ -33,7 +37,8 @@ impl Index {
         self.slugs.entry(link.domain.clone()).or_default().insert(link.slug.clone(), link.id);
         self.targets.entry(target_key(link)).or_default().insert(age);
         for key in list_keys(link) {
-            self.lists.entry(key).or_default().insert(age);
+            self.made.entry(key.clone()).or_default().insert(age);
+            self.changed.entry(key).or_default().insert((link.updated_at, link.id));
         }
     }
 
@@ -45,9 +50,11 @@ impl Index {
                 self.slugs.remove(&link.domain);
             }
         }
-        remove_age(&mut self.targets, &target_key(link), link);
+        let age = (link.created_at, link.id);
+        remove_age(&mut self.targets, &target_key(link), age);
         for key in list_keys(link) {
-            remove_age(&mut self.lists, &key, link);
+            remove_age(&mut self.made, &key, age);
+            remove_age(&mut self.changed, &key, (link.updated_at, link.id));
         }
     }
 
@@ -66,14 +73,29 @@ impl Index {
         ages.into_iter().flatten().map(|(_, id)| *id)
     }
 
-    /// Newest first.
-    pub(super) fn list(&self, filter: &LinkFilter, after: Option<LinkCursor>) -> impl Iterator<Item = LinkId> {
-        let ages = self.lists.get(&(filter.owner, filter.domain.clone()));
-        let pages = ages.map(|ages| match after {
-            Some(cursor) => ages.range(..(cursor.created_at, cursor.id)),
-            None => ages.range(..),
-        });
-        pages.into_iter().flat_map(Iterator::rev).map(|(_, id)| *id)
+    /// The links of the filter's owner and domain, in order; the rest of the filter is left to the caller.
+    pub(super) fn list(
+        &self,
+        filter: &LinkFilter,
+        order: LinkOrder,
+        after: Option<LinkCursor>,
+    ) -> impl Iterator<Item = LinkId> {
+        let lists = match order {
+            LinkOrder::Newest | LinkOrder::Oldest => &self.made,
+            LinkOrder::LatestChange | LinkOrder::EarliestChange => &self.changed,
+        };
+        let ages = lists.get(&(filter.owner, filter.domain.clone()));
+        let range = match after.map(|cursor| (cursor.at, cursor.id)) {
+            None => (Unbounded, Unbounded),
+            Some(place) if order.is_descending() => (Unbounded, Excluded(place)),
+            Some(place) => (Excluded(place), Unbounded),
+        };
+        let (up, down) = match ages.map(|ages| ages.range(range)) {
+            Some(ages) if order.is_descending() => (None, Some(ages.rev())),
+            Some(ages) => (Some(ages), None),
+            None => (None, None),
+        };
+        up.into_iter().flatten().chain(down.into_iter().flatten()).map(|(_, id)| *id)
     }
 }
 
@@ -81,7 +103,7 @@ fn target_key(link: &Link) -> (AccountId, Domain, i64) {
     (link.owner, link.domain.clone(), link.target.hash())
 }
 
-fn list_keys(link: &Link) -> [(Option<AccountId>, Option<Domain>); 4] {
+fn list_keys(link: &Link) -> [ListKey; 4] {
     [
         (None, None),
         (Some(link.owner), None),
@@ -90,9 +112,9 @@ fn list_keys(link: &Link) -> [(Option<AccountId>, Option<Domain>); 4] {
     ]
 }
 
-fn remove_age<K: Hash + Eq>(sets: &mut HashMap<K, Ages>, key: &K, link: &Link) {
+fn remove_age<K: Hash + Eq>(sets: &mut HashMap<K, Ages>, key: &K, age: (Timestamp, LinkId)) {
     if let Some(ages) = sets.get_mut(key) {
-        ages.remove(&(link.created_at, link.id));
+        ages.remove(&age);
         if ages.is_empty() {
             sets.remove(key);
         }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    link::{Lifetime, RedirectKind},
+    link::{Forward, Lifetime, RedirectKind},
     memory::Memory,
     random::{EntropyExt, SeededEntropy},
     store::{ChangeCursor, ChangeLog, Changes, Fingerprint},
@@ -33,6 +33,8 @@ fn link(n: u64) -> Link {
         redirect: RedirectKind::default(),
         lifetime: Lifetime::default(),
         max_visits: None,
+        forward: Forward::default(),
+        crawlable: false,
         enabled: true,
         created_at: at,
         updated_at: at,
@@ -68,7 +70,7 @@ async fn keys_are_remembered_for_a_day() {
 async fn an_update_moves_every_index_and_tells_both_slugs() {
     let memory = memory();
     let links = &memory.links;
-    links.insert_many(&[link(1), link(2)]).await.unwrap();
+    links.insert_many(&[link(1), link(2)].map(Into::into)).await.unwrap();
     let taken = Link { slug: link(2).slug, version: 2, ..link(1) };
     assert!(matches!(links.update(&taken, 1).await, Err(StoreError::Conflict { .. })));
     let head = memory.changes.head().await.unwrap();
@@ -104,12 +106,12 @@ async fn pages_neither_repeat_nor_skip_while_links_come_and_go() {
         let owner = if n % 2 == 0 { AccountId::OPERATOR } else { other };
         links.insert(&Link { owner, ..link(n) }, None).await.unwrap();
     }
-    let filter = LinkFilter { owner: Some(other), domain: None };
-    let first = links.list(&filter, None, 4).await.unwrap();
+    let filter = LinkFilter { owner: Some(other), ..LinkFilter::default() };
+    let first = links.list(&filter, LinkOrder::default(), None, 4).await.unwrap();
     let last = first.last().unwrap();
     links.insert(&Link { owner: other, ..link(21) }, None).await.unwrap();
     links.delete(last.link.id, None).await.unwrap();
-    let second = links.list(&filter, Some((&last.link).into()), 100).await.unwrap();
+    let second = links.list(&filter, LinkOrder::default(), Some(LinkCursor::of(&last.link, LinkOrder::default())), 100).await.unwrap();
     let seen: Vec<_> = first.iter().chain(&second).map(|row| row.link.created_at.as_micros()).collect();
     assert_eq!(seen, [19, 17, 15, 13, 11, 9, 7, 5, 3, 1]);
 }
@@ -117,7 +119,7 @@ async fn pages_neither_repeat_nor_skip_while_links_come_and_go() {
 #[tokio::test]
 async fn grants_end_at_the_cap() {
     let links = memory().links;
-    links.insert_many(&[capped(1, 5), link(2)]).await.unwrap();
+    links.insert_many(&[capped(1, 5), link(2)].map(Into::into)).await.unwrap();
     assert_eq!(links.reserve(link(1).id, 3).await.unwrap(), 3);
     assert_eq!(links.reserve(link(1).id, 3).await.unwrap(), 2);
     assert_eq!(links.reserve(link(1).id, 3).await.unwrap(), 0);

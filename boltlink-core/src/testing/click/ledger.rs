@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::super::{
     Fixture, parallel,
-    sample::{apply, batch, clicks, counted, link, producer, stored},
+    sample::{apply, batch, clicks, counted, inserts, link, producer, stored},
 };
 use crate::{
     Click, ClickBatch, Clock, Network, VisitorHash,
@@ -143,7 +143,7 @@ pub async fn an_empty_batch_is_noted(fixture: &Fixture, consumer: Consumer) {
 
 pub async fn a_large_call_is_applied_whole(fixture: &Fixture, consumer: Consumer) {
     let links: Vec<_> = (0..2_500).map(|number| link(fixture, &format!("n{number}"))).collect();
-    fixture.stores.links.insert_many(&links).await.unwrap();
+    fixture.stores.links.insert_many(&inserts(&links)).await.unwrap();
     let now = fixture.clock.now();
     let producer = producer(fixture);
     let batches: Vec<_> =

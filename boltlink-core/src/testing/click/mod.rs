@@ -5,10 +5,12 @@
 
 mod analytics;
 mod ledger;
+mod raw;
 mod totals;
 
 pub use analytics::*;
 pub use ledger::*;
+pub use raw::*;
 pub use totals::*;
 
 /// Runs the suites of both [`ClickSink`](crate::store::ClickSink)s and of the
@@ -44,6 +46,13 @@ macro_rules! click_suite {
             values_that_are_kept_go_on_counting_beside_other
             other_is_not_one_of_the_hundred
             values_are_bounded_per_link_day_and_dimension
+            a_click_is_kept_as_it_was_made
+            clicks_are_newest_first_and_pages_join
+            a_repeated_batch_keeps_no_click_twice
+            weights_add_up_to_the_clicks
+            old_clicks_count_but_are_not_kept
+            clicks_of_a_deleted_link_stay_readable
+            the_most_clicked_links_come_first
         }
         mod pipeline_model {
             #[allow(unused_imports)] // The fixture may be named by a full path.

@@ -11,7 +11,7 @@ use super::super::{
 };
 use crate::{
     Link,
-    store::{Applied, Consumer, Delivery, LinkFilter},
+    store::{Applied, Consumer, Delivery, LinkFilter, LinkOrder},
 };
 
 const TOTALS: Consumer = Consumer::Totals;
@@ -93,7 +93,7 @@ pub async fn every_way_of_reading_carries_the_count(fixture: &Fixture) {
     assert_eq!(links.by_slug(&link.domain, &link.slug).await.unwrap(), Some(one.clone()));
     let by_target = links.by_target(link.owner, &link.domain, &link.target, 9).await.unwrap();
     assert!(by_target.contains(&one), "{by_target:?}");
-    let listed = links.list(&LinkFilter::default(), None, 9).await.unwrap();
+    let listed = links.list(&LinkFilter::default(), LinkOrder::default(), None, 9).await.unwrap();
     assert!(listed.contains(&one), "{listed:?}");
 }
 

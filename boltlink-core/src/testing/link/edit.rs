@@ -4,7 +4,10 @@ use super::super::{
     Fixture, parallel,
     sample::{account, find, link, store, target, unvisited},
 };
-use crate::{Lifetime, Link, RedirectKind, StoreError, Tags, store::Inserted};
+use crate::{
+    Lifetime, Link, RedirectKind, StoreError, Tags,
+    store::{Inserted, LinkFilter, LinkOrder},
+};
 
 /// The next version of `link`, with another slug.
 fn renamed(link: &Link, slug: &str) -> Link {
@@ -146,7 +149,7 @@ pub async fn a_deleted_link_is_gone_and_its_slug_free(fixture: &Fixture) {
     assert_eq!(links.by_id(first.id).await.unwrap(), None);
     assert_eq!(links.by_slug(&first.domain, &first.slug).await.unwrap(), None);
     assert_eq!(links.by_target(first.owner, &first.domain, &first.target, 9).await.unwrap(), []);
-    assert_eq!(links.list(&crate::store::LinkFilter::default(), None, 9).await.unwrap(), []);
+    assert_eq!(links.list(&LinkFilter::default(), LinkOrder::default(), None, 9).await.unwrap(), []);
     let again = links.delete(first.id, None).await;
     assert!(matches!(again, Err(StoreError::NotFound { .. })), "{again:?}");
     assert_eq!(links.insert(&link(fixture, "x"), None).await.unwrap(), Inserted::Created);

@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::super::{
     Fixture, parallel,
-    sample::{find, link, store, target, unvisited},
+    sample::{capped, find, inserts, link, store, target, unvisited},
 };
 use crate::{
     AccountId, Clock, Lifetime, Link, RedirectKind, Tags,
-    store::{Fingerprint, Idempotency, Inserted, LinkFilter},
+    store::{Fingerprint, Idempotency, Insert, Inserted, LinkFilter, LinkOrder},
 };
 
 pub async fn a_link_comes_back_as_it_was_stored(fixture: &Fixture) {
@@ -67,7 +67,7 @@ pub async fn a_slug_is_given_once(fixture: &Fixture) {
     let (winners, losers): (Vec<_>, Vec<_>) = inserted.iter().partition(|(_, inserted)| *inserted == Inserted::Created);
     assert_eq!(winners.len(), 1, "{inserted:?}");
     assert!(losers.iter().all(|(_, inserted)| *inserted == Inserted::SlugTaken), "{inserted:?}");
-    let all = fixture.stores.links.list(&LinkFilter::default(), None, 100).await.unwrap();
+    let all = fixture.stores.links.list(&LinkFilter::default(), LinkOrder::default(), None, 100).await.unwrap();
     assert_eq!(all.iter().map(|stored| stored.link.id).collect::<Vec<_>>(), [winners[0].0]);
 }
 
@@ -88,6 +88,32 @@ pub async fn a_slug_may_be_given_once_per_domain(fixture: &Fixture) {
         let found = fixture.stores.links.by_slug(&link.domain, &link.slug).await.unwrap();
         assert_eq!(found, Some(unvisited(link)));
     }
+}
+
+pub async fn an_id_is_given_once(fixture: &Fixture) {
+    let first = store(fixture, link(fixture, "first")).await;
+    let links = &fixture.stores.links;
+    let again = Link { id: first.id, ..link(fixture, "again") };
+    assert_eq!(links.insert(&again, None).await.unwrap(), Inserted::IdTaken);
+    assert_eq!(links.insert(&first, None).await.unwrap(), Inserted::IdTaken, "before the slug is looked at");
+    let second = link(fixture, "second");
+    let twice = Link { id: second.id, ..link(fixture, "twice") };
+    let inserted = links.insert_many(&inserts(&[again.clone(), second.clone(), twice])).await.unwrap();
+    assert_eq!(inserted, [Inserted::IdTaken, Inserted::Created, Inserted::IdTaken]);
+    assert_eq!(links.by_slug(&again.domain, &again.slug).await.unwrap(), None);
+    assert_eq!(find(&**links, first.id).await, unvisited(first));
+    assert_eq!(find(&**links, second.id).await, unvisited(second));
+}
+
+pub async fn an_opening_balance_is_counted_and_taken(fixture: &Fixture) {
+    let links = &fixture.stores.links;
+    let (plain, capped) = (link(fixture, "plain"), capped(fixture, "capped", 10));
+    let opened = [plain.clone(), capped.clone()].map(|link| Insert { opening: 7, ..link.into() });
+    assert_eq!(links.insert_many(&opened).await.unwrap(), [Inserted::Created; 2]);
+    let (plain, capped) = (find(&**links, plain.id).await, find(&**links, capped.id).await);
+    assert_eq!((plain.clicks, plain.taken), (7, 0));
+    assert_eq!((capped.clicks, capped.taken), (7, 7));
+    assert_eq!(links.reserve(capped.link.id, 5).await.unwrap(), 3);
 }
 
 pub async fn a_taken_slug_leaves_the_first_link_alone(fixture: &Fixture) {
@@ -123,7 +149,7 @@ pub async fn many_links_are_judged_one_by_one(fixture: &Fixture) {
     store(fixture, link(fixture, "taken")).await;
     let links = &fixture.stores.links;
     let many = ["a", "taken", "b"].map(|slug| link(fixture, slug));
-    let inserted = links.insert_many(&many).await.unwrap();
+    let inserted = links.insert_many(&inserts(&many)).await.unwrap();
     assert_eq!(inserted, [Inserted::Created, Inserted::SlugTaken, Inserted::Created]);
     let [a, taken, b] = many;
     assert_eq!(links.by_id(taken.id).await.unwrap(), None);
@@ -135,7 +161,7 @@ pub async fn many_links_are_judged_one_by_one(fixture: &Fixture) {
 pub async fn many_links_of_one_slug_leave_the_first(fixture: &Fixture) {
     let links = &fixture.stores.links;
     let many = ["twice", "Twice", "twice"].map(|slug| link(fixture, slug));
-    let inserted = links.insert_many(&many).await.unwrap();
+    let inserted = links.insert_many(&inserts(&many)).await.unwrap();
     assert_eq!(inserted, [Inserted::Created, Inserted::Created, Inserted::SlugTaken]);
     let found = links.by_slug(&many[0].domain, &many[0].slug).await.unwrap();
     assert_eq!(found.map(|stored| stored.link.id), Some(many[0].id));
@@ -143,7 +169,7 @@ pub async fn many_links_of_one_slug_leave_the_first(fixture: &Fixture) {
 
 pub async fn many_means_thousands(fixture: &Fixture) {
     let many: Vec<_> = (0..3_000).map(|number| link(fixture, &format!("n{number}"))).collect();
-    let inserted = fixture.stores.links.insert_many(&many).await.unwrap();
+    let inserted = fixture.stores.links.insert_many(&inserts(&many)).await.unwrap();
     assert_eq!(inserted.len(), many.len());
     assert!(inserted.iter().all(|inserted| *inserted == Inserted::Created));
     for link in [&many[0], &many[1_500], &many[2_999]] {
@@ -157,7 +183,7 @@ pub async fn many_calls_at_once_give_each_slug_once(fixture: &Fixture) {
         // Every caller wants the same slugs, each begins elsewhere.
         let many: Vec<_> = (0..20).map(|n| link(fixture, &format!("s{}", (n + caller * 3) % 20))).collect();
         async move {
-            let inserted = links.insert_many(&many).await.unwrap();
+            let inserted = links.insert_many(&inserts(&many)).await.unwrap();
             let created = many.into_iter().zip(inserted).filter(|(_, inserted)| *inserted == Inserted::Created);
             created.map(|(link, _)| link.slug).collect::<Vec<_>>()
         }

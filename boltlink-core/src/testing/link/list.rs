@@ -4,18 +4,24 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::super::{
     Fixture,
-    sample::{account, link, store, target},
+    sample::{account, inserts, link, store, target},
 };
 use crate::{
-    Clock, Link, LinkId,
-    store::{LinkCursor, LinkFilter, LinkStore},
+    Clock, Lifetime, Link, LinkId, Tag, Tags, Timestamp,
+    store::{Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, TagMatch},
 };
 
 /// Every page of a list, `size` links each.
 pub(in super::super) async fn walk(links: &dyn LinkStore, filter: &LinkFilter, size: u32) -> Vec<Link> {
+    walk_in(links, filter, LinkOrder::default(), size).await
+}
+
+/// The same in any order.
+async fn walk_in(links: &dyn LinkStore, filter: &LinkFilter, order: LinkOrder, size: u32) -> Vec<Link> {
     let mut all: Vec<Link> = Vec::new();
     loop {
-        let page = links.list(filter, all.last().map(LinkCursor::from), size).await.unwrap();
+        let after = all.last().map(|last| LinkCursor::of(last, order));
+        let page = links.list(filter, order, after, size).await.unwrap();
         assert!(page.len() <= usize::try_from(size).unwrap());
         if page.is_empty() {
             return all;
@@ -41,7 +47,7 @@ pub async fn lists_are_newest_first(fixture: &Fixture) {
         let created_at = fixture.clock.now().minus(Duration::from_micros(age));
         all.push(store(fixture, Link { created_at, ..link(fixture, slug) }).await);
     }
-    let listed = fixture.stores.links.list(&LinkFilter::default(), None, 100).await.unwrap();
+    let listed = fixture.stores.links.list(&LinkFilter::default(), LinkOrder::default(), None, 100).await.unwrap();
     let slugs: Vec<_> = listed.iter().map(|stored| stored.link.slug.as_str()).collect();
     assert_eq!(slugs, ["d", "c", "b", "a"]);
     assert_eq!(listed.into_iter().map(|stored| stored.link).collect::<Vec<_>>(), newest_first(all));
@@ -87,7 +93,7 @@ pub async fn lists_pass_what_the_filter_passes(fixture: &Fixture) {
                 owner.is_none_or(|owner| link.owner == owner) && domain.as_ref().is_none_or(|d| link.domain == *d)
             };
             let expected: Vec<_> = all.iter().filter(passes).cloned().collect();
-            let filter = LinkFilter { owner, domain: domain.clone() };
+            let filter = LinkFilter { owner, domain: domain.clone(), ..LinkFilter::default() };
             assert_eq!(walk(&*fixture.stores.links, &filter, 3).await, expected, "{filter:?}");
         }
     }
@@ -103,7 +109,7 @@ pub async fn a_page_goes_on_after_a_deleted_link(fixture: &Fixture) {
     for gone in &all[1..=3] {
         links.delete(gone.id, None).await.unwrap();
     }
-    let page = links.list(&LinkFilter::default(), Some(LinkCursor::from(&all[2])), 100).await.unwrap();
+    let page = links.list(&LinkFilter::default(), LinkOrder::default(), Some(LinkCursor::of(&all[2], LinkOrder::default())), 100).await.unwrap();
     assert_eq!(page.iter().map(|stored| stored.link.id).collect::<Vec<_>>(), ids(&all[4..]));
 }
 
@@ -181,4 +187,152 @@ pub async fn a_link_is_found_by_its_new_target_only(fixture: &Fixture) {
     assert_eq!(links.by_target(before.owner, &before.domain, &before.target, 9).await.unwrap(), []);
     let found = links.by_target(after.owner, &after.domain, &after.target, 9).await.unwrap();
     assert_eq!(found.iter().map(|stored| &stored.link).collect::<Vec<_>>(), [&after]);
+}
+
+/// Links of all kinds, at different ages.
+async fn motley(fixture: &Fixture) -> Vec<Link> {
+    let owners = [account(fixture), account(fixture)];
+    let tags: [Tag; 4] = ["red", "green", "blue", "Ünder"].map(|tag| tag.parse().unwrap());
+    let mut all = Vec::new();
+    for number in 0..60_usize {
+        let now = fixture.clock.now();
+        let of = |wanted: &[usize]| wanted.iter().map(|at| tags[*at].clone()).collect();
+        all.push(Link {
+            owner: owners[number % 2],
+            domain: ["", "one.example"][number % 3 % 2].parse().unwrap(),
+            target: target(&format!("https://example.com/Page-{number}/{}", ["", "path_%25", "büro"][number % 3])),
+            title: (number % 4 == 0).then(|| format!("Title {number} of GRÜSSE").parse().unwrap()),
+            note: (number % 5 == 0).then(|| "two\nlines of NOTES".parse().unwrap()),
+            tags: Tags::new(of([&[][..], &[0], &[0, 1], &[1, 2, 3], &[3]][number % 5])).unwrap(),
+            enabled: !number.is_multiple_of(7),
+            crawlable: number.is_multiple_of(6),
+            created_at: now,
+            updated_at: now.plus(Duration::from_secs((number as u64 * 37) % 60)),
+            ..link(fixture, &format!("Slug-{number}"))
+        });
+        // Some of equal age.
+        fixture.clock.advance(Duration::from_secs(number as u64 % 3));
+    }
+    let inserted = fixture.stores.links.insert_many(&inserts(&all)).await.unwrap();
+    assert!(inserted.iter().all(|inserted| *inserted == Inserted::Created));
+    all
+}
+
+/// Filters of every kind, and some together.
+fn filters(all: &[Link]) -> Vec<LinkFilter> {
+    let none = LinkFilter::default;
+    let tags = |tags: &[&str]| Tags::new(tags.iter().map(|tag| tag.parse().unwrap()).collect()).unwrap();
+    let text = |text: &str| Some(text.parse().unwrap());
+    let (from, to) = (Some(all[20].created_at), Some(all[40].created_at));
+    let mut filters = vec![none()];
+    for wanted in [&["red"][..], &["red", "Ünder"], &["green", "blue"], &["red", "green"], &["none"], &["Red"]] {
+        for tag_match in [TagMatch::Any, TagMatch::All] {
+            filters.push(LinkFilter { tags: tags(wanted), tag_match, ..none() });
+        }
+    }
+    for wanted in ["page-1", "grüsse", "GRÜSSE title", "notes", "slug-5", "_%25", "büro", "100%", "nothing", "e/ com"] {
+        filters.push(LinkFilter { text: text(wanted), ..none() });
+    }
+    for flag in [true, false] {
+        filters.push(LinkFilter { enabled: Some(flag), ..none() });
+        filters.push(LinkFilter { crawlable: Some(flag), domain: Some("".parse().unwrap()), ..none() });
+        filters.push(LinkFilter { crawlable: Some(flag), ..none() });
+    }
+    filters.push(LinkFilter { created_from: from, ..none() });
+    filters.push(LinkFilter { created_to: to, ..none() });
+    filters.push(LinkFilter { created_from: to, created_to: from, ..none() });
+    filters.push(LinkFilter { created_from: from, created_to: to, enabled: Some(true), ..none() });
+    let owner = Some(all[0].owner);
+    filters.push(LinkFilter { owner, text: text("page"), tags: tags(&["red", "Ünder"]), ..none() });
+    filters.push(LinkFilter { owner, enabled: Some(false), ..none() });
+    let domain = Some("one.example".parse().unwrap());
+    filters.push(LinkFilter { domain, text: text("example"), tags: tags(&["green"]), created_from: from, ..none() });
+    filters
+}
+
+pub async fn lists_pass_what_every_filter_passes(fixture: &Fixture) {
+    let all = motley(fixture).await;
+    let mut found = 0;
+    for filter in filters(&all) {
+        let expected = newest_first(all.iter().filter(|link| filter.passes(link)).cloned().collect());
+        for size in [3, 500] {
+            let listed = walk(&*fixture.stores.links, &filter, size).await;
+            assert_eq!(ids(&listed), ids(&expected), "pages of {size} for {filter:?}");
+        }
+        found += usize::from(!expected.is_empty() && expected.len() < all.len());
+    }
+    assert!(found > 20, "{found}");
+}
+
+pub async fn every_order_is_kept_on_every_page(fixture: &Fixture) {
+    let all = motley(fixture).await;
+    for order in LinkOrder::ALL {
+        for filter in filters(&all) {
+            let mut expected: Vec<_> = all.iter().filter(|link| filter.passes(link)).cloned().collect();
+            expected.sort_by_key(|link| (order.time(link), link.id));
+            if order.is_descending() {
+                expected.reverse();
+            }
+            let listed = walk_in(&*fixture.stores.links, &filter, order, 4).await;
+            assert_eq!(ids(&listed), ids(&expected), "{order:?} for {filter:?}");
+        }
+    }
+}
+
+pub async fn a_changed_link_is_found_by_what_it_is_now(fixture: &Fixture) {
+    let links = &fixture.stores.links;
+    let tag = |tag: &str| Tags::new(vec![tag.parse().unwrap()]).unwrap();
+    let before = Link { title: Some("before".parse().unwrap()), tags: tag("old"), ..link(fixture, "x") };
+    let before = store(fixture, before).await;
+    let after = Link {
+        title: Some("after".parse().unwrap()),
+        tags: tag("new"),
+        enabled: false,
+        crawlable: true,
+        version: 2,
+        ..before.clone()
+    };
+    let found = async |filter: LinkFilter| walk(&**links, &filter, 9).await.len();
+    let by_text = async |text: &str| found(LinkFilter { text: Some(text.parse().unwrap()), ..LinkFilter::default() }).await;
+    let by_tag = async |name: &str| found(LinkFilter { tags: tag(name), ..LinkFilter::default() }).await;
+    let enabled = async |on| found(LinkFilter { enabled: Some(on), ..LinkFilter::default() }).await;
+    assert_eq!([by_text("before").await, by_tag("old").await, enabled(true).await], [1, 1, 1]);
+    links.update(&after, 1).await.unwrap();
+    assert_eq!([by_text("before").await, by_tag("old").await, enabled(true).await], [0, 0, 0]);
+    assert_eq!([by_text("after").await, by_tag("new").await, enabled(false).await], [1, 1, 1]);
+    links.delete(after.id, None).await.unwrap();
+    assert_eq!([by_text("after").await, by_tag("new").await, enabled(false).await], [0, 0, 0]);
+}
+
+pub async fn usable_links_to_a_target_leave_out_the_others(fixture: &Fixture) {
+    let now = fixture.clock.now();
+    let ends = |after: i64| {
+        let end = Timestamp::from_micros(now.as_micros() + after).unwrap();
+        Lifetime::new(None, Some(end)).unwrap()
+    };
+    let mut expected = Vec::new();
+    for (slug, usable, change) in [
+        ("off", false, Link { enabled: false, ..link(fixture, "off") }),
+        ("over", false, Link { lifetime: ends(0), ..link(fixture, "over") }),
+        ("ends", true, Link { lifetime: ends(1), ..link(fixture, "ends") }),
+        ("plain", true, link(fixture, "plain")),
+        ("later", true, Link { lifetime: ends(9), ..link(fixture, "later") }),
+        ("other", false, Link { target: target("https://example.com/other"), ..link(fixture, "other") }),
+        ("last", true, link(fixture, "last")),
+    ] {
+        fixture.clock.advance(Duration::from_micros(1));
+        let made = store(fixture, Link { created_at: fixture.clock.now(), ..change }).await;
+        assert_eq!(made.slug.as_str(), slug);
+        if usable {
+            expected.push(made);
+        }
+    }
+    let links = &fixture.stores.links;
+    let like = &expected[1];
+    let found = async |limit| {
+        let found = links.usable_by_target(like.owner, &like.domain, &like.target, now, limit).await.unwrap();
+        found.into_iter().map(|stored| stored.link).collect::<Vec<_>>()
+    };
+    assert_eq!(found(9).await, expected);
+    assert_eq!(found(2).await, expected[..2]);
 }

@@ -4,12 +4,14 @@
 
 #![allow(missing_docs)] // A case's name says what it shows.
 
+mod case;
 mod edit;
 mod insert;
 mod list;
 mod once;
 mod reserve;
 
+pub use case::*;
 pub use edit::*;
 pub use insert::*;
 pub use list::*;
@@ -27,6 +29,8 @@ macro_rules! link_suite {
             a_slug_is_given_once
             a_slug_is_told_apart_by_case
             a_slug_may_be_given_once_per_domain
+            an_id_is_given_once
+            an_opening_balance_is_counted_and_taken
             a_taken_slug_leaves_the_first_link_alone
             a_dropped_insert_is_whole_or_not_there
             many_links_are_judged_one_by_one
@@ -43,6 +47,7 @@ macro_rules! link_suite {
             a_key_is_remembered_for_a_day
             a_key_is_not_used_up_by_a_taken_slug
             a_replay_names_a_link_that_was_deleted
+            many_requests_are_replayed_one_by_one
             an_update_replaces_all_but_the_counts
             an_update_stores_the_version_it_is_given
             an_update_of_an_old_version_changes_nothing
@@ -59,11 +64,19 @@ macro_rules! link_suite {
             pages_join_without_gap_or_overlap
             pages_join_among_equal_times
             lists_pass_what_the_filter_passes
+            lists_pass_what_every_filter_passes
+            every_order_is_kept_on_every_page
+            a_changed_link_is_found_by_what_it_is_now
             a_page_goes_on_after_a_deleted_link
             listing_while_others_write_misses_and_repeats_nothing
             links_to_a_target_come_oldest_first
             links_to_a_target_are_those_of_owner_and_domain
             a_link_is_found_by_its_new_target_only
+            usable_links_to_a_target_leave_out_the_others
+            how_slugs_are_told_apart_is_fixed_once
+            links_of_old_are_told_apart_by_case
+            slugs_are_spelled_anew_when_case_no_longer_matters
+            slugs_that_would_clash_change_nothing
             visits_are_granted_up_to_the_cap
             parallel_reservations_never_exceed_the_cap
             a_link_without_a_cap_grants_all_and_notes_nothing

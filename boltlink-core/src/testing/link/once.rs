@@ -8,7 +8,7 @@ use super::super::{
 };
 use crate::{
     AccountId, Clock,
-    store::{Fingerprint, Idempotency, Inserted, LinkFilter},
+    store::{Fingerprint, Idempotency, Insert, Inserted, LinkFilter, LinkOrder},
 };
 
 /// The request `fingerprint` under the key `key` of `owner`, coming now.
@@ -18,7 +18,7 @@ fn request(fixture: &Fixture, owner: AccountId, key: &str, fingerprint: u8) -> I
 }
 
 async fn number_of_links(fixture: &Fixture) -> usize {
-    fixture.stores.links.list(&LinkFilter::default(), None, 500).await.unwrap().len()
+    fixture.stores.links.list(&LinkFilter::default(), LinkOrder::default(), None, 500).await.unwrap().len()
 }
 
 pub async fn a_repeated_request_is_replayed(fixture: &Fixture) {
@@ -134,4 +134,21 @@ pub async fn a_replay_names_a_link_that_was_deleted(fixture: &Fixture) {
     links.delete(link.id, None).await.unwrap();
     assert_eq!(links.insert(&link, Some(&key)).await.unwrap(), Inserted::Replayed(link.id));
     assert_eq!(number_of_links(fixture).await, 0);
+}
+
+pub async fn many_requests_are_replayed_one_by_one(fixture: &Fixture) {
+    let links = &fixture.stores.links;
+    let owner = account(fixture);
+    let insert = |slug: &str, key: &str, fingerprint| Insert {
+        once: Some(request(fixture, owner, key, fingerprint)),
+        ..link(fixture, slug).into()
+    };
+    let (a, b) = (insert("a", "key-a", 1), insert("b", "key-b", 2));
+    assert_eq!(links.insert_many(&[a.clone(), b]).await.unwrap(), [Inserted::Created; 2]);
+    let again = [insert("a", "key-a", 1), insert("b", "key-b", 3), insert("c", "key-c", 4), insert("c", "key-c", 4)];
+    let inserted = links.insert_many(&again).await.unwrap();
+    let new = again[2].link.id;
+    let expected = [Inserted::Replayed(a.link.id), Inserted::KeyReused, Inserted::Created, Inserted::Replayed(new)];
+    assert_eq!(inserted, expected);
+    assert_eq!(number_of_links(fixture).await, 3);
 }
