@@ -1,15 +1,17 @@
 //! Reading rollups.
 
+use std::ops::Range;
+
 use boltlink_core::{
-    LinkId,
-    store::{Dimension, Interval, Point, Scope, Share, Span},
+    ClickId, LinkId, Timestamp,
+    store::{CONTENDERS, ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span},
 };
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use crate::{
     Error,
-    row::{Columns, unsigned},
+    row::{Columns, raw_click, unsigned},
 };
 
 /// The link under whose id the rollups of all links together are kept.
@@ -21,6 +23,8 @@ pub const TOTAL: &str = "SELECT CAST(COALESCE(SUM(clicks), 0) AS BIGINT) FROM ro
 pub const SERIES_HOURS: &str = include_str!("sql/series_hours.sql");
 /// The text of [`series`] by days.
 pub const SERIES_DAYS: &str = include_str!("sql/series_days.sql");
+/// The text of [`clicks`].
+pub const CLICKS: &str = include_str!("sql/clicks.sql");
 /// The text of [`breakdown`].
 pub const BREAKDOWN: &str = include_str!("sql/breakdown.sql");
 
@@ -74,6 +78,66 @@ pub async fn breakdown(
         Ok(Share { value: row.at(0)?, clicks: unsigned(row.at(1)?) })
     };
     rows.iter().map(share).collect()
+}
+
+/// See [`AnalyticsReader::top`](boltlink_core::store::AnalyticsReader::top).
+///
+/// # Errors
+/// The driver's.
+pub async fn top(db: &impl ConnectionTrait, days: Range<i64>, limit: u32) -> Result<Vec<LinkClicks>, Error> {
+    if days.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values = [days.start.into(), days.end.into(), (CONTENDERS as i64).into(), i64::from(limit).into()];
+    let rows = crate::all(db, &top_query(days), values).await?;
+    let link = |row| {
+        let row = Columns(row);
+        Ok(LinkClicks { link: LinkId::from_uuid(row.uuid(0)?), clicks: unsigned(row.at(1)?) })
+    };
+    rows.iter().map(link).collect()
+}
+
+/// The text of [`top`]: the most clicked links of each day by rollup_link_day_top, and the sums of these by the
+/// primary key.
+#[must_use]
+pub fn top_query(days: Range<i64>) -> String {
+    let of_day = |day: i64| {
+        format!(
+            "SELECT link FROM (SELECT link FROM rollup_link_day WHERE day = {day} ORDER BY clicks DESC, link LIMIT $3) \
+             AS some"
+        )
+    };
+    let contenders: Vec<_> = days.map(of_day).collect();
+    format!(
+        "WITH contender (link) AS ({}) SELECT c.link, CAST(SUM(r.clicks) AS BIGINT) FROM contender c \
+         CROSS JOIN rollup_link_day r ON r.link = c.link AND r.day >= $1 AND r.day < $2 \
+         GROUP BY c.link ORDER BY 2 DESC, 1 LIMIT $4",
+        contenders.join(" UNION ")
+    )
+}
+
+/// See [`AnalyticsReader::clicks`](boltlink_core::store::AnalyticsReader::clicks).
+///
+/// # Errors
+/// The driver's, or a damaged row.
+pub async fn clicks(
+    db: &impl ConnectionTrait,
+    link: LinkId,
+    span: Range<Timestamp>,
+    after: Option<ClickCursor>,
+    limit: u32,
+) -> Result<Vec<RawClick>, Error> {
+    // Before the end, or before the last page's last click: whichever is earlier.
+    let end = (span.end, ClickId::from_uuid(Uuid::nil()));
+    let (at, id) = after.map_or(end, |after| (after.at, after.id).min(end));
+    let values = [
+        (*link.as_uuid()).into(),
+        span.start.as_micros().into(),
+        at.as_micros().into(),
+        (*id.as_uuid()).into(),
+        i64::from(limit).into(),
+    ];
+    crate::all(db, CLICKS, values).await?.iter().map(raw_click).collect()
 }
 
 fn link_of(scope: Scope) -> Uuid {

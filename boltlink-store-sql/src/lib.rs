@@ -11,10 +11,12 @@ mod error;
 pub mod key;
 pub mod ledger;
 pub mod link;
+pub mod list;
 pub mod meta;
 mod migration;
 pub mod row;
 pub mod schema;
+pub mod slug_case;
 
 pub use error::Error;
 

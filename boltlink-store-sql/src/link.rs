@@ -2,9 +2,9 @@
 
 use boltlink_core::{
     AccountId, Domain, Link, LinkId, Slug, StoreError, StoredLink, TargetUrl, Timestamp,
-    store::{Change, Idempotency, Inserted, LinkCursor, LinkFilter},
+    store::{Change, Idempotency, Insert, Inserted},
 };
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::ConnectionTrait;
 
 use crate::{
     Error, change,
@@ -25,6 +25,11 @@ pub const BY_SLUG: &str = select!("WHERE l.domain = $1 AND l.slug = $2");
 pub const BY_TARGET: &str = select!(
     "WHERE l.target_hash = $1 AND l.owner = $2 AND l.domain = $3 AND l.target = $4 \
      ORDER BY l.created_at, l.id LIMIT $5"
+);
+/// The text of [`usable_by_target`].
+pub const USABLE_BY_TARGET: &str = concat!(
+    include_str!("sql/usable_by_target.sql"),
+    select!("WHERE l.id IN (SELECT id FROM found) AND l.target = $4 ORDER BY l.created_at, l.id LIMIT $6")
 );
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "link" };
@@ -70,75 +75,60 @@ pub async fn by_target(
     crate::all(db, BY_TARGET, values).await?.iter().map(stored_link).collect()
 }
 
-/// See [`LinkStore::list`](boltlink_core::store::LinkStore::list).
+/// See [`LinkStore::usable_by_target`](boltlink_core::store::LinkStore::usable_by_target).
 ///
 /// # Errors
 /// The driver's.
-pub async fn list(
+pub async fn usable_by_target(
     db: &impl ConnectionTrait,
-    filter: &LinkFilter,
-    after: Option<LinkCursor>,
+    owner: AccountId,
+    domain: &Domain,
+    target: &TargetUrl,
+    now: Timestamp,
     limit: u32,
 ) -> Result<Vec<StoredLink>, Error> {
-    let (sql, values) = list_query(filter, after, limit);
-    crate::all(db, &sql, values).await?.iter().map(stored_link).collect()
-}
-
-/// The text and the values of [`list`].
-#[must_use]
-pub fn list_query(filter: &LinkFilter, after: Option<LinkCursor>, limit: u32) -> (String, Vec<Value>) {
-    let (mut conditions, mut values) = (Vec::new(), Vec::<Value>::new());
-    if let Some(owner) = filter.owner {
-        values.push((*owner.as_uuid()).into());
-        conditions.push(format!("l.owner = ${}", values.len()));
-    }
-    if let Some(domain) = &filter.domain {
-        values.push(domain.as_str().into());
-        conditions.push(format!("l.domain = ${}", values.len()));
-    }
-    if let Some(after) = after {
-        values.extend([after.created_at.as_micros().into(), (*after.id.as_uuid()).into()]);
-        conditions.push(format!("(l.created_at, l.id) < (${}, ${})", values.len() - 1, values.len()));
-    }
-    let filter = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-    values.push(i64::from(limit).into());
-    let order = format!("ORDER BY l.created_at DESC, l.id DESC LIMIT ${}", values.len());
-    (format!("{}{filter} {order}", select!("")), values)
+    let values = [
+        target.hash().into(),
+        (*owner.as_uuid()).into(),
+        domain.as_str().into(),
+        target.as_str().into(),
+        now.as_micros().into(),
+        i64::from(limit).into(),
+    ];
+    crate::all(db, USABLE_BY_TARGET, values).await?.iter().map(stored_link).collect()
 }
 
 /// See [`LinkStore::insert`](boltlink_core::store::LinkStore::insert). Writes nothing unless it
 /// answers [`Inserted::Created`].
 ///
 /// # Errors
-/// The driver's, and [`StoreError::Conflict`] if the link's id exists.
-pub async fn insert(
-    db: &impl ConnectionTrait,
-    link: &Link,
-    key: Option<&Idempotency>,
-    now: Timestamp,
-) -> Result<Inserted, Error> {
-    if let Some(key) = key
+/// The driver's.
+pub async fn insert(db: &impl ConnectionTrait, new: &Insert, now: Timestamp) -> Result<Inserted, Error> {
+    let Insert { link, opening, once } = new;
+    if let Some(key) = once
         && let Some(answer) = answered(db, key).await?
     {
         return Ok(answer);
     }
-    let done = crate::execute(db, include_str!("sql/link_insert.sql"), link_values(link)).await;
-    if done.map_err(id_taken)?.rows_affected() == 0 {
-        return Ok(Inserted::SlugTaken);
+    let id = || (*link.id.as_uuid()).into();
+    let done = crate::execute(db, include_str!("sql/link_insert.sql"), link_values(link)).await?;
+    if done.rows_affected() == 0 {
+        let known = crate::one(db, "SELECT 1 FROM link WHERE id = $1", [id()]).await?.is_some();
+        return Ok(if known { Inserted::IdTaken } else { Inserted::SlugTaken });
     }
-    let sql = "INSERT INTO link_total (link, clicks, opening, taken) VALUES ($1, 0, 0, 0)";
-    crate::execute(db, sql, [(*link.id.as_uuid()).into()]).await?;
+    let sql = "INSERT INTO link_total (link, clicks, opening, taken) VALUES ($1, $2, $2, $3)";
+    crate::execute(db, sql, [id(), signed(*opening).into(), signed(taken(new)).into()]).await?;
     change::note(db, &[Change::Link(link.domain.clone(), link.slug.clone())], now).await?;
-    if let Some(key) = key {
+    if let Some(key) = once {
         remember(db, key, link.id).await?;
     }
     Ok(Inserted::Created)
 }
 
-/// Names the only unique value that [`insert`] does not look after itself.
+/// What of a new link's opening balance is taken from its cap.
 #[must_use]
-pub fn id_taken(error: Error) -> Error {
-    if error.is_unique_violation() { StoreError::Conflict { what: "link id" }.into() } else { error }
+pub fn taken(new: &Insert) -> u64 {
+    if new.link.max_visits.is_some() { new.opening } else { 0 }
 }
 
 /// What a request with this key was answered before.

@@ -1,7 +1,8 @@
 //! The way between columns and domain types.
 
 use boltlink_core::{
-    AccountId, ApiKey, ApiKeyId, KeyDigest, Lifetime, Link, LinkId, StoredLink, Tag, Tags, TargetUrl, Timestamp,
+    AccountId, ApiKey, ApiKeyId, ClickId, Forward, KeyDigest, Lifetime, Link, LinkId, Network, StoredLink, Tag, Tags,
+    TargetUrl, Timestamp, VisitorHash, sample::Sampled, store::RawClick,
 };
 use sea_orm::{QueryResult, TryGetable, Value};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use crate::error::{DamagedRow, Error};
 
 /// The number of columns of `link`.
-pub const LINK_COLUMNS: usize = 17;
+pub const LINK_COLUMNS: usize = 20;
 
 /// The columns of a row in `link`, in the order of the table.
 #[must_use]
@@ -33,6 +34,9 @@ pub fn link_values(link: &Link) -> [Value; LINK_COLUMNS] {
         link.created_at.as_micros().into(),
         link.updated_at.as_micros().into(),
         signed(link.version).into(),
+        link.forward.query.into(),
+        link.forward.path.into(),
+        link.crawlable.into(),
     ]
 }
 
@@ -58,8 +62,56 @@ pub(crate) fn stored_link(row: &QueryResult) -> Result<StoredLink, Error> {
         created_at: row.parsed("created_at", 13, Timestamp::from_micros)?,
         updated_at: row.parsed("updated_at", 14, Timestamp::from_micros)?,
         version: unsigned(row.at(15)?),
+        forward: Forward { query: row.at(16)?, path: row.at(17)? },
+        crawlable: row.at(18)?,
     };
-    Ok(StoredLink { link, clicks: unsigned(row.at(16)?), taken: unsigned(row.at(17)?) })
+    Ok(StoredLink { link, clicks: unsigned(row.at(19)?), taken: unsigned(row.at(20)?) })
+}
+
+/// The number of columns of `click`, its place not counted.
+pub const CLICK_COLUMNS: usize = 9;
+
+/// The columns of a row in `click`, but for its place.
+#[must_use]
+pub fn click_values(sampled: &Sampled<'_>) -> [Value; CLICK_COLUMNS] {
+    let Sampled { click, id, at, weight } = sampled;
+    let network = click.network.map(|network| match network {
+        Network::V4(bytes) => bytes.to_vec(),
+        Network::V6(bytes) => bytes.to_vec(),
+    });
+    [
+        (*click.link.as_uuid()).into(),
+        at.as_micros().into(),
+        (*id.as_uuid()).into(),
+        signed(*weight).into(),
+        click.referrer.map(str::to_owned).into(),
+        click.user_agent.map(str::to_owned).into(),
+        click.language.map(str::to_owned).into(),
+        click.visitor.map(|VisitorHash(hash)| hash.to_be_bytes().to_vec()).into(),
+        network.into(),
+    ]
+}
+
+/// Reads the columns that `sql/clicks.sql` selects.
+pub(crate) fn raw_click(row: &QueryResult) -> Result<RawClick, Error> {
+    let row = Columns(row);
+    let network = |bytes: Vec<u8>| match bytes.len() {
+        3 => Some(Network::V4(bytes.try_into().ok()?)),
+        6 => Some(Network::V6(bytes.try_into().ok()?)),
+        _ => None,
+    };
+    Ok(RawClick {
+        id: ClickId::from_uuid(row.uuid(0)?),
+        at: row.parsed("at", 1, Timestamp::from_micros)?,
+        weight: unsigned(row.at(2)?),
+        referrer: row.at(3)?,
+        user_agent: row.at(4)?,
+        language: row.at(5)?,
+        visitor: row.optional("visitor", 6, |bytes: Vec<u8>| {
+            Some(VisitorHash(u128::from_be_bytes(bytes.try_into().ok()?)))
+        })?,
+        network: row.optional("network", 7, network)?,
+    })
 }
 
 /// The columns of a row in `api_key`.

@@ -1,9 +1,9 @@
-//! Reading rollups.
+//! Reading rollups and single clicks.
 
 use async_trait::async_trait;
 use boltlink_core::{
-    LinkId, StoreError,
-    store::{AnalyticsReader, Dimension, Interval, Point, Scope, Share, Span},
+    LinkId, StoreError, Timestamp,
+    store::{AnalyticsReader, ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span},
 };
 use boltlink_store_sql::analytics;
 use sea_orm::DatabaseConnection;
@@ -33,5 +33,20 @@ impl AnalyticsReader for SqliteAnalytics {
         limit: u32,
     ) -> Result<Vec<Share>, StoreError> {
         analytics::breakdown(&self.readers, link, by, from, to, limit).await.map_err(answer)
+    }
+
+    async fn top(&self, from: i64, to: i64, limit: u32) -> Result<Vec<LinkClicks>, StoreError> {
+        analytics::top(&self.readers, from..to, limit).await.map_err(answer)
+    }
+
+    async fn clicks(
+        &self,
+        link: LinkId,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<ClickCursor>,
+        limit: u32,
+    ) -> Result<Vec<RawClick>, StoreError> {
+        analytics::clicks(&self.readers, link, from..to, after, limit).await.map_err(answer)
     }
 }

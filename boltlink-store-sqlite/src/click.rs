@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -10,17 +10,19 @@ use boltlink_core::{
     ClickBatch, Clock, ProducerId, StoreError, Timestamp,
     ledger::{Ledger, sift},
     rollup,
+    sample::{Allowance, RawClicks, sample},
     store::{Applied, ClickSink, Consumer, LedgerState},
 };
 use boltlink_store_sql::{
     Error, ledger,
-    row::{signed, unsigned},
+    row::{click_values, signed, unsigned},
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement};
 
 use crate::{batch::Batch, error::answer, queue::Priority, rollups, writer::Writer};
 
 static ADD: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/totals_add.sql")));
+static KEEP: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/clicks_add.sql")));
 static MISSING: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/totals_missing.sql")));
 
 /// One of the two sinks. They differ in what a click does, not in how often it does it.
@@ -29,7 +31,43 @@ pub(crate) struct SqliteClicks {
     pub(crate) writer: Writer,
     pub(crate) readers: DatabaseConnection,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) raw: Raw,
 }
+
+/// Which single clicks are kept. Shared, as a transaction outlives the call that began it.
+#[derive(Debug, Clone)]
+pub(crate) struct Raw {
+    pub(crate) clicks: RawClicks,
+    pub(crate) allowance: Arc<Mutex<Allowance>>,
+}
+
+impl Raw {
+    pub(crate) fn new(clicks: RawClicks, now: Timestamp) -> Self {
+        Self { clicks, allowance: Arc::new(Mutex::new(Allowance::full(clicks.per_second, now))) }
+    }
+
+    /// Keeps a sample of the clicks, and drops some that are too old by now.
+    async fn keep(&self, db: &DatabaseTransaction, batches: &[&ClickBatch], now: Timestamp) -> Result<(), Error> {
+        let kept = {
+            let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = sample(batches.iter().copied(), allowance.refill(now), self.clicks.retention, now);
+            allowance.spend(kept.len() as u64);
+            kept
+        };
+        if kept.is_empty() {
+            return Ok(());
+        }
+        KEEP.execute(db, kept.iter().flat_map(click_values).collect(), |_, _| {}).await?;
+        let values = [now.minus(self.clicks.retention).as_micros().into(), PRUNED.into()];
+        let prune = Statement::from_sql_and_values(DbBackend::Sqlite, include_str!("sql/clicks_prune.sql"), values);
+        db.execute_raw(prune).await?;
+        Ok(())
+    }
+}
+
+/// How many clicks that are too old are dropped at a time. More than come at a time in the long run, as no more are
+/// kept than the rate allows.
+const PRUNED: i64 = 2_000;
 
 #[async_trait]
 impl ClickSink for SqliteClicks {
@@ -37,9 +75,12 @@ impl ClickSink for SqliteClicks {
         if batches.is_empty() {
             return Ok(Applied::default());
         }
-        let (consumer, batches, clock) = (self.consumer, batches.to_vec(), self.clock.clone());
+        let (consumer, batches) = (self.consumer, batches.to_vec());
+        let (raw, clock) = (self.raw.clone(), self.clock.clone());
         self.writer
-            .write(Priority::Clicks, move |db| Box::pin(async move { apply(db, consumer, batches, clock.now()).await }))
+            .write(Priority::Clicks, move |db| {
+                Box::pin(async move { apply(db, consumer, batches, &raw, clock.now()).await })
+            })
             .await
     }
 
@@ -74,6 +115,7 @@ async fn apply(
     db: &DatabaseTransaction,
     consumer: Consumer,
     mut batches: Vec<ClickBatch>,
+    raw: &Raw,
     now: Timestamp,
 ) -> Result<Applied, Error> {
     let mut applied = Applied::default();
@@ -104,7 +146,10 @@ async fn apply(
     }
     match consumer {
         Consumer::Totals => applied.orphaned = add_totals(db, &sifted.fresh).await?,
-        Consumer::Analytics => rollups::add(db, &rollup::rollups(sifted.fresh, now)).await?,
+        Consumer::Analytics => {
+            rollups::add(db, &rollup::rollups(sifted.fresh.iter().copied(), now)).await?;
+            raw.keep(db, &sifted.fresh, now).await?;
+        }
     }
 
     for (producer, row) in &rows {

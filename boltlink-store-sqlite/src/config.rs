@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use boltlink_core::sample::RawClicks;
 use sea_orm::sqlx::{
     ConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -14,12 +15,14 @@ pub struct SqliteConfig {
     pub path: PathBuf,
     /// How many connections read at the same time. Default: 4.
     pub readers: u32,
+    /// Which single clicks are kept. Default: 500 a second, for 30 days.
+    pub raw_clicks: RawClicks,
 }
 
 impl SqliteConfig {
     /// The store in the file `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), readers: 4 }
+        Self { path: path.into(), readers: 4, raw_clicks: RawClicks::default() }
     }
 
     /// The one connection that writes. `FULL`: what was answered survives a power cut.

@@ -35,6 +35,7 @@ mod link;
 mod open;
 mod queue;
 mod rollups;
+mod search;
 mod store;
 mod writer;
 

@@ -1,22 +1,29 @@
 //! Links.
 
 use std::{
-    collections::BTreeSet,
+    collections::HashSet,
     sync::{Arc, LazyLock},
 };
 
 use async_trait::async_trait;
 use boltlink_core::{
-    AccountId, Clock, Domain, Link, LinkId, Slug, StoreError, StoredLink, TargetUrl, Timestamp,
-    store::{Change, Idempotency, Inserted, LinkCursor, LinkFilter, LinkStore},
+    AccountId, Clock, Domain, Link, LinkId, Slug, SlugCase, StoreError, StoredLink, TargetUrl, Timestamp,
+    store::{
+        Change, Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange,
+    },
 };
-use boltlink_store_sql::{Error, change, link, row::link_values};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
+use boltlink_store_sql::{
+    Error, change, link,
+    row::{link_values, signed},
+    slug_case,
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
-use crate::{batch::Batch, error::answer, queue::Priority, writer::Writer};
+use crate::{batch::Batch, error::answer, queue::Priority, search, writer::Writer};
 
 static INSERT: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/link_insert_many.sql")));
+static KNOWN: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/ids_known.sql")));
 static INSERT_TOTAL: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/total_insert_many.sql")));
 static INSERT_CHANGE: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/change_insert_many.sql")));
 
@@ -29,15 +36,14 @@ pub(crate) struct SqliteLinks {
 #[async_trait]
 impl LinkStore for SqliteLinks {
     async fn insert(&self, link: &Link, key: Option<&Idempotency>) -> Result<Inserted, StoreError> {
-        let (link, key, clock) = (link.clone(), key.cloned(), self.clock.clone());
+        let new = Insert { once: key.cloned(), ..link.clone().into() };
+        let clock = self.clock.clone();
         self.writer
-            .write(Priority::Api, move |db| {
-                Box::pin(async move { link::insert(db, &link, key.as_ref(), clock.now()).await })
-            })
+            .write(Priority::Api, move |db| Box::pin(async move { link::insert(db, &new, clock.now()).await }))
             .await
     }
 
-    async fn insert_many(&self, links: &[Link]) -> Result<Vec<Inserted>, StoreError> {
+    async fn insert_many(&self, links: &[Insert]) -> Result<Vec<Inserted>, StoreError> {
         let (links, clock) = (links.to_vec(), self.clock.clone());
         self.writer
             .write(Priority::Bulk, move |db| Box::pin(async move { insert_many(db, &links, clock.now()).await }))
@@ -62,6 +68,17 @@ impl LinkStore for SqliteLinks {
         link::by_target(&self.readers, owner, domain, target, limit).await.map_err(answer)
     }
 
+    async fn usable_by_target(
+        &self,
+        owner: AccountId,
+        domain: &Domain,
+        target: &TargetUrl,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>, StoreError> {
+        link::usable_by_target(&self.readers, owner, domain, target, now, limit).await.map_err(answer)
+    }
+
     async fn update(&self, link: &Link, expected: u64) -> Result<StoredLink, StoreError> {
         let (link, clock) = (link.clone(), self.clock.clone());
         self.writer
@@ -81,14 +98,31 @@ impl LinkStore for SqliteLinks {
     async fn list(
         &self,
         filter: &LinkFilter,
+        order: LinkOrder,
         after: Option<LinkCursor>,
         limit: u32,
     ) -> Result<Vec<StoredLink>, StoreError> {
-        link::list(&self.readers, filter, after, limit).await.map_err(answer)
+        search::list(&self.readers, filter, order, after, limit).await.map_err(answer)
     }
 
     async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError> {
         self.writer.write(Priority::Api, move |db| Box::pin(async move { link::reserve(db, id, wanted).await })).await
+    }
+
+    async fn slug_case(&self, wanted: SlugCase) -> Result<SlugCase, StoreError> {
+        if let Some(kept) = slug_case::read(&self.readers).await.map_err(answer)? {
+            return Ok(kept);
+        }
+        self.writer
+            .write(Priority::Api, move |db| Box::pin(async move { slug_case::keep(db, wanted).await }))
+            .await
+    }
+
+    async fn change_slug_case(&self, case: SlugCase) -> Result<SlugCaseChange, StoreError> {
+        let clock = self.clock.clone();
+        self.writer
+            .write(Priority::Bulk, move |db| Box::pin(async move { slug_case::change(db, case, clock.now()).await }))
+            .await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -98,25 +132,46 @@ impl LinkStore for SqliteLinks {
     }
 }
 
-async fn insert_many(db: &DatabaseTransaction, links: &[Link], now: Timestamp) -> Result<Vec<Inserted>, Error> {
-    let rows = links.iter().flat_map(link_values).collect();
-    let mut created = BTreeSet::new();
-    for row in INSERT.query(db, rows).await.map_err(link::id_taken)? {
-        created.insert(LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?));
+async fn insert_many(db: &DatabaseTransaction, links: &[Insert], now: Timestamp) -> Result<Vec<Inserted>, Error> {
+    let mut ids = HashSet::new();
+    let entangled = links.iter().any(|new| new.once.is_some() || !ids.insert(new.link.id));
+    if entangled {
+        // What one is answered depends on those before.
+        let mut inserted = Vec::with_capacity(links.len());
+        for new in links {
+            inserted.push(link::insert(db, new, now).await?);
+        }
+        return Ok(inserted);
     }
-    INSERT_TOTAL.execute(db, created.iter().map(|id| (*id.as_uuid()).into()).collect(), |_, _| {}).await?;
-    let changes = links
-        .iter()
-        .filter(|link| created.contains(&link.id))
-        .filter_map(|link| change::values(&Change::Link(link.domain.clone(), link.slug.clone()), now));
-    INSERT_CHANGE.execute(db, changes.flatten().collect(), |_, _| {}).await?;
-    let answer = |link: &Link| if created.contains(&link.id) { Inserted::Created } else { Inserted::SlugTaken };
+    let rows = links.iter().flat_map(|new| link_values(&new.link)).collect();
+    let created = ids_of(&INSERT.query(db, rows).await?)?;
+    let others = links.iter().map(|new| new.link.id).filter(|id| !created.contains(id));
+    let known = ids_of(&KNOWN.query(db, others.map(|id| (*id.as_uuid()).into()).collect()).await?)?;
+
+    let new = || links.iter().filter(|new| created.contains(&new.link.id));
+    let total = |new: &Insert| {
+        let taken = signed(link::taken(new));
+        [Value::from(*new.link.id.as_uuid()), signed(new.opening).into(), taken.into()]
+    };
+    INSERT_TOTAL.execute(db, new().flat_map(total).collect(), |_, _| {}).await?;
+    let change = |new: &Insert| change::values(&Change::Link(new.link.domain.clone(), new.link.slug.clone()), now);
+    INSERT_CHANGE.execute(db, new().filter_map(change).flatten().collect(), |_, _| {}).await?;
+    let answer = |new: &Insert| match new.link.id {
+        id if created.contains(&id) => Inserted::Created,
+        id if known.contains(&id) => Inserted::IdTaken,
+        _ => Inserted::SlugTaken,
+    };
     Ok(links.iter().map(answer).collect())
+}
+
+/// The ids in the first column.
+fn ids_of(rows: &[QueryResult]) -> Result<HashSet<LinkId>, Error> {
+    rows.iter().map(|row| Ok(LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use boltlink_core::{EntropyExt, FakeClock, Lifetime, RedirectKind, SystemEntropy, Tags, TargetRules};
+    use boltlink_core::{EntropyExt, FakeClock, Forward, Lifetime, RedirectKind, SystemEntropy, Tags, TargetRules};
 
     use super::*;
     use crate::{SqliteConfig, SqliteStore, open::connect};
@@ -134,6 +189,8 @@ mod tests {
             redirect: RedirectKind::default(),
             lifetime: Lifetime::default(),
             max_visits: None,
+            forward: Forward::default(),
+            crawlable: false,
             enabled: true,
             created_at: Timestamp::EPOCH,
             updated_at: Timestamp::EPOCH,
@@ -148,15 +205,15 @@ mod tests {
         let clock = Arc::new(FakeClock::default());
         SqliteStore::open(&config, clock.clone()).await.unwrap().close().await.unwrap();
         // SQLite reports its own bound on pages just as it reports a full disk.
-        let writer = Writer::new(connect(config.writing().pragma("max_page_count", "60"), 1).await.unwrap());
+        let writer = Writer::new(connect(config.writing().pragma("max_page_count", "90"), 1).await.unwrap());
         let links = SqliteLinks { writer, readers: connect(config.reading(), 1).await.unwrap(), clock };
         let kept = link("kept");
         assert_eq!(links.insert(&kept, None).await.unwrap(), Inserted::Created);
 
-        let many: Vec<_> = (0..2_000).map(|at| link(&format!("bulk-{at}"))).collect();
+        let many: Vec<_> = (0..2_000).map(|at| link(&format!("bulk-{at}")).into()).collect();
         let error = links.insert_many(&many).await.unwrap_err();
         assert!(error.is_retryable() && error.to_string().contains("disk is full"), "{error}");
-        let listed = links.list(&LinkFilter::default(), None, 500).await.unwrap();
+        let listed = links.list(&LinkFilter::default(), LinkOrder::Newest, None, 500).await.unwrap();
         assert_eq!(listed.into_iter().map(|stored| stored.link).collect::<Vec<_>>(), [kept]);
         assert_eq!(links.insert(&link("later"), None).await.unwrap(), Inserted::Created);
     }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::batch::Batch;
 
 static HOURS: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/hours_add.sql")));
+static LINK_DAYS: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/link_days_add.sql")));
 static VALUES: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/values_add.sql")));
 static CROWDED: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/days_crowded.sql")));
 
@@ -30,6 +31,13 @@ pub(crate) async fn add(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<
     let hours = global.chain(rollups.hours.iter().map(|(key, clicks)| (*key, *clicks)));
     let rows = hours.flat_map(|((link, hour), clicks)| [id(link), hour.into(), signed(clicks).into()]).collect();
     HOURS.execute(db, rows, |_, _| {}).await?;
+
+    let mut days: BTreeMap<Group, u64> = BTreeMap::new();
+    for ((link, hour), clicks) in &rollups.hours {
+        *days.entry((*link, hour.div_euclid(24))).or_default() += clicks;
+    }
+    let rows = days.iter().flat_map(|((link, day), clicks)| [id(*link), (*day).into(), signed(*clicks).into()]).collect();
+    LINK_DAYS.execute(db, rows, |_, _| {}).await?;
 
     let crowded = crowded(db, rollups).await?;
     let mut rows = Vec::with_capacity(rollups.values.len() * 5);

@@ -4,6 +4,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use boltlink_core::{
     Clock, StoreError, Stores,
+    sample::RawClicks,
     store::{Consumer, CounterStore},
 };
 use sea_orm::DatabaseConnection;
@@ -11,7 +12,7 @@ use sea_orm::DatabaseConnection;
 use crate::{
     analytics::SqliteAnalytics,
     change::SqliteChanges,
-    click::SqliteClicks,
+    click::{Raw, SqliteClicks},
     config::SqliteConfig,
     error::OpenError,
     key::SqliteKeys,
@@ -26,6 +27,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: DatabaseConnection,
     clock: Arc<dyn Clock>,
+    raw: RawClicks,
 }
 
 impl SqliteStore {
@@ -35,7 +37,7 @@ impl SqliteStore {
     /// Why it cannot be served; the file is then as it was.
     pub async fn open(config: &SqliteConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let open::Opened { writing, reading, .. } = open::open(config).await?;
-        Ok(Self { writer: Writer::new(writing), readers: reading, clock })
+        Ok(Self { writer: Writer::new(writing), readers: reading, clock, raw: config.raw_clicks })
     }
 
     /// Brings the schema of the file up to date, without opening it for anything else.
@@ -60,8 +62,10 @@ impl SqliteStore {
     #[must_use]
     pub fn stores(&self, log: Arc<dyn CounterStore>) -> Stores {
         let (writer, readers, clock) = (&self.writer, &self.readers, &self.clock);
+        let raw = Raw::new(self.raw, clock.now());
         let sink = |consumer| {
-            Arc::new(SqliteClicks { consumer, writer: writer.clone(), readers: readers.clone(), clock: clock.clone() })
+            let (writer, readers, clock, raw) = (writer.clone(), readers.clone(), clock.clone(), raw.clone());
+            Arc::new(SqliteClicks { consumer, writer, readers, clock, raw })
         };
         Stores {
             links: Arc::new(SqliteLinks { writer: writer.clone(), readers: readers.clone(), clock: clock.clone() }),

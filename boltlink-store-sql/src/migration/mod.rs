@@ -8,7 +8,11 @@ pub(crate) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(SqlMigration { name: "m0001_first", sqlite: include_str!("m0001_first.sqlite.sql") })]
+        let migration = |name, sqlite| Box::new(SqlMigration { name, sqlite }) as Box<dyn MigrationTrait>;
+        vec![
+            migration("m0001_first", include_str!("m0001_first.sqlite.sql")),
+            migration("m0002_whole", include_str!("m0002_whole.sqlite.sql")),
+        ]
     }
 }
 

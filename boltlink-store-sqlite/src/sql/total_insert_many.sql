@@ -1,1 +1,2 @@
-INSERT INTO link_total (link, clicks, opening, taken) SELECT column1, 0, 0, 0 FROM (VALUES (?))
+-- A link, its opening balance, and how much of that is taken from its cap.
+INSERT INTO link_total (link, clicks, opening, taken) SELECT column1, column2, column2, column3 FROM (VALUES (?, ?, ?))

@@ -5,7 +5,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use boltlink_core::{
-    AccountId, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, FakeClock, Lifetime, Link, LinkId, ProducerId,
+    AccountId, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, FakeClock, Forward, Lifetime, Link, LinkId, ProducerId,
     RedirectKind, Stores, SystemEntropy, Tags, TargetRules, TargetUrl, memory::MemoryLog, store::Inserted,
 };
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
@@ -50,6 +50,8 @@ impl Place {
             redirect: RedirectKind::default(),
             lifetime: Lifetime::default(),
             max_visits: None,
+            forward: Forward::default(),
+            crawlable: false,
             enabled: true,
             created_at: now,
             updated_at: now,

@@ -1,0 +1,15 @@
+-- The oldest links to a target that work: those without an end come in the order of link_lasting_by_target; of those
+-- with one, a range of link_ending_by_target is sorted. None that is off or has expired is looked at.
+WITH found (id) AS (
+    SELECT id FROM (
+        SELECT id FROM link
+        WHERE target_hash = $1 AND owner = $2 AND domain = $3 AND enabled AND expires_at IS NULL
+        ORDER BY created_at, id LIMIT $6
+    )
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM link
+        WHERE target_hash = $1 AND owner = $2 AND domain = $3 AND enabled AND expires_at IS NOT NULL AND expires_at > $5
+        ORDER BY created_at, id LIMIT $6
+    )
+)
