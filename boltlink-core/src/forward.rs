@@ -42,8 +42,19 @@ pub(crate) enum Forwarded {
 }
 
 /// What a path segment may show as it is: RFC 3986 section 3.3, and `%`, as what is encoded stays so.
-const IN_PATH: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const IN_PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 /// What a query may show as it is, by the rules of the URL standard for `http`.
 const IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'\'').add(b'<').add(b'>').add(b'\\').add(b'`');
 
@@ -53,7 +64,8 @@ impl Forwarding {
         if what == Forward::default() {
             return None;
         }
-        let (rest, fragment) = target.as_str().find('#').map_or((target.as_str(), ""), |at| target.as_str().split_at(at));
+        let (rest, fragment) =
+            target.as_str().find('#').map_or((target.as_str(), ""), |at| target.as_str().split_at(at));
         let (base, query) = rest.split_once('?').map_or((rest, None), |(base, query)| (base, Some(query)));
         let (_, after_scheme) = base.split_once("://")?;
         after_scheme.find('/')?;

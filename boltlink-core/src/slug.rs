@@ -225,7 +225,8 @@ mod tests {
 
     #[test]
     fn unicode_is_taken_in_one_spelling() {
-        for (text, slug) in [("a\u{308}", "ä"), ("日本", "日本"), ("हिन्दी", "हिन्दी"), ("Ä", "Ä")] {
+        for (text, slug) in [("a\u{308}", "ä"), ("日本", "日本"), ("हिन्दी", "हिन्दी"), ("Ä", "Ä")]
+        {
             assert_eq!(UNICODE.parse(text).unwrap().as_str(), slug);
             assert_eq!(slug.parse::<Slug>().unwrap().as_str(), slug, "as it is kept");
         }

@@ -27,6 +27,9 @@ impl Timestamp {
     const MIN: i64 = -62_167_219_200_000_000; // 0000-01-01T00:00:00Z
     const MAX: i64 = 253_402_300_799_999_999; // 9999-12-31T23:59:59.999999Z
 
+    /// The end of the year 9999.
+    pub const LAST: Self = Self(Self::MAX);
+
     /// The moment `micros` microseconds after 1970, or `None` outside the years 0 to 9999.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Option<Self> {

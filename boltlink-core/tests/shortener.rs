@@ -203,7 +203,10 @@ async fn members_see_their_own_links_only() {
     assert!(shortener.stats(&bob, id).await.is_err_and(|error| not_found(&error)));
     assert!(shortener.list(&bob, LinkFilter::default(), LinkOrder::Newest, None, 10).await.unwrap().links.is_empty());
     assert_eq!(shortener.list(&ann, LinkFilter::default(), LinkOrder::Newest, None, 10).await.unwrap().links.len(), 1);
-    assert_eq!(shortener.list(&Actor::OPERATOR, LinkFilter::default(), LinkOrder::Newest, None, 10).await.unwrap().links.len(), 1);
+    assert_eq!(
+        shortener.list(&Actor::OPERATOR, LinkFilter::default(), LinkOrder::Newest, None, 10).await.unwrap().links.len(),
+        1
+    );
     assert!(matches!(shortener.global(&bob, 0, 1).await, Err(Error::Forbidden)));
 }
 

@@ -3,7 +3,8 @@
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 use boltlink_core::{Domain, Slug};
-use http::{Request, header};
+use http::{HeaderMap, Request, Uri, header};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 /// `http://host[:port]` or `https://host[:port]`: where the default domain is found from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,14 +93,19 @@ impl Hosts {
 
     /// The domain that a request is for; `None` if its host is none of ours. Allocates nothing.
     pub(crate) fn of<B>(&self, request: &Request<B>) -> Option<&Domain> {
+        self.of_parts(request.uri(), request.headers())
+    }
+
+    /// The same, of a request's address and headers.
+    pub(crate) fn of_parts(&self, uri: &Uri, headers: &HeaderMap) -> Option<&Domain> {
         if self.any {
             return self.known.first().map(|known| &known.domain);
         }
         // HTTP/2 and absolute-form requests name the host in the URI, which then goes before `Host`
         // (RFC 9112 section 3.2.2).
-        let asked = match request.uri().authority() {
+        let asked = match uri.authority() {
             Some(authority) => authority.as_str(),
-            None => request.headers().get(header::HOST)?.to_str().ok()?,
+            None => headers.get(header::HOST)?.to_str().ok()?,
         };
         self.known.iter().find(|known| matches(asked, known.authority.as_str())).map(|known| &known.domain)
     }
@@ -131,15 +137,17 @@ impl Hosts {
         let mut own: Vec<Domain> = self.authorities().cloned().collect();
         if let (true, Some(first)) = (self.any, own.first()) {
             let port = first.as_str().rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80_u16);
-            let names = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}").parse());
+            let names =
+                ["localhost", "127.0.0.1", "0.0.0.0", "[::1]", "[::]"].map(|name| format!("{name}:{port}").parse());
             own.extend(names.into_iter().flatten());
         }
         own
     }
 
-    /// The short link of `slug`.
+    /// The short link of `slug`, percent-encoded where it has letters of other scripts.
     #[must_use]
     pub fn short_url(&self, domain: &Domain, slug: &Slug) -> String {
+        let slug = utf8_percent_encode(slug.as_str(), CONTROLS);
         format!("{}://{}/{slug}", self.scheme, self.authority(domain))
     }
 

@@ -1,14 +1,15 @@
 //! The server as one function: [`run`].
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, io, sync::Arc, time::Duration};
 
-use boltlink_core::{Domain, Shortener};
+use boltlink_core::{Domain, Shortener, TargetUrl};
 use tokio::net::TcpListener;
 
 use crate::{
     api, front,
     health::Readiness,
     hosts::{BaseUrl, Hosts},
+    pages::Pages,
 };
 
 /// What a server is told about the world outside.
@@ -18,6 +19,10 @@ pub struct ServerOptions {
     pub base_url: Option<BaseUrl>,
     /// Other hosts that have links of their own.
     pub domains: Vec<Domain>,
+    /// Where the bare domain (`/`) leads, by domain; a page about the service where nothing is said.
+    pub root_urls: BTreeMap<Domain, TargetUrl>,
+    /// Where visitors of unknown links are sent, by domain; an error where nothing is said.
+    pub not_found_urls: BTreeMap<Domain, TargetUrl>,
     /// Whether `/ready` says no while the database is away. By default it does not: redirects that
     /// are cached go on, and taking every node out of the balancer would help nobody.
     pub ready_requires_database: bool,
@@ -72,8 +77,9 @@ pub async fn run(
 ) -> io::Result<()> {
     let hosts = Arc::new(Hosts::new(options.base_url.as_ref(), &options.domains, listener.local_addr()?));
     let readiness = Arc::new(Readiness::new(shortener.clone(), options.ready_requires_database));
-    let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), &options.limits);
-    let front = front::Front::new(shortener, hosts, api, options.limits);
+    let pages = Pages::new(hosts.is_https(), &options.not_found_urls);
+    let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), options.root_urls, &options.limits);
+    let front = front::Front::new(shortener, hosts, api, pages, options.limits);
     front
         .serve(listener, async move {
             shutdown.await;

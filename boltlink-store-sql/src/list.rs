@@ -160,9 +160,7 @@ pub fn query(
     }
     let limit = values.push(i64::from(limit));
     let found = branches.join(" UNION ");
-    let sql = format!(
-        "{select}WHERE l.id IN ({found}) ORDER BY {time} {direction}, l.id {direction} LIMIT {limit}"
-    );
+    let sql = format!("{select}WHERE l.id IN ({found}) ORDER BY {time} {direction}, l.id {direction} LIMIT {limit}");
     (sql, values.0)
 }
 

@@ -107,9 +107,8 @@ pub(crate) fn raw_click(row: &QueryResult) -> Result<RawClick, Error> {
         referrer: row.at(3)?,
         user_agent: row.at(4)?,
         language: row.at(5)?,
-        visitor: row.optional("visitor", 6, |bytes: Vec<u8>| {
-            Some(VisitorHash(u128::from_be_bytes(bytes.try_into().ok()?)))
-        })?,
+        visitor: row
+            .optional("visitor", 6, |bytes: Vec<u8>| Some(VisitorHash(u128::from_be_bytes(bytes.try_into().ok()?))))?,
         network: row.optional("network", 7, network)?,
     })
 }

@@ -8,9 +8,7 @@ use std::{
 use async_trait::async_trait;
 use boltlink_core::{
     AccountId, Clock, Domain, Link, LinkId, Slug, SlugCase, StoreError, StoredLink, TargetUrl, Timestamp,
-    store::{
-        Change, Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange,
-    },
+    store::{Change, Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange},
 };
 use boltlink_store_sql::{
     Error, change, link,
@@ -113,9 +111,7 @@ impl LinkStore for SqliteLinks {
         if let Some(kept) = slug_case::read(&self.readers).await.map_err(answer)? {
             return Ok(kept);
         }
-        self.writer
-            .write(Priority::Api, move |db| Box::pin(async move { slug_case::keep(db, wanted).await }))
-            .await
+        self.writer.write(Priority::Api, move |db| Box::pin(async move { slug_case::keep(db, wanted).await })).await
     }
 
     async fn change_slug_case(&self, case: SlugCase) -> Result<SlugCaseChange, StoreError> {

@@ -36,7 +36,8 @@ pub(crate) async fn add(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<
     for ((link, hour), clicks) in &rollups.hours {
         *days.entry((*link, hour.div_euclid(24))).or_default() += clicks;
     }
-    let rows = days.iter().flat_map(|((link, day), clicks)| [id(*link), (*day).into(), signed(*clicks).into()]).collect();
+    let rows =
+        days.iter().flat_map(|((link, day), clicks)| [id(*link), (*day).into(), signed(*clicks).into()]).collect();
     LINK_DAYS.execute(db, rows, |_, _| {}).await?;
 
     let crowded = crowded(db, rollups).await?;

@@ -33,7 +33,9 @@ async fn assert_indexed(db: &DatabaseConnection, sql: &str, index: &str, ordered
         let walk = step.starts_with("SCAN l USING") && ways.iter().any(|way| step.contains(way));
         // Rows that the statement brings along, or has just found by an index.
         let given = step.ends_with("CONSTANT ROWS")
-            || ["SCAN v", "SCAN page", "SCAN (subquery", "SCAN c", "SCAN found"].iter().any(|scan| step.starts_with(scan));
+            || ["SCAN v", "SCAN page", "SCAN (subquery", "SCAN c", "SCAN found"]
+                .iter()
+                .any(|scan| step.starts_with(scan));
         assert!(!step.starts_with("SCAN") || walk || given, "{sql}\n{text}");
         assert!(!ordered || !step.contains("TEMP B-TREE"), "{sql}\n{text}");
     }
@@ -155,7 +157,10 @@ async fn clicks_find_their_rows_by_key() {
         (include_str!("../src/sql/totals_add.sql"), "SEARCH link_total USING PRIMARY KEY (link=?)"),
         (include_str!("../src/sql/totals_missing.sql"), "SEARCH t USING PRIMARY KEY (link=?)"),
         (include_str!("../src/sql/days_crowded.sql"), "SEARCH r USING PRIMARY KEY (link=? AND day=?)"),
-        (include_str!("../src/sql/ids_known.sql"), "SEARCH l EXISTS USING COVERING INDEX sqlite_autoindex_link_1 (id=?)"),
+        (
+            include_str!("../src/sql/ids_known.sql"),
+            "SEARCH l EXISTS USING COVERING INDEX sqlite_autoindex_link_1 (id=?)",
+        ),
     ] {
         // With several rows, as they are used.
         let (head, tail) = sql.split_once("(?").unwrap();

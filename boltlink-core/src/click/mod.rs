@@ -112,6 +112,20 @@ impl From<IpAddr> for Network {
     }
 }
 
+impl fmt::Display for Network {
+    /// As a prefix, such as `192.0.2.0/24` or `2001:db8:1::/48`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4([a, b, c]) => write!(f, "{a}.{b}.{c}.0/24"),
+            Self::V6(bytes) => {
+                let mut octets = [0; 16];
+                octets[..6].copy_from_slice(bytes);
+                write!(f, "{}/48", std::net::Ipv6Addr::from(octets))
+            }
+        }
+    }
+}
+
 /// Names a batch for ever: who made it, and the how-manieth of theirs it is (from 1, without gaps).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchId {

@@ -18,9 +18,7 @@ use crate::{
     id::{AccountId, LinkId},
     link::{Link, StoredLink},
     slug::{Slug, SlugCase, SlugRules},
-    store::{
-        Change, Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange,
-    },
+    store::{Change, Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange},
     target::TargetUrl,
     time::Timestamp,
 };

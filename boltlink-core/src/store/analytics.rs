@@ -27,6 +27,17 @@ pub enum Interval {
     Day,
 }
 
+impl Interval {
+    /// How long one is, in microseconds.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        match self {
+            Self::Hour => 3_600_000_000,
+            Self::Day => 86_400_000_000,
+        }
+    }
+}
+
 /// The hours from `from` (inclusive) to `to` (exclusive), counted as [`Timestamp::hour`] counts them.
 ///
 /// [`Timestamp::hour`]: crate::Timestamp::hour

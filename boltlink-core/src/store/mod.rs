@@ -26,9 +26,9 @@ pub use analytics::{
 pub use change::{Change, ChangeCursor, ChangeLog, Changes};
 pub use click::{Applied, ClickSink, Consumer, LedgerState};
 pub use counter::{CounterStore, Delivery};
+pub use filter::{InvalidSearchText, LinkCursor, LinkFilter, LinkOrder, SearchText, TagMatch};
 pub use key::KeyStore;
 pub use limit::{Decision, Quota, RateLimiter};
-pub use filter::{InvalidSearchText, LinkCursor, LinkFilter, LinkOrder, SearchText, TagMatch};
 pub use link::{
     Fingerprint, Idempotency, IdempotencyKey, Insert, Inserted, InvalidIdempotencyKey, LinkStore, SlugCaseChange,
 };

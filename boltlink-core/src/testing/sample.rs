@@ -2,8 +2,8 @@
 
 use super::Fixture;
 use crate::{
-    AccountId, ApiKey, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, Forward, KeyToken, Lifetime, Link, LinkId,
-    ProducerId, RedirectKind, StoredLink, SystemEntropy, Tags, TargetRules, TargetUrl,
+    AccountId, ApiKey, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, Forward, KeyToken, Lifetime, Link,
+    LinkId, ProducerId, RedirectKind, StoredLink, SystemEntropy, Tags, TargetRules, TargetUrl,
     store::{Applied, Consumer, Insert, Inserted, LinkStore, Scope},
 };
 

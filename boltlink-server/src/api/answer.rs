@@ -1,9 +1,13 @@
 //! What operations answer with, documented.
 //!
-//! An operation returns `Result<S, Refused<R>>`: `S` is its own enum of successes, `R` names the statuses
+//! An operation returns `Result<S, Refused<R>>`: `S` is its own enum of successes, `R` names the problems
 //! it may refuse with, and both end up in the document.
 
-use std::marker::PhantomData;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    marker::PhantomData,
+    sync::{Mutex, PoisonError},
+};
 
 use http::StatusCode;
 use poem::{IntoResponse, Response};
@@ -13,16 +17,29 @@ use poem_openapi::{
     types::Type,
 };
 
-use super::problem::{CONTENT_TYPE, Details, Problem};
+use super::problem::{CONTENT_TYPE, Code, Details, Problem};
 
-/// The statuses with which an operation refuses.
+/// The problems with which an operation refuses.
 pub(crate) trait Refusals: Send + Sync + 'static {
-    /// In ascending order; [`COMMON`] need not be said.
-    const STATUSES: &'static [u16];
+    /// [`COMMON`] need not be said.
+    const CODES: &'static [Code];
 }
 
 /// Every operation on data may refuse with these.
-const COMMON: &[u16] = &[401, 500, 503];
+const COMMON: &[Code] = &[Code::InvalidParameter, Code::Unauthorized, Code::Internal, Code::Unavailable];
+
+/// Names sets of problems: `refusals! { OnRead: LinkNotFound; }`.
+macro_rules! refusals {
+    ($($name:ident: $($code:ident)*;)*) => {$(
+        pub(crate) struct $name;
+
+        impl Refusals for $name {
+            const CODES: &'static [Code] = &[$(Code::$code),*];
+        }
+    )*};
+}
+
+pub(crate) use refusals;
 
 /// A problem, of a kind that the operation's documentation names.
 #[derive(Debug)]
@@ -42,7 +59,7 @@ impl<R> From<boltlink_core::Error> for Refused<R> {
 
 impl<R: Refusals> From<Refused<R>> for poem::Error {
     fn from(refused: Refused<R>) -> Self {
-        debug_assert!(documented::<R>().any(|status| status == refused.0.code().status()), "{}", refused.0);
+        debug_assert!(codes::<R>().any(|code| code == refused.0.code()), "{}", refused.0);
         Self::from(refused.0)
     }
 }
@@ -55,7 +72,11 @@ impl<R: Refusals> IntoResponse for Refused<R> {
 
 impl<R: Refusals> ApiResponse for Refused<R> {
     fn meta() -> MetaResponses {
-        MetaResponses { responses: documented::<R>().map(document).collect() }
+        let mut by_status: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
+        for code in codes::<R>() {
+            by_status.entry(code.status()).or_default().push(code);
+        }
+        MetaResponses { responses: by_status.into_iter().map(|(status, codes)| document(status, &codes)).collect() }
     }
 
     fn register(registry: &mut Registry) {
@@ -63,14 +84,11 @@ impl<R: Refusals> ApiResponse for Refused<R> {
     }
 }
 
-fn documented<R: Refusals>() -> impl Iterator<Item = StatusCode> {
-    let mut statuses: Vec<_> =
-        COMMON.iter().chain(R::STATUSES).filter_map(|status| StatusCode::from_u16(*status).ok()).collect();
-    statuses.sort();
-    statuses.into_iter()
+fn codes<R: Refusals>() -> impl Iterator<Item = Code> {
+    COMMON.iter().chain(R::CODES).copied()
 }
 
-fn document(status: StatusCode) -> MetaResponse {
+fn document(status: StatusCode, codes: &[Code]) -> MetaResponse {
     let header = |name: &str, description: &str| MetaHeader {
         name: name.to_owned(),
         description: Some(description.to_owned()),
@@ -78,32 +96,32 @@ fn document(status: StatusCode) -> MetaResponse {
         deprecated: false,
         schema: String::schema_ref(),
     };
-    let (description, headers) = match status.as_u16() {
-        400 => ("The body is no JSON, or a parameter or header is not valid.", vec![]),
-        401 => {
-            ("There is no API key, or none that is valid.", vec![header("WWW-Authenticate", "How to authenticate.")])
+    let headers = match status {
+        StatusCode::UNAUTHORIZED => vec![header("WWW-Authenticate", "How to authenticate.")],
+        StatusCode::SERVICE_UNAVAILABLE => {
+            vec![header("Retry-After", "Seconds after which a retry is worth its while.")]
         }
-        403 => ("The API key does not allow this.", vec![]),
-        404 => ("There is no such thing, or the API key may not see it.", vec![]),
-        408 => ("The body took too long to arrive.", vec![]),
-        409 => ("The slug is taken by another link.", vec![]),
-        410 => ("The link that this idempotency key made has been deleted.", vec![]),
-        412 => ("The link has changed since the version that `If-Match` names.", vec![]),
-        413 => ("The body is too large.", vec![]),
-        415 => ("The body is not declared as JSON.", vec![]),
-        422 => {
-            ("Fields are not valid (`errors` has all of them), or the idempotency key was used differently.", vec![])
-        }
-        503 => {
-            ("A store does not answer.", vec![header("Retry-After", "Seconds after which a retry is worth its while.")])
-        }
-        _ => ("The server failed. The cause is in its log.", vec![]),
+        _ => vec![],
     };
     MetaResponse {
-        description,
+        description: descriptions(codes),
         status: Some(status.as_u16()),
         status_range: None,
         content: vec![MetaMediaType { content_type: CONTENT_TYPE, schema: Details::schema_ref() }],
         headers,
     }
+}
+
+/// The problems of one status in words. Each set is put together once: the document wants it for ever.
+fn descriptions(codes: &[Code]) -> &'static str {
+    static MADE: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let text: Vec<_> = codes.iter().map(|code| format!("`{}`: {}.", code.name(), code.title())).collect();
+    let text = text.join(" ");
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = made.get(text.as_str()) {
+        return known;
+    }
+    let text: &'static str = text.leak();
+    made.insert(text);
+    text
 }

@@ -1,5 +1,7 @@
 //! Who calls: an API key, by `Authorization: Bearer` or `X-API-Key`.
 
+use std::sync::Arc;
+
 use boltlink_core::{Actor, Shortener};
 use http::{HeaderMap, header};
 use poem::{Request, RequestBody, Result};
@@ -8,7 +10,7 @@ use poem_openapi::{
     registry::{MetaSecurityScheme, Registry},
 };
 
-use super::problem::Problem;
+use super::{methods::Methods, problem::Problem};
 
 /// The actor that the presented key stands for. As an argument of an operation it comes first, so that
 /// strangers learn nothing of what else is wrong with their request.
@@ -69,7 +71,11 @@ impl<'a> ApiExtractor<'a> for Caller {
             Problem::unauthorized("send an API key as 'Authorization: Bearer …' or as 'X-API-Key: …'")
         })?;
         let shortener: &Shortener = request.data().ok_or_else(|| Problem::unauthorized("no API keys are kept here"))?;
-        Ok(Self(shortener.authenticate(presented).await.map_err(Problem::from)?))
+        let actor = shortener.authenticate(presented).await.map_err(Problem::from)?;
+        if let Some(methods) = request.data::<Arc<Methods>>() {
+            methods.check_query(request.method(), request.original_uri())?;
+        }
+        Ok(Self(actor))
     }
 }
 

@@ -13,13 +13,18 @@ use poem_openapi::{
 };
 use serde_json::{Map, Value};
 
-use super::problem::{Code, FieldError, Problem};
+use super::{
+    json,
+    problem::{Code, FieldError, Problem},
+};
 
 /// A JSON object, documented as `T`.
 ///
 /// poem-openapi's own `Json<T>` stops at the first field that is wrong and does not say where; here the
 /// operation reads the fields itself, by [`Fields`].
-pub(crate) struct Body<T>(pub(crate) Fields, PhantomData<fn() -> T>);
+///
+/// It may be `TIMES` times as long as a body is allowed to be in general.
+pub(crate) struct Body<T, const TIMES: usize = 1>(pub(crate) Fields, PhantomData<fn() -> T>);
 
 /// Bounds on a body.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +33,7 @@ pub(crate) struct BodyLimits {
     pub(crate) time: Duration,
 }
 
-impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
+impl<'a, T: Type, const TIMES: usize> ApiExtractor<'a> for Body<T, TIMES> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();
@@ -58,10 +63,11 @@ impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
         }
         let limits = request.data::<BodyLimits>().copied();
         let limits = limits.unwrap_or(BodyLimits { bytes: 1 << 20, time: Duration::from_secs(30) });
-        let bytes = match tokio::time::timeout(limits.time, body.take()?.into_bytes_limit(limits.bytes)).await {
+        let most = limits.bytes * TIMES;
+        let bytes = match tokio::time::timeout(limits.time, body.take()?.into_bytes_limit(most)).await {
             Ok(Ok(bytes)) => bytes,
             Ok(Err(ReadBodyError::PayloadTooLarge)) => {
-                let detail = format!("send at most {} bytes", limits.bytes);
+                let detail = format!("send at most {most} bytes");
                 return Err(Problem::new(Code::BodyTooLarge, detail).into());
             }
             Ok(Err(error)) => return Err(Problem::new(Code::MalformedBody, error.to_string()).into()),
@@ -70,8 +76,12 @@ impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
                 return Err(Problem::new(Code::BodyTimeout, detail).into());
             }
         };
-        match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(fields)) => Ok(Self(Fields { fields, errors: Vec::new() }, PhantomData)),
+        match json::parse(&bytes) {
+            Ok((_, twice)) if !twice.is_empty() => {
+                let errors = twice.into_iter().map(|pointer| FieldError::at(pointer, "is there more than once"));
+                Err(Problem::invalid(errors.collect()).into())
+            }
+            Ok((Value::Object(fields), _)) => Ok(Self(Fields::new(fields, String::new()), PhantomData)),
             Ok(_) => Err(Problem::invalid(vec![FieldError::at("", "must be a JSON object")]).into()),
             Err(error) => Err(Problem::new(Code::MalformedBody, format!("the body is no JSON: {error}")).into()),
         }
@@ -81,6 +91,8 @@ impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
 /// The fields of an object, and what has been found wrong with them.
 pub(crate) struct Fields {
     fields: Map<String, Value>,
+    /// Where the object stands in the body, as a JSON pointer.
+    at: String,
     errors: Vec<FieldError>,
 }
 
@@ -101,6 +113,17 @@ pub(crate) fn must(detail: impl Into<String>) -> Wrong {
 }
 
 impl Fields {
+    pub(crate) const fn new(fields: Map<String, Value>, at: String) -> Self {
+        Self { fields, at, errors: Vec::new() }
+    }
+
+    /// A field that is an object itself.
+    pub(crate) fn object(&mut self, name: &str) -> Option<Self> {
+        let fields =
+            self.required(name, |value| value.as_object().cloned().ok_or_else(|| must("must be an object")))?;
+        Some(Self::new(fields, format!("{}/{name}", self.at)))
+    }
+
     /// A field that may be absent ([`Field::Keep`]) or null ([`Field::Clear`]).
     pub(crate) fn field<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Wrong>) -> Field<T> {
         match self.fields.remove(name) {
@@ -113,6 +136,21 @@ impl Fields {
                     Field::Keep
                 }
             },
+        }
+    }
+
+    /// A field of words that may be absent or null. Blank ones, as forms send them, are as good as null; `breaks`
+    /// says whether they may have several lines.
+    pub(crate) fn words<T: FromStr<Err: std::error::Error>>(&mut self, name: &str, breaks: bool) -> Field<T> {
+        let blank = |c: char| c.is_whitespace() && (!c.is_control() || (breaks && matches!(c, '\n' | '\r' | '\t')));
+        let read = |value: &Value| {
+            let words = string(value)?;
+            Ok(if words.chars().all(blank) { None } else { Some(words.parse()?) })
+        };
+        match self.field(name, read) {
+            Field::Set(Some(words)) => Field::Set(words),
+            Field::Set(None) | Field::Clear => Field::Clear,
+            Field::Keep => Field::Keep,
         }
     }
 
@@ -145,16 +183,14 @@ impl Fields {
 
     /// Notes what is wrong across fields.
     pub(crate) fn refuse(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
-        self.errors.push(FieldError::at(pointer, detail));
+        self.errors.push(FieldError::at(format!("{}{}", self.at, pointer.into()), detail));
     }
 
     /// Whether all was well; what nobody has asked for is wrong too, so that a misspelled field is not
     /// silently ignored.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         for name in std::mem::take(&mut self.fields).into_iter().map(|(name, _)| name) {
-            // RFC 6901 section 3.
-            let name = name.replace('~', "~0").replace('/', "~1");
-            self.refuse(format!("/{name}"), "is not a field of this request");
+            self.refuse(format!("/{}", json::escape(&name)), "is not a field of this request");
         }
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid(self.errors)) }
     }
@@ -200,7 +236,7 @@ mod tests {
     use super::*;
 
     fn fields(json: &str) -> Fields {
-        Fields { fields: serde_json::from_str(json).unwrap(), errors: Vec::new() }
+        Fields::new(serde_json::from_str(json).unwrap(), String::new())
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use boltlink_core::{
-    Domain, Lifetime, LinkEdit, MaxVisits, NewLink, RedirectKind, Tags, TargetRules, TargetUrl, store::Fingerprint,
+    Domain, Forward, Lifetime, Likeness, LinkEdit, MaxVisits, NewLink, RedirectKind, Shortener, Slug, SlugLength,
+    SlugRules, Tags, TargetRules, TargetUrl, store::Fingerprint,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -18,11 +19,21 @@ use crate::hosts::Hosts;
 pub(crate) struct Rules {
     pub(crate) hosts: Arc<Hosts>,
     pub(crate) targets: TargetRules,
+    pub(crate) slugs: SlugRules,
 }
 
 impl Rules {
+    pub(crate) fn new(shortener: &Shortener, hosts: Arc<Hosts>) -> Self {
+        let targets = TargetRules { own_hosts: hosts.own(), ..TargetRules::default() };
+        Self { hosts, targets, slugs: shortener.slug_rules() }
+    }
+
     fn target(&self, value: &Value) -> Result<TargetUrl, Wrong> {
         Ok(TargetUrl::parse(body::string(value)?, &self.targets)?)
+    }
+
+    fn slug(&self, value: &Value) -> Result<Slug, Wrong> {
+        Ok(self.slugs.parse(body::string(value)?)?)
     }
 
     fn domain(&self, value: &Value) -> Result<Domain, Wrong> {
@@ -37,19 +48,34 @@ pub(crate) fn not_ours(hosts: &Hosts) -> String {
     format!("must be a domain of this server: {}", names.join(", "))
 }
 
+/// A link as a request describes it.
+pub(crate) struct Draft {
+    pub(crate) new: NewLink,
+    /// What an existing link must be like to be given instead; `None` if a new one is wanted.
+    pub(crate) existing: Option<Likeness>,
+}
+
 /// Reads the body of a creation.
-pub(crate) fn new_link(mut fields: Fields, rules: &Rules) -> Result<NewLink, Problem> {
+pub(crate) fn new_link(mut fields: Fields, rules: &Rules) -> Result<Draft, Problem> {
     let target = fields.required("target", |value| rules.target(value));
     let domain = fields.optional("domain", |value| rules.domain(value));
-    let slug = fields.optional("slug", body::text);
-    let title = fields.optional("title", body::text);
-    let note = fields.optional("note", body::text);
+    let slug = fields.optional("slug", |value| rules.slug(value));
+    let slug_length = fields.optional("slug_length", body::number::<u8, SlugLength>);
+    let title = fields.words("title", false).apply(None);
+    let note = fields.words("note", true).apply(None);
     let tags = fields.optional("tags", tags);
     let redirect = fields.optional("redirect", body::number::<u16, RedirectKind>);
     let starts_at = fields.optional("starts_at", body::text);
     let expires_at = fields.optional("expires_at", body::text);
     let max_visits = fields.optional("max_visits", body::number::<u64, MaxVisits>);
+    let forward_query = fields.optional("forward_query", body::boolean);
+    let forward_path = fields.optional("forward_path", body::boolean);
+    let crawlable = fields.optional("crawlable", body::boolean);
     let enabled = fields.optional("enabled", body::boolean);
+    let find_existing = fields.optional("find_existing", body::boolean);
+    if slug.is_some() && slug_length.is_some() {
+        fields.refuse("/slug_length", "must be absent together with slug: it is the length of a random one");
+    }
     let lifetime = Lifetime::new(starts_at, expires_at).unwrap_or_else(|why| {
         fields.refuse("/expires_at", why.to_string());
         Lifetime::default()
@@ -57,32 +83,55 @@ pub(crate) fn new_link(mut fields: Fields, rules: &Rules) -> Result<NewLink, Pro
     fields.finish()?;
     // Its absence was refused just now.
     let Some(target) = target else { return Err(Problem::invalid(Vec::new())) };
-    Ok(NewLink {
-        domain: domain.unwrap_or_default(),
+    let domain = domain.unwrap_or_default();
+    let existing = find_existing.unwrap_or(false).then(|| Likeness {
+        slug: slug.clone(),
+        title: title.clone(),
+        note: note.clone(),
+        tags: tags.clone(),
+        redirect,
+        starts_at,
+        expires_at,
+        max_visits,
+        forward_query,
+        forward_path,
+        crawlable,
+        enabled,
+        ..Likeness::of(domain.clone(), target.clone())
+    });
+    let new = NewLink {
+        domain,
         slug,
+        slug_length,
         title,
         note,
         tags: tags.unwrap_or_default(),
         redirect: redirect.unwrap_or_default(),
         lifetime,
         max_visits,
+        forward: Forward { query: forward_query.unwrap_or(false), path: forward_path.unwrap_or(false) },
+        crawlable: crawlable.unwrap_or(false),
         enabled: enabled.unwrap_or(true),
         ..NewLink::to(target)
-    })
+    };
+    Ok(Draft { new, existing })
 }
 
 /// Reads the body of a change.
 pub(crate) fn link_edit(mut fields: Fields, rules: &Rules) -> Result<LinkEdit, Problem> {
     let edit = LinkEdit {
-        slug: fields.solid("slug", body::text),
+        slug: fields.solid("slug", |value| rules.slug(value)),
         target: fields.solid("target", |value| rules.target(value)),
-        title: fields.field("title", body::text),
-        note: fields.field("note", body::text),
+        title: fields.words("title", false),
+        note: fields.words("note", true),
         tags: fields.solid("tags", tags),
         redirect: fields.solid("redirect", body::number::<u16, RedirectKind>),
         starts_at: fields.field("starts_at", body::text),
         expires_at: fields.field("expires_at", body::text),
         max_visits: fields.field("max_visits", body::number::<u64, MaxVisits>),
+        forward_query: fields.solid("forward_query", body::boolean),
+        forward_path: fields.solid("forward_path", body::boolean),
+        crawlable: fields.solid("crawlable", body::boolean),
         enabled: fields.solid("enabled", body::boolean),
     };
     fields.finish()?;
@@ -99,7 +148,7 @@ pub(crate) fn fingerprint(new: &NewLink) -> Fingerprint {
     let micros = |time: Option<boltlink_core::Timestamp>| time.map(|time| time.as_micros());
     let canonical = json!([
         new.domain.as_str(),
-        new.slug.as_ref().map(boltlink_core::Slug::as_str),
+        new.slug.as_ref().map(Slug::as_str),
         new.target.as_str(),
         new.title.as_ref().map(boltlink_core::Title::as_str),
         new.note.as_ref().map(boltlink_core::Note::as_str),
@@ -109,6 +158,10 @@ pub(crate) fn fingerprint(new: &NewLink) -> Fingerprint {
         micros(new.lifetime.expires_at()),
         new.max_visits.map(MaxVisits::get),
         new.enabled,
+        new.slug_length.map(SlugLength::get),
+        new.forward.query,
+        new.forward.path,
+        new.crawlable,
     ]);
     Fingerprint(Sha256::digest(canonical.to_string()).into())
 }

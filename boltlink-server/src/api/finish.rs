@@ -1,6 +1,6 @@
 //! The last word on every answer of the API: refusals as problem details, and headers for all.
 
-use std::any::Any;
+use std::{any::Any, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::{
@@ -18,7 +18,7 @@ use super::{
 /// Around all routes.
 pub(super) struct Finished<E> {
     pub(super) endpoint: E,
-    pub(super) methods: Methods,
+    pub(super) methods: Arc<Methods>,
     pub(super) https: bool,
 }
 

@@ -1,26 +1,38 @@
 //! Everything but short links: the API, its documentation, the health checks.
 //!
-//! poem routes, poem-openapi reads and describes. One file per concept: operations in `links` and
-//! `analytics` (health in [`crate::health`]), what they show in `model`, how bodies become the engine's
-//! types in `body` and `draft`, and how they refuse in `problem` and `answer`.
+//! poem routes, poem-openapi reads and describes. One file per concept: operations in `links`, `bulk`, `stats`,
+//! `pictures` and `analytics` (health in [`crate::health`]), what they show in `model`, `export` and `qr`, how bodies
+//! become the engine's types in `json`, `body` and `draft`, and how they refuse in `problem` and `answer`.
 
 mod analytics;
 mod answer;
 mod auth;
 mod body;
+mod bulk;
+mod cursor;
 mod docs;
+mod document;
 mod draft;
+mod export;
 mod finish;
+mod json;
 mod links;
 mod methods;
 mod model;
+mod pictures;
 mod precondition;
 pub(crate) mod problem;
+mod qr;
+mod robots;
 mod scalar;
+mod stats;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use boltlink_core::Shortener;
+use boltlink_core::{Domain, Shortener, TargetUrl};
 use http::Method;
 use poem::{EndpointExt, IntoEndpoint, Route, endpoint::BoxEndpoint, middleware::CatchPanic};
 use poem_openapi::{
@@ -28,7 +40,10 @@ use poem_openapi::{
     registry::{MetaApi, Registry},
 };
 
-use self::{analytics::Analytics, body::BodyLimits, finish::Finished, links::Links, methods::Methods};
+use self::{
+    analytics::Analytics, body::BodyLimits, bulk::Bulk, finish::Finished, links::Links, methods::Methods,
+    pictures::Pictures, stats::LinkCounts,
+};
 pub(crate) use self::{finish::harden, problem::Problem};
 use crate::{
     health::{HealthApi, Readiness},
@@ -49,15 +64,28 @@ pub(crate) enum Tag {
     Health,
 }
 
-type Operations = (Links, Analytics, HealthApi);
+type Operations = (Links, Bulk, LinkCounts, Pictures, Analytics, HealthApi);
 
 /// The endpoint that answers everything but short links.
-pub(crate) fn endpoint(shortener: Shortener, hosts: Arc<Hosts>, readiness: Arc<Readiness>, limits: &Limits) -> Api {
+pub(crate) fn endpoint(
+    shortener: Shortener,
+    hosts: Arc<Hosts>,
+    readiness: Arc<Readiness>,
+    root_urls: BTreeMap<Domain, TargetUrl>,
+    limits: &Limits,
+) -> Api {
     let https = hosts.is_https();
-    let service =
-        service((Links::new(shortener.clone(), hosts), Analytics::new(shortener.clone()), HealthApi(readiness)));
-    let methods = Methods::new(&Operations::meta(), &docs::PATHS);
-    let route = docs::add(Route::new(), service.spec(), service.swagger_ui_html());
+    let service = service((
+        Links::new(shortener.clone(), hosts.clone()),
+        Bulk::new(shortener.clone(), hosts.clone()),
+        LinkCounts::new(shortener.clone()),
+        Pictures::new(shortener.clone(), hosts.clone()),
+        Analytics::new(shortener.clone(), hosts.clone()),
+        HealthApi(readiness),
+    ));
+    let methods = Arc::new(Methods::new(&Operations::meta(), &docs::PATHS));
+    let document = document::complete(&service.spec(), shortener.slug_rules().unicode);
+    let route = docs::add(Route::new(), document, service.swagger_ui_html(), root_urls, shortener.clone(), hosts);
     // Not nested at "/": that would take the start page's place.
     let operations = Arc::new(service.into_endpoint());
     let endpoint = route
@@ -65,6 +93,7 @@ pub(crate) fn endpoint(shortener: Shortener, hosts: Arc<Hosts>, readiness: Arc<R
         .nest_no_strip("/health", operations.clone())
         .nest_no_strip("/ready", operations)
         .data(shortener)
+        .data(methods.clone())
         .data(BodyLimits { bytes: limits.body_bytes, time: limits.body_timeout })
         .with(CatchPanic::new().with_handler(finish::panicked));
     Arc::new(Finished { endpoint, methods, https }.boxed())
@@ -73,7 +102,7 @@ pub(crate) fn endpoint(shortener: Shortener, hosts: Arc<Hosts>, readiness: Arc<R
 /// The OpenAPI document, as `/openapi.json` and the file in the repository have it.
 #[must_use]
 pub fn openapi() -> String {
-    service(Described).spec()
+    document::complete(&service(Described).spec(), false)
 }
 
 /// The operations without anything behind them: what describes them needs no engine.

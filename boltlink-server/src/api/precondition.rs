@@ -1,6 +1,14 @@
-//! Versions as entity tags (RFC 9110 section 13.1.1).
+//! What a request makes itself depend on: a version, as an entity tag (RFC 9110 section 13.1.1), or that it has not been
+//! answered before.
 
-use super::problem::Problem;
+use boltlink_core::store::IdempotencyKey;
+
+use super::{problem::Problem, scalar::RequestKey};
+
+/// The key that makes a request repeatable.
+pub(crate) fn idempotency_key(key: Option<RequestKey>) -> Result<Option<IdempotencyKey>, Problem> {
+    key.map(|key| key.0.parse().map_err(|why| Problem::parameter("Idempotency-Key", why))).transpose()
+}
 
 /// The entity tag of a version.
 pub(crate) fn tag(version: u64) -> String {

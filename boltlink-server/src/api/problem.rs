@@ -63,6 +63,9 @@ macro_rules! codes {
         }
 
         impl Code {
+            /// All there are.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
+
             /// The HTTP status.
             pub(crate) fn status(self) -> StatusCode {
                 let status = match self { $(Self::$name => $status,)* };
@@ -71,7 +74,7 @@ macro_rules! codes {
             }
 
             /// The code itself.
-            const fn name(self) -> &'static str {
+            pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
@@ -158,6 +161,16 @@ impl Problem {
         self
     }
 
+    /// The same about something that stands at `pointer` in the request.
+    pub(crate) fn below(mut self, pointer: &str) -> Self {
+        for error in &mut self.0.errors {
+            if let Some(at) = &mut error.pointer {
+                at.insert_str(0, pointer);
+            }
+        }
+        self
+    }
+
     pub(crate) fn code(&self) -> Code {
         self.0.code
     }
@@ -186,18 +199,22 @@ impl Problem {
         headers
     }
 
-    /// As JSON.
-    pub(crate) fn to_bytes(&self) -> Bytes {
+    /// What clients are told.
+    pub(crate) fn details(&self) -> Details {
         let Inner { code, detail, errors, .. } = &*self.0;
-        let details = Details {
+        Details {
             kind: format!("urn:boltlink:problem:{}", code.name()),
             code: code.name().to_owned(),
             title: code.title().to_owned(),
             status: code.status().as_u16(),
             detail: detail.clone().into_owned(),
             errors: (!errors.is_empty()).then(|| errors.clone()),
-        };
-        details.to_json_string().into()
+        }
+    }
+
+    /// The same as JSON.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        self.details().to_json_string().into()
     }
 }
 

@@ -10,23 +10,6 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-/// A moment: RFC 3339, in UTC.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment(pub(crate) Timestamp);
-
-/// A day. chrono's own type is documented with a format that is none of OpenAPI's.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Date(pub(crate) NaiveDate);
-
-/// The status of a redirect: an integer of four.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RedirectStatus(pub(crate) RedirectKind);
-
-/// A value or null. poem-openapi documents an `Option` as a value that may be absent, and never as one
-/// that may be null.
-#[derive(Debug, Clone)]
-pub(crate) struct Nullable<T>(pub(crate) Option<T>);
-
 macro_rules! scalar {
     ($name:ident, $schema:expr, $to_json:expr, $parse:expr) => {
         impl Type for $name {
@@ -67,6 +50,83 @@ macro_rules! scalar {
     };
 }
 
+/// Texts that are documented with more than their type: what they stand for is checked where they are read.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident: $schema:expr;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub(crate) struct $name(pub(crate) String);
+
+        scalar!($name, $schema, |text: &Self| Value::from(text.0.as_str()), |value| {
+            Some(Self(value.as_str()?.to_owned()))
+        });
+
+        impl ParseFromParameter for $name {
+            fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+                Ok(Self(value.to_owned()))
+            }
+        }
+    )+};
+}
+
+/// A text with bounds on its length, and a pattern.
+fn text(length: std::ops::RangeInclusive<usize>, pattern: &str) -> MetaSchema {
+    MetaSchema {
+        min_length: Some(*length.start()).filter(|length| *length > 0),
+        max_length: Some(*length.end()),
+        pattern: Some(pattern.to_owned()).filter(|pattern| !pattern.is_empty()),
+        ..MetaSchema::new("string")
+    }
+}
+
+/// Slugs where only ASCII is taken, and where all scripts are.
+pub(crate) const SLUG_PATTERN: &str = "^[A-Za-z0-9_-]+$";
+pub(crate) const UNICODE_SLUG_PATTERN: &str = r"^[\p{L}\p{M}\p{N}_-]+$";
+
+texts! {
+    /// Where a link leads.
+    Target: MetaSchema { format: Some("uri"), ..text(1..=8192, "^[Hh][Tt][Tt][Pp][Ss]?://") };
+    /// A slug to be given.
+    SlugText: text(1..=128, SLUG_PATTERN);
+    /// A title; blank is as good as null.
+    TitleText: text(0..=512, r"^[^\x00-\x1f\x7f-\x9f]*$");
+    /// A note; blank is as good as null.
+    NoteText: text(0..=4096, r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$");
+    /// A tag: something that is not blank.
+    TagText: text(1..=64, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$");
+    /// What links are searched for: one word at least is long enough.
+    SearchWords: text(3..=100, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f]{3}[^\x00-\x1f\x7f-\x9f]*$");
+    /// An id in a path. One that is none names nothing, which is no fault of the request's form.
+    IdText: MetaSchema::new_with_format("string", "uuid");
+    /// A key that makes a request repeatable.
+    RequestKey: text(1..=255, "^[!-~]+$");
+    /// One entity tag, or any.
+    EntityTag: text(1..=255, "^(\\*|(W/)?\"[!#-~]*\")$");
+    /// The place where a list goes on.
+    CursorText: text(80..=80, super::cursor::PATTERN);
+    /// A colour of a picture.
+    ColorText: text(6..=7, "^#?[0-9A-Fa-f]{6}$");
+    /// A colour of a picture, or none.
+    BackgroundText: text(6..=11, "^(#?[0-9A-Fa-f]{6}|transparent)$");
+}
+
+/// A moment: RFC 3339, in UTC.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment(pub(crate) Timestamp);
+
+/// A day. chrono's own type is documented with a format that is none of OpenAPI's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Date(pub(crate) NaiveDate);
+
+/// The status of a redirect: an integer of four.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RedirectStatus(pub(crate) RedirectKind);
+
+/// A value or null. poem-openapi documents an `Option` as a value that may be absent, and never as one
+/// that may be null.
+#[derive(Debug, Clone)]
+pub(crate) struct Nullable<T>(pub(crate) Option<T>);
+
 scalar!(
     Moment,
     MetaSchema::new_with_format("string", "date-time"),
@@ -90,6 +150,12 @@ scalar!(
     |status: &Self| Value::from(status.0.code()),
     |value| RedirectKind::try_from(u16::try_from(value.as_u64()?).ok()?).ok().map(Self)
 );
+
+impl ParseFromParameter for Moment {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        value.parse().map(Self).map_err(ParseError::custom)
+    }
+}
 
 impl ParseFromParameter for Date {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {

@@ -3,7 +3,8 @@
 use std::{fs, path::Path, sync::Arc};
 
 use boltlink_core::{
-    Domain, Shortener, ShortenerBuilder, Stores, SystemClock, TargetRules, journal::JournalConfig, memory::MemoryLog,
+    BuildError, Domain, Shortener, ShortenerBuilder, SlugRules, Stores, SystemClock, TargetRules,
+    journal::JournalConfig, memory::MemoryLog,
 };
 use boltlink_server::Hosts;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
@@ -15,13 +16,14 @@ use crate::config::Config;
 pub(super) struct Site {
     pub(super) hosts: Hosts,
     pub(super) rules: TargetRules,
+    pub(super) slugs: SlugRules,
 }
 
 impl Site {
     pub(super) fn new(config: &Config) -> Self {
         let hosts = Hosts::new(config.http.base_url.as_ref(), &config.http.domains.0, config.http.listen);
         let rules = TargetRules { own_hosts: hosts.own(), ..TargetRules::default() };
-        Self { hosts, rules }
+        Self { hosts, rules, slugs: config.slug_rules() }
     }
 
     /// The configured domain of this name.
@@ -79,7 +81,7 @@ pub(super) async fn open_to_look(config: &Config) -> Result<Opened, Failure> {
         return open(config).await;
     }
     let stores = Stores::in_memory(Arc::new(SystemClock));
-    start(Shortener::builder().consumers(false), stores, None).await
+    start(Shortener::builder().consumers(false).slug_rules(config.slug_rules()), stores, None).await
 }
 
 /// Opens the database for a server: takes clicks, and keeps them in the journal until they are stored.
@@ -95,15 +97,27 @@ pub(super) async fn open_to_serve(config: &Config) -> Result<Opened, Failure> {
 }
 
 async fn build(config: &Config, builder: ShortenerBuilder) -> Result<Opened, Failure> {
+    let (store, stores) = open_store(config).await?;
+    start(builder.slug_rules(config.slug_rules()), stores, Some(store)).await
+}
+
+/// Opens the database without an engine on it.
+pub(super) async fn open_store(config: &Config) -> Result<(SqliteStore, Stores), Failure> {
     make_folder(config.data_dir())?;
     let clock = Arc::new(SystemClock);
-    let store = SqliteStore::open(&SqliteConfig::new(config.database()), clock.clone()).await.map_err(Failure::new)?;
+    let file = SqliteConfig { raw_clicks: config.raw_clicks(), ..SqliteConfig::new(config.database()) };
+    let store = SqliteStore::open(&file, clock.clone()).await.map_err(Failure::new)?;
     let stores = store.stores(Arc::new(MemoryLog::new(clock, MemoryLog::DEFAULT_CAPACITY)));
-    start(builder, stores, Some(store)).await
+    Ok((store, stores))
 }
 
 async fn start(builder: ShortenerBuilder, stores: Stores, store: Option<SqliteStore>) -> Result<Opened, Failure> {
-    let shortener = builder.stores(stores).build().await.map_err(Failure::new)?;
+    let shortener = builder.stores(stores).build().await.map_err(|error| match error {
+        BuildError::SlugCase { kept, wanted } => Failure::new(format_args!(
+            "{error}\n    fix: set BOLTLINK_SLUG_CASE={kept}, or stop the server and run boltlink migrate --change-slug-case {wanted}"
+        )),
+        error => Failure::new(error),
+    })?;
     Ok(Opened { shortener, store })
 }
 

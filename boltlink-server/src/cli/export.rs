@@ -5,7 +5,10 @@ use std::{
     process::ExitCode,
 };
 
-use boltlink_core::{Actor, Shortener};
+use boltlink_core::{
+    Actor, Shortener,
+    store::{LinkFilter, LinkOrder},
+};
 
 use super::{
     engine::{self, Site},
@@ -28,7 +31,7 @@ async fn write_all(shortener: &Shortener, site: &Site) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout());
     let mut after = None;
     loop {
-        let page = shortener.list(&Actor::OPERATOR, None, after, PAGE).await?;
+        let page = shortener.list(&Actor::OPERATOR, LinkFilter::default(), LinkOrder::Newest, after, PAGE).await?;
         for link in &page.links {
             writeln!(out, "{}", record::write(link, site))?;
         }

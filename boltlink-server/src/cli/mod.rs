@@ -56,7 +56,7 @@ enum Command {
     /// Creates the database, or brings its schema up to date, and exits.
     ///
     /// serve does the same when it starts; this is for those who want it done before.
-    Migrate,
+    Migrate(migrate::Args),
     /// Prints the OpenAPI document of the HTTP API.
     Openapi,
     /// Makes, lists and revokes API keys.
@@ -102,7 +102,7 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
         match command {
             Command::Serve => serve::run(config).await,
             Command::Shorten(args) => shorten::run(config, args).await,
-            Command::Migrate => migrate::run(config).await,
+            Command::Migrate(args) => migrate::run(config, args).await,
             Command::Openapi => openapi::run(),
             Command::Keys(command) => keys::run(config, command).await,
             Command::Import(args) => import::run(config, args).await,

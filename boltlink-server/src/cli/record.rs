@@ -1,6 +1,6 @@
 //! A link as one line of NDJSON, with the API's names.
 
-use boltlink_core::{Lifetime, MaxVisits, NewLink, RedirectKind, StoredLink, Tags, TargetUrl};
+use boltlink_core::{Lifetime, MaxVisits, NewLink, Past, RedirectKind, StoredLink, Tags, TargetUrl};
 use serde_json::{Map, Value, json};
 
 use super::engine::Site;
@@ -87,7 +87,7 @@ struct Reader {
 impl Reader {
     fn link(&mut self, site: &Site) -> Option<NewLink> {
         let domain = self.parsed("domain", |text| site.domain(text));
-        let slug = self.parsed("slug", |text| text.parse::<boltlink_core::Slug>());
+        let slug = self.parsed("slug", |text| site.slugs.parse(text));
         let has_target = self.fields.contains_key("target");
         let target = self.parsed("target", |text| TargetUrl::parse(text, &site.rules));
         if !has_target {
@@ -128,7 +128,7 @@ impl Reader {
             lifetime: lifetime.unwrap_or_default(),
             max_visits,
             enabled,
-            created_at,
+            past: Past { created_at, ..Past::default() },
             ..NewLink::to(target?)
         })
     }

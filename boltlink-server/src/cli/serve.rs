@@ -1,6 +1,7 @@
 //! `boltlink serve`
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     net::SocketAddr,
     process::ExitCode,
@@ -8,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use boltlink_core::{InvalidText, KeyToken};
-use boltlink_server::ServerOptions;
+use boltlink_core::{Domain, InvalidText, KeyToken, TargetUrl};
+use boltlink_server::{BaseUrl, ServerOptions};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{engine, failure::Failure};
-use crate::config::Config;
+use crate::config::{Config, PageUrls};
 
 /// How long a stop may take before it is forced.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,6 +45,8 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     let options = ServerOptions {
         base_url: config.http.base_url.clone(),
         domains: config.http.domains.0.clone(),
+        root_urls: by_domain(config, &config.http.root_url),
+        not_found_urls: by_domain(config, &config.http.not_found_url),
         ready_requires_database: config.http.ready_requires.database,
         ..ServerOptions::default()
     };
@@ -55,6 +58,13 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     served.map_err(|error| Failure::new(format_args!("the server failed: {error}")))?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Pages by the domain as links are stored under it.
+fn by_domain(config: &Config, pages: &PageUrls) -> BTreeMap<Domain, TargetUrl> {
+    let default = config.http.base_url.as_ref().map(BaseUrl::host);
+    let stored = |named: &Option<Domain>| named.clone().filter(|named| Some(named) != default).unwrap_or_default();
+    pages.0.iter().map(|(domain, url)| (stored(domain), url.clone())).collect()
 }
 
 async fn bind(config: &Config) -> Result<TcpListener, Failure> {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use boltlink_core::{Actor, NewLink, Slug, TargetUrl};
+use boltlink_core::{Actor, NewLink, TargetUrl};
 
 use super::{
     engine::{self, Site},
@@ -16,7 +16,7 @@ pub(super) struct Args {
     url: String,
     /// What comes after the host. Without it: seven random characters.
     #[arg(long, value_name = "SLUG")]
-    slug: Option<Slug>,
+    slug: Option<String>,
     /// The host it lives under: the default one, or one of the domains in the configuration.
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
@@ -27,7 +27,10 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<ExitCode, Failure
     let target =
         TargetUrl::parse(&args.url, &site.rules).map_err(|error| Failure::new(format_args!("the URL {error}")))?;
     let mut new = NewLink::to(target);
-    new.slug = args.slug;
+    if let Some(slug) = &args.slug {
+        let slug = site.slugs.parse(slug).map_err(|error| Failure::new(format_args!("--slug {error}")))?;
+        new.slug = Some(slug);
+    }
     if let Some(domain) = &args.domain {
         new.domain = site.domain(domain).map_err(|error| Failure::new(format_args!("--domain: {error}")))?;
     }

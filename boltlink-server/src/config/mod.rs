@@ -14,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use boltlink_core::{SlugRules, TargetRules, TargetUrl, sample::RawClicks};
 use boltlink_server::BaseUrl;
 
 pub(crate) use self::{
@@ -21,6 +22,7 @@ pub(crate) use self::{
     print::to_toml,
     settings::{Config, all, unknown},
     sources::{Input, Origin, flag},
+    value::PageUrls,
 };
 use self::{sources::Sources, value::Domains};
 
@@ -51,7 +53,7 @@ pub(crate) fn parse(input: &Input<'_>) -> Result<Config, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut sources = Sources::collect(input, &mut problems);
     let config = Config::read(&mut sources);
-    let contradictions = contradictions(&sources);
+    let contradictions: Vec<_> = contradictions(&sources).into_iter().chain(stray_pages(&sources)).collect();
     problems.extend(contradictions);
     if input.env.get("REDIS_URL").is_some_and(|url| !url.is_empty()) {
         problems.push(Problem {
@@ -83,10 +85,47 @@ impl Config {
         &self.storage.data_dir
     }
 
+    /// Which slugs are taken.
+    pub(crate) fn slug_rules(&self) -> SlugRules {
+        SlugRules { case: self.slugs.slug_case, unicode: self.slugs.unicode_slugs.0 }
+    }
+
+    /// Which single clicks are kept.
+    pub(crate) fn raw_clicks(&self) -> RawClicks {
+        RawClicks { per_second: self.clicks.raw_clicks.0, retention: self.clicks.raw_retention.0 }
+    }
+
     /// Whether nobody chose the address to listen on.
     pub(crate) fn listens_by_default(&self) -> bool {
         self.origins.get("listen") == Some(&Origin::Default)
     }
+}
+
+/// Pages of domains that nobody can ask for, or that would lead in a circle.
+fn stray_pages(sources: &Sources<'_>) -> Vec<Problem> {
+    let (Some(domains), Some(base_url)) =
+        (sources.peek::<Domains>("domains"), sources.peek::<Option<BaseUrl>>("base_url"))
+    else {
+        return Vec::new();
+    };
+    let mut known = domains.0;
+    known.extend(base_url.map(|base_url| base_url.host().clone()));
+    let own = TargetRules { own_hosts: known.clone(), ..TargetRules::default() };
+    let mut problems = Vec::new();
+    for key in ["root_url", "not_found_url"] {
+        for (domain, url) in sources.peek::<PageUrls>(key).into_iter().flat_map(|pages| pages.0) {
+            let problem = |what, fix| Problem { key: key.into(), origin: sources.origin(key), what, fix };
+            if let Some(domain) = domain.filter(|domain| !known.contains(domain)) {
+                let what = format!("names {domain}, which is no domain of this service");
+                problems.push(problem(what, format!("add {domain} to domains, or remove it from {key}")));
+            }
+            if key == "not_found_url" && TargetUrl::parse(url.as_str(), &own).is_err() {
+                let what = format!("leads to {url}, which is this service itself");
+                problems.push(problem(what, "give the address of a page elsewhere".into()));
+            }
+        }
+    }
+    problems
 }
 
 /// Settings that are right each by itself, but not together. Looked for even if others are wrong.

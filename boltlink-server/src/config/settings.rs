@@ -2,12 +2,15 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use boltlink_core::{Durability, KeyToken};
+use boltlink_core::{Durability, KeyToken, SlugCase};
 use boltlink_server::BaseUrl;
 
 use super::{
     sources::{Origins, Sources},
-    value::{DatabaseUrl, Domains, FlushInterval, LogFilter, ReadyRequires, Secret, ServerSecret, Value},
+    value::{
+        DatabaseUrl, Domains, FlushInterval, LogFilter, PageUrls, RawRate, ReadyRequires, Retention, Secret,
+        ServerSecret, Switch, Value,
+    },
 };
 
 /// What is known of a setting before anybody gives it a value.
@@ -112,9 +115,25 @@ settings! {
         /// base_url set, requests for other hosts are answered 404; with neither, every host serves
         /// the default domain.
         domains: Domains = "", env "BOLTLINK_DOMAINS", example "links.example.org, s.example.net";
+        /// Where the bare domain (/) leads, instead of to a page about the service: an address for the default
+        /// domain, domain=address for others, separated by commas (one within an address is written %2C).
+        root_url: PageUrls = "", env "BOLTLINK_ROOT_URL",
+            example "https://www.example.com/, links.example.org=https://www.example.org/";
+        /// Where visitors of unknown links are sent, instead of being shown an error; written as root_url.
+        not_found_url: PageUrls = "", env "BOLTLINK_NOT_FOUND_URL", example "https://www.example.com/not-found";
         /// What must work for /ready to answer 200, separated by commas: database. Without it, the
         /// server stays ready during an outage and says "degraded": cached redirects go on.
         ready_requires: ReadyRequires = "", env "BOLTLINK_READY_REQUIRES", example "database";
+    }
+
+    /// Slugs: which are taken, and how they are told apart.
+    slugs: Slugs {
+        /// sensitive: Abc and abc are two links. insensitive: they are one, kept in lower case. Fixed by the first
+        /// start; boltlink migrate --change-slug-case changes it, if no two links would become one.
+        slug_case: SlugCase = "sensitive", env "BOLTLINK_SLUG_CASE", example "insensitive";
+        /// Whether slugs may have letters and digits of all scripts (in Unicode's normal form C), or only a-z, A-Z
+        /// and 0-9: on or off.
+        unicode_slugs: Switch = "off", env "BOLTLINK_UNICODE_SLUGS", example "on";
     }
 
     /// Storage: where data is kept.
@@ -134,6 +153,11 @@ settings! {
         durability: Durability = "buffered", env "BOLTLINK_DURABILITY", example "acknowledged";
         /// How often clicks are added up and stored, from 200ms to 60s. Longer costs less.
         flush_interval: FlushInterval = "500ms", env "BOLTLINK_FLUSH_INTERVAL", example "500ms";
+        /// How many single clicks a second are kept, with who came from where, on average. Beyond it some stand
+        /// for others, with a weight. Totals and statistics count every click either way.
+        raw_clicks: RawRate = "500", env "BOLTLINK_RAW_CLICKS", example "500";
+        /// For how long single clicks are kept.
+        raw_retention: Retention = "30d", env "BOLTLINK_RAW_RETENTION", example "90d";
     }
 
     /// Access: keys and secrets.

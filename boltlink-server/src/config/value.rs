@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use boltlink_core::{Domain, Durability, KeyToken};
+use boltlink_core::{Domain, Durability, KeyToken, SlugCase, TargetRules, TargetUrl};
 use boltlink_server::{BaseUrl, InvalidBaseUrl};
 use tracing_subscriber::EnvFilter;
 
@@ -176,6 +176,103 @@ impl Value for DatabaseUrl {
 
     fn to_toml(&self) -> Option<String> {
         Some(quoted(format_args!("sqlite:{}", self.0.display())))
+    }
+}
+
+/// Addresses of pages: one for the default domain, and one for each other that is named.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PageUrls(pub(crate) Vec<(Option<Domain>, TargetUrl)>);
+
+impl Value for PageUrls {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let mut pages: Vec<(Option<Domain>, TargetUrl)> = Vec::new();
+        for item in items(text) {
+            let (domain, url) = match item.split_once('=') {
+                Some((domain, url)) if !domain.contains(['/', '?']) => {
+                    let domain = domain.trim().parse().map_err(|error| Wrong::new(format!("'{domain}' {error}")))?;
+                    (Some(domain), url.trim())
+                }
+                _ => (None, item),
+            };
+            if pages.iter().any(|(other, _)| *other == domain) {
+                let whose = domain.map_or_else(|| "the default domain".to_owned(), |domain| domain.to_string());
+                return Err(Wrong::new(format!("names two addresses for {whose}")));
+            }
+            let url = TargetUrl::parse(url, &TargetRules::default())
+                .map_err(|error| Wrong::new(format!("'{url}' {error}")))?;
+            pages.push((domain, url));
+        }
+        Ok(Self(pages))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        let item = |(domain, url): &(Option<Domain>, TargetUrl)| match domain {
+            None => quoted(url),
+            Some(domain) => quoted(format_args!("{domain}={url}")),
+        };
+        let list: Vec<_> = self.0.iter().map(item).collect();
+        (!list.is_empty()).then(|| format!("[{}]", list.join(", ")))
+    }
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Switch(pub(crate) bool);
+
+impl Value for Switch {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        match text {
+            "on" | "true" => Ok(Self(true)),
+            "off" | "false" => Ok(Self(false)),
+            _ => Err(Wrong::new("must be on or off")),
+        }
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(if self.0 { "on" } else { "off" }))
+    }
+}
+
+impl Value for SlugCase {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        text.parse().map_err(|error: boltlink_core::InvalidSlugCase| Wrong::new(error.to_string()))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(self))
+    }
+}
+
+/// How many single clicks are kept a second: up to a million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RawRate(pub(crate) u32);
+
+impl Value for RawRate {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let rate = text.parse().ok().filter(|rate| *rate <= 1_000_000);
+        rate.map(Self).ok_or_else(|| Wrong::new("must be a whole number up to 1000000"))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(self.0))
+    }
+}
+
+/// How long single clicks are kept: an hour to ten years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retention(pub(crate) Duration);
+
+impl Value for Retention {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let time = duration::parse(text).map_err(Wrong::new)?;
+        if time < Duration::from_secs(3_600) || time > Duration::from_secs(3_650 * 24 * 3_600) {
+            return Err(Wrong::new("must be between 1h and 3650d"));
+        }
+        Ok(Self(time))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(format_args!("{}s", self.0.as_secs())))
     }
 }
 

@@ -35,7 +35,7 @@ use self::{
     service::{Router, Service},
     socket::Socket,
 };
-use crate::{api::Api, hosts::Hosts, server::Limits};
+use crate::{api::Api, hosts::Hosts, pages::Pages, server::Limits};
 
 /// Serves connections.
 pub(crate) struct Front {
@@ -45,14 +45,14 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>, api: Api, limits: Limits) -> Self {
+    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>, api: Api, pages: Pages, limits: Limits) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         // hyper's own header timeout takes an allocation and a timer per request; `Connections` watches
         // all connections with one.
         let head = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).max(8 << 10);
         http.http1().pipeline_flush(true).header_read_timeout(None).max_buf_size(head);
         http.http2().max_header_list_size(limits.header_bytes).max_concurrent_streams(200);
-        Self { router: Arc::new(Router::new(shortener, hosts, api)), http: Arc::new(http), limits }
+        Self { router: Arc::new(Router::new(shortener, hosts, api, pages)), http: Arc::new(http), limits }
     }
 
     /// Accepts and serves until `shutdown` is done, then lets the connections end.

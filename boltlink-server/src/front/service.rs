@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use boltlink_core::{Domain, Purpose, Shortener, Slug, Visit, Visitor, slug::InvalidSlug};
+use boltlink_core::{Domain, Purpose, Shortener, Visit, Visitor, slug};
 use http::{Method, Request, Response, header, uri};
 use hyper::body::Incoming;
 use poem::{
@@ -29,8 +29,7 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn new(shortener: Shortener, hosts: Arc<Hosts>, api: Api) -> Self {
-        let pages = Pages::new(hosts.is_https());
+    pub(super) fn new(shortener: Shortener, hosts: Arc<Hosts>, api: Api, pages: Pages) -> Self {
         Self { shortener, hosts, api, pages }
     }
 }
@@ -64,7 +63,7 @@ impl Service {
             _ => return Answer::now(router.pages.method_not_allowed(request.headers())),
         };
         match router.shortener.try_visit(&visit(&request, domain, purpose, self.remote)) {
-            Some(outcome) => Answer::now(router.pages.answer(&outcome, request.headers())),
+            Some(outcome) => Answer::now(router.pages.answer(&outcome, domain, request.headers())),
             None => self.visit_later(request, purpose),
         }
     }
@@ -79,7 +78,7 @@ impl Service {
                 return router.pages.unknown_host(request.headers());
             };
             match router.shortener.visit(&visit(&request, domain, purpose, remote)).await {
-                Ok(outcome) => router.pages.answer(&outcome, request.headers()),
+                Ok(outcome) => router.pages.answer(&outcome, domain, request.headers()),
                 Err(error) => router.pages.failed(error, request.headers()),
             }
         })
@@ -114,24 +113,26 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     fn call(&self, request: Request<Incoming>) -> Answer {
         self.connection.note_request(request.version());
         let head = request.method() == Method::HEAD;
-        let answer = if slug(request.uri().path()).is_some() { self.visit(request) } else { self.hand_over(request) };
+        let answer = if asked(request.uri().path()).is_some() { self.visit(request) } else { self.hand_over(request) };
         if head { answer.without_body() } else { answer }
     }
 }
 
-/// The slug that a path asks for: its only segment, unless that is the service's own.
-fn slug(path: &str) -> Option<&str> {
-    let segment = path.strip_prefix('/')?;
-    let ours = segment.is_empty() || segment.contains('/') || Slug::check(segment) == Err(InvalidSlug::Reserved);
-    // `robots.txt` and the like are no slugs, but are ours nevertheless.
-    (!ours && !boltlink_core::slug::RESERVED.contains(&segment)).then_some(segment)
+/// The slug that a path asks for, and what follows it: its first segment, unless that is the service's own.
+fn asked(path: &str) -> Option<(&str, &str)> {
+    let path = path.strip_prefix('/')?;
+    let (segment, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+    (!segment.is_empty() && !slug::is_reserved(segment)).then_some((segment, rest))
 }
 
 fn visit<'a>(request: &'a Request<Incoming>, domain: &'a Domain, purpose: Purpose, remote: SocketAddr) -> Visit<'a> {
     let headers = request.headers();
+    let (slug, rest) = asked(request.uri().path()).unwrap_or_default();
     Visit {
         domain,
-        slug: slug(request.uri().path()).unwrap_or_default(),
+        slug,
+        rest,
+        query: request.uri().query().unwrap_or_default(),
         purpose,
         visitor: Visitor {
             address: Some(remote.ip()),
@@ -186,22 +187,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_slug() {
+    fn finds_the_slug_and_what_follows() {
         for (path, found) in [
-            ("/abc", Some("abc")),
-            ("/no.slug", Some("no.slug")),
-            ("/%20", Some("%20")),
+            ("/abc", Some(("abc", ""))),
+            ("/no.slug", Some(("no.slug", ""))),
+            ("/%20", Some(("%20", ""))),
+            ("/abc/", Some(("abc", "/"))),
+            ("/a/b/c", Some(("a", "/b/c"))),
             ("/", None),
             ("", None),
             ("*", None),
-            ("/abc/", None),
-            ("/a/b", None),
+            ("//a", None),
             ("/api", None),
             ("/API", None),
+            ("/api/v1/links", None),
             ("/openapi.json", None),
             ("/robots.txt", None),
+            ("/.well-known/x", None),
         ] {
-            assert_eq!(slug(path), found, "{path}");
+            assert_eq!(asked(path), found, "{path}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | redirect, permanent and without bounds in time or number | 301, 308 | `private, max-age=90` |
 //! | any other redirect | 301, 302, 307, 308 | `no-store` |
+//! | no such link, and the domain has a `not_found_url` | 302, to there | `no-store` |
 //! | no such link, or not yet active | 404 | `no-store` |
 //! | disabled, expired, exhausted | 410 | `no-store` |
 //! | the engine cannot tell at the moment | 503, with `Retry-After` | `no-store` |
@@ -15,7 +16,9 @@
 
 pub(crate) mod html;
 
-use boltlink_core::{Error, Outcome, Redirect};
+use std::collections::BTreeMap;
+
+use boltlink_core::{Domain, Error, Outcome, Redirect, RedirectKind, TargetUrl};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
@@ -33,6 +36,8 @@ const BRIEFLY: HeaderValue = HeaderValue::from_static("private, max-age=90");
 /// The answers to visits, made once.
 pub(crate) struct Pages {
     https: bool,
+    /// Where visitors of unknown links are sent, by domain.
+    elsewhere: BTreeMap<Domain, HeaderValue>,
     not_found: Page,
     not_yet_active: Page,
     expired: Page,
@@ -58,9 +63,10 @@ impl Page {
 }
 
 impl Pages {
-    pub(crate) fn new(https: bool) -> Self {
+    pub(crate) fn new(https: bool, not_found_urls: &BTreeMap<Domain, TargetUrl>) -> Self {
         Self {
             https,
+            elsewhere: not_found_urls.iter().map(|(domain, url)| (domain.clone(), url.location())).collect(),
             not_found: Page::new(Code::LinkNotFound, "There is no link of this name. Is it spelled right?"),
             not_yet_active: Page::new(Code::LinkNotYetActive, "This link does not work yet. Try again later."),
             expired: Page::new(Code::LinkExpired, "This link has expired."),
@@ -75,10 +81,17 @@ impl Pages {
 
     /// Answers a visit. A redirect is put together from parts that exist: nothing is allocated but the
     /// header map.
-    pub(crate) fn answer(&self, outcome: &Outcome, asked: &HeaderMap) -> Response<Body> {
+    pub(crate) fn answer(&self, outcome: &Outcome, domain: &Domain, asked: &HeaderMap) -> Response<Body> {
         let page = match outcome {
             Outcome::Redirect(redirect) => return send_on(redirect),
-            Outcome::NotFound => &self.not_found,
+            Outcome::NotFound => match self.elsewhere.get(domain) {
+                // Never kept: the link may be made any moment.
+                Some(location) => {
+                    let location = location.clone();
+                    return send_on(&Redirect { kind: RedirectKind::Found, location, cacheable: false });
+                }
+                None => &self.not_found,
+            },
             Outcome::NotYetActive => &self.not_yet_active,
             Outcome::Expired => &self.expired,
             Outcome::Exhausted => &self.exhausted,
@@ -148,8 +161,6 @@ fn accepts_html(asked: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use boltlink_core::RedirectKind;
-
     use super::*;
 
     fn accepting(accept: &str) -> HeaderMap {

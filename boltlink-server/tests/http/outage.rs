@@ -7,8 +7,8 @@ use std::sync::{
 
 use async_trait::async_trait;
 use boltlink_core::{
-    AccountId, Domain, Link, LinkId, Slug, StoreError, StoredLink, TargetUrl,
-    store::{Idempotency, Inserted, LinkCursor, LinkFilter, LinkStore},
+    AccountId, Domain, Link, LinkId, Slug, SlugCase, StoreError, StoredLink, TargetUrl, Timestamp,
+    store::{Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange},
 };
 use boltlink_server::ServerOptions;
 use reqwest::Method;

@@ -5,8 +5,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use boltlink_core::{
-    AccountId, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, FakeClock, Forward, Lifetime, Link, LinkId, ProducerId,
-    RedirectKind, Stores, SystemEntropy, Tags, TargetRules, TargetUrl, memory::MemoryLog, store::Inserted,
+    AccountId, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, FakeClock, Forward, Lifetime, Link, LinkId,
+    ProducerId, RedirectKind, Stores, SystemEntropy, Tags, TargetRules, TargetUrl, memory::MemoryLog, store::Inserted,
 };
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
 use tempfile::TempDir;

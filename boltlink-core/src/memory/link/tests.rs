@@ -111,7 +111,10 @@ async fn pages_neither_repeat_nor_skip_while_links_come_and_go() {
     let last = first.last().unwrap();
     links.insert(&Link { owner: other, ..link(21) }, None).await.unwrap();
     links.delete(last.link.id, None).await.unwrap();
-    let second = links.list(&filter, LinkOrder::default(), Some(LinkCursor::of(&last.link, LinkOrder::default())), 100).await.unwrap();
+    let second = links
+        .list(&filter, LinkOrder::default(), Some(LinkCursor::of(&last.link, LinkOrder::default())), 100)
+        .await
+        .unwrap();
     let seen: Vec<_> = first.iter().chain(&second).map(|row| row.link.created_at.as_micros()).collect();
     assert_eq!(seen, [19, 17, 15, 13, 11, 9, 7, 5, 3, 1]);
 }

@@ -109,7 +109,10 @@ pub async fn a_page_goes_on_after_a_deleted_link(fixture: &Fixture) {
     for gone in &all[1..=3] {
         links.delete(gone.id, None).await.unwrap();
     }
-    let page = links.list(&LinkFilter::default(), LinkOrder::default(), Some(LinkCursor::of(&all[2], LinkOrder::default())), 100).await.unwrap();
+    let page = links
+        .list(&LinkFilter::default(), LinkOrder::default(), Some(LinkCursor::of(&all[2], LinkOrder::default())), 100)
+        .await
+        .unwrap();
     assert_eq!(page.iter().map(|stored| stored.link.id).collect::<Vec<_>>(), ids(&all[4..]));
 }
 
@@ -230,7 +233,8 @@ fn filters(all: &[Link]) -> Vec<LinkFilter> {
             filters.push(LinkFilter { tags: tags(wanted), tag_match, ..none() });
         }
     }
-    for wanted in ["page-1", "grüsse", "GRÜSSE title", "notes", "slug-5", "_%25", "büro", "100%", "nothing", "e/ com"] {
+    for wanted in ["page-1", "grüsse", "GRÜSSE title", "notes", "slug-5", "_%25", "büro", "100%", "nothing", "e/ com"]
+    {
         filters.push(LinkFilter { text: text(wanted), ..none() });
     }
     for flag in [true, false] {
@@ -293,7 +297,8 @@ pub async fn a_changed_link_is_found_by_what_it_is_now(fixture: &Fixture) {
         ..before.clone()
     };
     let found = async |filter: LinkFilter| walk(&**links, &filter, 9).await.len();
-    let by_text = async |text: &str| found(LinkFilter { text: Some(text.parse().unwrap()), ..LinkFilter::default() }).await;
+    let by_text =
+        async |text: &str| found(LinkFilter { text: Some(text.parse().unwrap()), ..LinkFilter::default() }).await;
     let by_tag = async |name: &str| found(LinkFilter { tags: tag(name), ..LinkFilter::default() }).await;
     let enabled = async |on| found(LinkFilter { enabled: Some(on), ..LinkFilter::default() }).await;
     assert_eq!([by_text("before").await, by_tag("old").await, enabled(true).await], [1, 1, 1]);

@@ -1,0 +1,209 @@
+//! `/api/v1/links/bulk`: many links in one request, each judged by itself.
+
+use std::{fmt::Write, sync::Arc};
+
+use boltlink_core::{Actor, LinkId, NewLink as New, Shortener, StoredLink, store::IdempotencyKey};
+use poem_openapi::{ApiResponse, OpenApi, param::Header, payload::Json};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{
+    Tag,
+    answer::{Refusals, Refused, refusals},
+    auth::Caller,
+    body::{self, Body, Fields},
+    draft::{self, Draft, Rules},
+    model::{BulkResult, BulkResults, LinkIds, LinkPatches, NewLinks},
+    precondition,
+    problem::{Code, Problem},
+    scalar::RequestKey,
+};
+use crate::hosts::Hosts;
+
+/// How many links one request may be about.
+const MOST: usize = 1_000;
+/// How many of them one transaction makes: others have a turn between.
+const CHUNK: usize = 250;
+/// Bodies may be so many times as long as others.
+const LONG: usize = 8;
+
+/// Many links at once.
+pub(crate) struct Bulk {
+    shortener: Shortener,
+    hosts: Arc<Hosts>,
+    rules: Rules,
+}
+
+refusals! {
+    OnBulk: MalformedBody BodyTimeout BodyTooLarge UnsupportedMediaType Invalid;
+}
+
+#[derive(ApiResponse)]
+enum Done {
+    /// What became of each, in the order of the request. Some may have been refused.
+    #[oai(status = 200)]
+    Results(Json<BulkResults>),
+}
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Links")]
+impl Bulk {
+    /// Make many links
+    ///
+    /// Up to 1,000, each judged by itself: some may be made and others refused. With an `Idempotency-Key` a request can
+    /// be repeated safely: links that it made are not made again, but given.
+    #[oai(path = "/links/bulk", method = "post", operation_id = "create_links")]
+    async fn create(
+        &self,
+        caller: Caller,
+        /// 1 to 255 visible ASCII characters that no other request of yours has.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<RequestKey>>,
+        body: Body<NewLinks, LONG>,
+    ) -> Result<Done, Refused<OnBulk>> {
+        let key = precondition::idempotency_key(key.0)?;
+        let mut results: Vec<Option<BulkResult>> = Vec::new();
+        let mut open = Vec::new();
+        for (index, fields) in objects(body.0)?.into_iter().enumerate() {
+            results.push(match self.find_existing(&caller.0, draft::new_link(fields, &self.rules)).await? {
+                Judged::New(new) => {
+                    open.push((index, new));
+                    None
+                }
+                Judged::Found(link) => Some(BulkResult::done(200, link, &self.hosts)),
+                Judged::Refused(problem) => Some(BulkResult::refused(&problem)),
+            });
+        }
+        for chunk in open.chunks(CHUNK) {
+            let made = self.make(&caller.0, key.as_ref(), chunk).await?;
+            for ((index, _), made) in chunk.iter().zip(made) {
+                results[*index] = Some(match made {
+                    Ok(link) => BulkResult::done(201, link, &self.hosts),
+                    Err(error) => refused(error, &format!("/links/{index}")),
+                });
+            }
+        }
+        Ok(Done::Results(Json(BulkResults { results: results.into_iter().flatten().collect() })))
+    }
+
+    /// Change many links
+    ///
+    /// The same change to up to 1,000 links, each by itself: some may be changed and others refused.
+    #[oai(path = "/links/bulk", method = "patch", operation_id = "edit_links")]
+    async fn edit(&self, caller: Caller, body: Body<LinkPatches, LONG>) -> Result<Done, Refused<OnBulk>> {
+        let mut fields = body.0;
+        let ids = ids(&mut fields);
+        let patch = fields.object("patch");
+        fields.finish()?;
+        // Their absence was refused just now.
+        let (Some(ids), Some(patch)) = (ids, patch) else { return Err(Problem::invalid(Vec::new()).into()) };
+        let edit = draft::link_edit(patch, &self.rules)?;
+        let mut results = Vec::with_capacity(ids.len());
+        for (index, id) in ids.into_iter().enumerate() {
+            results.push(match self.shortener.edit(&caller.0, id, edit.clone(), None).await {
+                Ok(link) => BulkResult::done(200, link, &self.hosts),
+                Err(error) => refused(error, &at_id(index)),
+            });
+        }
+        Ok(Done::Results(Json(BulkResults { results })))
+    }
+
+    /// Delete many links
+    ///
+    /// Up to 1,000, each by itself. Not `DELETE`, which has no body that every client can send.
+    #[oai(path = "/links/bulk/delete", method = "post", operation_id = "delete_links")]
+    async fn delete(&self, caller: Caller, body: Body<LinkIds, LONG>) -> Result<Done, Refused<OnBulk>> {
+        let mut fields = body.0;
+        let ids = ids(&mut fields);
+        fields.finish()?;
+        let mut results = Vec::new();
+        for (index, id) in ids.into_iter().flatten().enumerate() {
+            results.push(match self.shortener.delete(&caller.0, id, None).await {
+                Ok(()) => BulkResult { status: 204, link: None, problem: None },
+                Err(error) => refused(error, &at_id(index)),
+            });
+        }
+        Ok(Done::Results(Json(BulkResults { results })))
+    }
+}
+
+/// What is to be done about one link.
+enum Judged {
+    New(New),
+    Found(StoredLink),
+    Refused(Problem),
+}
+
+impl Bulk {
+    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>) -> Self {
+        Self { rules: Rules::new(&shortener, hosts.clone()), shortener, hosts }
+    }
+
+    async fn find_existing(
+        &self,
+        actor: &Actor,
+        draft: Result<Draft, Problem>,
+    ) -> Result<Judged, boltlink_core::Error> {
+        let Draft { new, existing } = match draft {
+            Ok(draft) => draft,
+            Err(problem) => return Ok(Judged::Refused(problem)),
+        };
+        let Some(like) = existing else { return Ok(Judged::New(new)) };
+        Ok(self.shortener.find_like(actor, &like).await?.map_or(Judged::New(new), Judged::Found))
+    }
+
+    async fn make(
+        &self,
+        actor: &Actor,
+        key: Option<&IdempotencyKey>,
+        links: &[(usize, New)],
+    ) -> Result<Vec<Result<StoredLink, boltlink_core::Error>>, boltlink_core::Error> {
+        let Some(key) = key else {
+            return self.shortener.create_many(actor, links.iter().map(|(_, new)| new.clone()).collect()).await;
+        };
+        let once = |(index, new): &(usize, New)| Ok((new.clone(), key_of(key, *index)?, draft::fingerprint(new)));
+        let links: Result<Vec<_>, boltlink_core::Error> = links.iter().map(once).collect();
+        self.shortener.create_many_once(actor, links?).await
+    }
+}
+
+/// The key of one link of a request.
+fn key_of(key: &IdempotencyKey, index: usize) -> Result<IdempotencyKey, boltlink_core::Error> {
+    // Keys have no spaces: no two pairs are the same text.
+    let mut text = "bulk-".to_owned();
+    for byte in Sha256::digest(format!("{} {index}", key.as_str())) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.parse().map_err(|error| boltlink_core::Error::Internal(boltlink_core::StoreError::backend(error)))
+}
+
+fn refused(error: boltlink_core::Error, at: &str) -> BulkResult {
+    BulkResult::refused(&Problem::from(error).below(at))
+}
+
+fn at_id(index: usize) -> String {
+    format!("/ids/{index}")
+}
+
+/// The objects in `links`.
+fn objects(mut fields: Fields) -> Result<Vec<Fields>, Problem> {
+    let links = fields.required("links", |value| {
+        some(value, |link| link.as_object().cloned().ok_or_else(|| body::must("must be an object")))
+    });
+    fields.finish()?;
+    let links = links.unwrap_or_default().into_iter().enumerate();
+    Ok(links.map(|(index, fields)| Fields::new(fields, format!("/links/{index}"))).collect())
+}
+
+fn ids(fields: &mut Fields) -> Option<Vec<LinkId>> {
+    fields.required("ids", |value| some(value, body::text))
+}
+
+/// An array of some elements, but not too many.
+fn some<T>(value: &Value, read: impl Fn(&Value) -> Result<T, body::Wrong>) -> Result<Vec<T>, body::Wrong> {
+    match value.as_array().map(Vec::len) {
+        Some(0) => Err(body::must("must not be empty")),
+        Some(many) if many > MOST => Err(body::must(format!("must have at most {MOST} elements"))),
+        _ => body::array(value, read),
+    }
+}

@@ -1,0 +1,95 @@
+//! Where a list goes on, in a form that clients hand back and cannot make up.
+
+use std::fmt::Write;
+
+use boltlink_core::{Shortener, Timestamp};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use super::problem::Problem;
+
+/// What a cursor looks like: a time, an id, and a seal over these and the list they belong to.
+pub(crate) const PATTERN: &str = "^[0-9a-f]{80}$";
+/// How long it is.
+const LENGTH: usize = 80;
+
+/// Seals cursors, and opens those that it has sealed, here or in another process on the same database.
+#[derive(Clone)]
+pub(crate) struct Cursors(Hmac<Sha256>);
+
+impl Cursors {
+    pub(crate) fn new(shortener: &Shortener) -> Self {
+        let key = shortener.derived_key("cursor");
+        // HMAC takes keys of any length: the other branch is never taken.
+        Self(Hmac::new_from_slice(&key).unwrap_or_else(|_| Hmac::new(&Default::default())))
+    }
+
+    /// The cursor of a place in a list, which is named by all that makes it another list.
+    pub(crate) fn seal(&self, list: &str, at: Timestamp, id: &Uuid) -> String {
+        let mut place = [0; 24];
+        place[..8].copy_from_slice(&at.as_micros().to_be_bytes());
+        place[8..].copy_from_slice(id.as_bytes());
+        let seal = self.over(list, &place).finalize().into_bytes();
+        let mut text = String::with_capacity(LENGTH);
+        for byte in place.iter().chain(&seal[..16]) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
+    /// The place that a cursor of the same list stands for.
+    ///
+    /// # Errors
+    /// If we have not made it, or for another list.
+    pub(crate) fn open(&self, list: &str, text: &str) -> Result<(Timestamp, Uuid), Problem> {
+        self.place(list, text)
+            .ok_or_else(|| Problem::parameter("cursor", "must be the next_cursor of an earlier page of the same list"))
+    }
+
+    fn place(&self, list: &str, text: &str) -> Option<(Timestamp, Uuid)> {
+        if text.len() != LENGTH {
+            return None;
+        }
+        let mut bytes = [0_u8; LENGTH / 2];
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        let (place, seal) = bytes.split_at(24);
+        self.over(list, place).verify_truncated_left(seal).ok()?;
+        let (at, id) = place.split_at(8);
+        let at = i64::from_be_bytes(at.try_into().ok()?);
+        Some((Timestamp::from_micros(at)?, Uuid::from_slice(id).ok()?))
+    }
+
+    fn over(&self, list: &str, place: &[u8]) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        mac.update(place);
+        mac.update(list.as_bytes());
+        mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_our_own_cursors_of_the_same_list_open() {
+        let shortener = Shortener::builder().build().await.unwrap();
+        let cursors = Cursors::new(&shortener);
+        let (at, id) = (Timestamp::from_micros(-1).unwrap(), Uuid::from_u128(7));
+        let text = cursors.seal("list", at, &id);
+        assert_eq!(cursors.open("list", &text).ok(), Some((at, id)));
+        assert!(cursors.open("other list", &text).is_err());
+        for changed in 0..text.len() {
+            let mut tampered = text.clone().into_bytes();
+            tampered[changed] = if tampered[changed] == b'0' { b'1' } else { b'0' };
+            assert!(cursors.open("list", str::from_utf8(&tampered).unwrap()).is_err(), "{changed}");
+        }
+        for bad in ["", "x", &text[1..], &format!("{text}0"), &"ä".repeat(40)] {
+            assert!(cursors.open("list", bad).is_err(), "{bad}");
+        }
+    }
+}

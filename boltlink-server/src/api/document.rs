@@ -1,0 +1,151 @@
+//! What poem-openapi cannot say in the document: an example of everything, and the slugs that this server takes.
+
+use serde_json::{Value, json};
+
+use super::{
+    problem::{CONTENT_TYPE, Code},
+    scalar::{SLUG_PATTERN, UNICODE_SLUG_PATTERN},
+};
+
+/// The document with what was missing; as it was if it is none.
+pub(super) fn complete(spec: &str, unicode_slugs: bool) -> String {
+    let Ok(mut document) = serde_json::from_str::<Value>(spec) else { return spec.to_owned() };
+    for (name, example) in examples() {
+        if let Some(schema) = document["components"]["schemas"].get_mut(name) {
+            schema["example"] = example;
+        }
+    }
+    if let Some(paths) = document["paths"].as_object_mut() {
+        let operations = paths.values_mut().filter_map(Value::as_object_mut).flatten();
+        operations.for_each(|(_, operation)| add_problems(operation));
+    }
+    if unicode_slugs {
+        replace(&mut document, SLUG_PATTERN, UNICODE_SLUG_PATTERN);
+    }
+    serde_json::to_string_pretty(&document).unwrap_or_else(|_| spec.to_owned())
+}
+
+/// Shows of every problem that an operation may answer with what it looks like.
+fn add_problems(operation: &mut Value) {
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for response in responses.values_mut() {
+        let description = response["description"].as_str().unwrap_or_default().to_owned();
+        let Some(content) = response.get_mut("content").and_then(|content| content.get_mut(CONTENT_TYPE)) else {
+            continue;
+        };
+        // Descriptions name codes in backticks.
+        let named = |code: &&Code| description.contains(&format!("`{}`", code.name()));
+        for code in Code::ALL.iter().filter(named) {
+            content["examples"][code.name()] = json!({ "value": problem(*code) });
+        }
+    }
+}
+
+fn problem(code: Code) -> Value {
+    let mut problem = json!({
+        "type": format!("urn:boltlink:problem:{}", code.name()),
+        "code": code.name(),
+        "title": code.title(),
+        "status": code.status().as_u16(),
+        "detail": "what is wrong with this request, and what to do about it",
+    });
+    match code {
+        Code::Invalid => {
+            problem["errors"] =
+                json!([{ "pointer": "/max_visits", "detail": "must be between 1 and 9007199254740991" }])
+        }
+        Code::SlugTaken => problem["errors"] = json!([{ "pointer": "/slug", "detail": "is taken by another link" }]),
+        Code::InvalidParameter => {
+            problem["errors"] = json!([{ "parameter": "limit", "detail": "must be between 1 and 500" }])
+        }
+        _ => {}
+    }
+    problem
+}
+
+fn replace(value: &mut Value, old: &str, new: &str) {
+    match value {
+        Value::String(text) if text == old => *text = new.to_owned(),
+        Value::Array(elements) => elements.iter_mut().for_each(|element| replace(element, old, new)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| replace(field, old, new)),
+        _ => {}
+    }
+}
+
+/// An example of each schema that requests and answers are made of.
+fn examples() -> Vec<(&'static str, Value)> {
+    let id = "019ab2c4-6f1e-7cc3-98c4-dc0c0c07398f";
+    let link = json!({
+        "id": id,
+        "domain": "go.example.com",
+        "slug": "rust",
+        "short_url": "https://go.example.com/rust",
+        "target": "https://www.rust-lang.org/learn",
+        "title": "Learn Rust",
+        "note": null,
+        "tags": ["docs", "rust"],
+        "redirect": 302,
+        "starts_at": null,
+        "expires_at": "2030-01-01T00:00:00Z",
+        "max_visits": null,
+        "forward_query": true,
+        "forward_path": false,
+        "crawlable": false,
+        "enabled": true,
+        "clicks": 1234,
+        "created_at": "2026-11-24T01:44:54.539314Z",
+        "updated_at": "2026-11-24T01:44:54.539314Z",
+        "version": 1,
+    });
+    let new = json!({ "target": "https://www.rust-lang.org/learn", "title": "Learn Rust", "tags": ["docs", "rust"] });
+    let patch = json!({ "title": "The Rust book", "expires_at": null });
+    let click = json!({
+        "id": "019ab2c5-0a4b-7d2e-8f00-3c5e6d7f8091",
+        "at": "2026-11-24T09:12:33.120481Z",
+        "weight": 1,
+        "referrer": "https://news.example.com/",
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "language": "de-DE,de;q=0.9",
+        "visitor": "5f0c0d3e6a1b4c2d8e9f00112233aabb",
+        "network": "203.0.113.0/24",
+    });
+    let cursor = format!("{:080}", 0);
+    vec![
+        (
+            "BulkResults",
+            json!({ "results": [{ "status": 201, "link": link }, { "status": 409, "problem": problem(Code::SlugTaken) }] }),
+        ),
+        (
+            "Breakdown",
+            json!({ "items": [{ "value": "news.example.com", "clicks": 12 }, { "value": "", "clicks": 3 }] }),
+        ),
+        ("ClickPage", json!({ "items": [click], "next_cursor": null })),
+        (
+            "GlobalCounts",
+            json!({ "from": "2026-11-01", "to": "2026-11-24", "clicks": 12, "days": [{ "day": "2026-11-23", "clicks": 12 }] }),
+        ),
+        ("LinkIds", json!({ "ids": [id] })),
+        ("LinkPage", json!({ "items": [link], "next_cursor": cursor })),
+        ("LinkPatches", json!({ "ids": [id], "patch": patch })),
+        ("NewLinks", json!({ "links": [new] })),
+        (
+            "Series",
+            json!({ "points": [{ "at": "2026-11-24T08:00:00Z", "clicks": 0 }, { "at": "2026-11-24T09:00:00Z", "clicks": 12 }] }),
+        ),
+        (
+            "Stats",
+            json!({
+                "clicks": 12,
+                "hours": [{ "hour": "2026-11-24T09:00:00Z", "clicks": 12 }],
+                "days": [{ "day": "2026-11-24", "clicks": 12 }],
+                "referrers": [{ "value": "news.example.com", "clicks": 12 }],
+                "languages": [{ "value": "de", "clicks": 12 }],
+            }),
+        ),
+        ("Top", json!({ "from": "2026-11-01", "to": "2026-11-24", "items": [{ "clicks": 12, "link": link }] })),
+        ("Link", link),
+        ("NewLink", new),
+        ("LinkPatch", patch),
+        ("Problem", problem(Code::LinkNotFound)),
+    ]
+}
