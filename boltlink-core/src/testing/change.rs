@@ -9,7 +9,7 @@ use super::{
     sample::{inserts, key, link, store, stored},
 };
 use crate::{
-    AccountId, Clock, Link,
+    AccountId, Clock, Link, SlugCase,
     store::{Change, ChangeCursor, Changes},
 };
 
@@ -24,6 +24,7 @@ macro_rules! change_suite {
             many_new_links_are_changes_each
             an_edited_link_is_a_change
             a_new_slug_changes_the_old_one_too
+            a_respelled_slug_changes_the_old_one_too
             a_deleted_link_is_a_change
             keys_are_changes
             changes_come_in_order_from_any_cursor
@@ -118,6 +119,15 @@ pub async fn a_new_slug_changes_the_old_one_too(fixture: &Fixture) {
     let start = head(fixture).await;
     let after = Link { slug: "after".parse().unwrap(), version: 2, ..before.clone() };
     fixture.stores.links.update(&after, 1).await.unwrap();
+    let (changes, _) = since(fixture, start).await;
+    assert!(changes.contains(&change(&before)) && changes.contains(&change(&after)), "{changes:?}");
+}
+
+pub async fn a_respelled_slug_changes_the_old_one_too(fixture: &Fixture) {
+    let (before, links) = (store(fixture, link(fixture, "MiXed")).await, &fixture.stores.links);
+    let start = head(fixture).await;
+    links.change_slug_case(SlugCase::Insensitive).await.unwrap();
+    let after = Link { slug: "mixed".parse().unwrap(), ..before.clone() };
     let (changes, _) = since(fixture, start).await;
     assert!(changes.contains(&change(&before)) && changes.contains(&change(&after)), "{changes:?}");
 }
