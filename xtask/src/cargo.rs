@@ -1,10 +1,13 @@
-//! Runs cargo.
+//! Runs cargo, and other programs as one would type them.
 
 use std::{
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+
+use serde_json::Value;
 
 use crate::Result;
 
@@ -47,9 +50,28 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
     }
 }
 
+/// Builds all programs of a kind, `bin` or `example`; returns where each is, by name.
+pub(crate) fn built(kind: &str) -> Result<BTreeMap<String, PathBuf>> {
+    let selection = format!("--{kind}s");
+    let mut build = cargo(["build", &selection, "--message-format=json-render-diagnostics"]);
+    let messages = read(build.args(WORKSPACE))?;
+    Ok(messages.lines().filter_map(|line| program(line, kind)).collect())
+}
+
+/// The program whose completion is the message of cargo on this line.
+fn program(line: &str, wanted: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let target = message.get("target")?;
+    let is_wanted = target.get("kind")?.as_array()?.iter().any(|kind| kind == wanted);
+    let name = target.get("name")?.as_str()?;
+    let program = message.get("executable")?.as_str()?;
+    is_wanted.then(|| (name.to_owned(), program.into()))
+}
+
 /// Prints the command as one would type it.
 fn show(command: &Command) -> String {
-    let mut shown = "cargo".to_owned();
+    let program = Path::new(command.get_program());
+    let mut shown = program.file_stem().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
     for arg in command.get_args() {
         shown.push(' ');
         shown.push_str(&arg.to_string_lossy());

@@ -1,17 +1,15 @@
 //! The examples: each is built, run, and has to end well.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
 use crate::{
     Result,
-    cargo::{WORKSPACE, cargo, read, root},
+    cargo::{built, root},
 };
 
 /// How long an example may run.
@@ -19,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Builds every example of the workspace and runs one after the other.
 pub(crate) fn run() -> Result {
-    let examples = build()?;
+    let examples = built("example")?;
     if examples.is_empty() {
         return Err("the workspace has no examples".into());
     }
@@ -31,25 +29,6 @@ pub(crate) fn run() -> Result {
         }
     }
     Ok(())
-}
-
-/// Builds the examples; returns their names and programs, sorted.
-fn build() -> Result<Vec<(String, PathBuf)>> {
-    let mut build = cargo(["build", "--examples", "--message-format=json-render-diagnostics"]);
-    let messages = read(build.args(WORKSPACE))?;
-    let mut examples: Vec<_> = messages.lines().filter_map(example).collect();
-    examples.sort();
-    Ok(examples)
-}
-
-/// The example whose completion is the message of cargo on this line.
-fn example(line: &str) -> Option<(String, PathBuf)> {
-    let message: Value = serde_json::from_str(line).ok()?;
-    let target = message.get("target")?;
-    let is_example = target.get("kind")?.as_array()?.iter().any(|kind| kind == "example");
-    let name = target.get("name")?.as_str()?;
-    let program = message.get("executable")?.as_str()?;
-    is_example.then(|| (name.to_owned(), program.into()))
 }
 
 /// Runs the program where `cargo run` would. Run directly and not by cargo, so that the right

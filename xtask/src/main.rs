@@ -2,8 +2,11 @@
 
 mod cargo;
 mod ci;
+mod clients;
 mod examples;
+mod server;
 mod test;
+mod tools;
 
 use std::{error::Error, process::ExitCode};
 
@@ -28,7 +31,11 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Do everything that a change has to pass: format, lints, docs, tests, examples.
+    /// Run the example clients against a server of their own: generated anew, in Rust, TypeScript and Python.
+    ///
+    /// Needs node and npm, and python3 with venv.
+    Clients,
+    /// Do everything that a change has to pass: format, lints, docs, tests, examples, clients.
     Ci {
         /// Go on after a step has failed.
         #[arg(long)]
@@ -43,6 +50,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test { args } if args.is_empty() => test::all(),
         Chore::Test { args } => test::some(&args),
+        Chore::Clients => clients::run(),
         Chore::Ci { keep_going } => ci::run(keep_going),
     };
     match done {

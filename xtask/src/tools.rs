@@ -1,0 +1,90 @@
+//! Programs beside Rust that a chore may need, and the clear word when one is missing.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{
+    Result,
+    cargo::{root, run},
+};
+
+/// The oldest Node.js that the chores are run with.
+const NODE: u32 = 20;
+/// The oldest Python 3 that they are run with.
+const PYTHON: u32 = 11;
+
+/// Where a chore may write whatever it wants.
+pub(crate) fn scratch(chore: &str) -> PathBuf {
+    root().join("target").join("xtask").join(chore)
+}
+
+/// What node and npm are called.
+pub(crate) fn node() -> Result<(&'static str, &'static str)> {
+    // A script on Windows, which is not found without its suffix.
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let fix = format!("install Node.js {NODE} or newer, which brings npm: https://nodejs.org");
+    // v20.19.5
+    let version = version("node").ok_or_else(|| format!("this needs node, which is not found; {fix}"))?;
+    if !at_least(version.trim_start_matches('v'), (NODE, 0)) {
+        return Err(format!("this needs a newer node than {version}; {fix}").into());
+    }
+    self::version(npm).ok_or_else(|| format!("this needs npm, which is not found; {fix}"))?;
+    Ok(("node", npm))
+}
+
+/// A virtual environment of Python with what `requirements` pins.
+pub(crate) struct Python {
+    programs: PathBuf,
+}
+
+impl Python {
+    /// Makes the environment in `directory`, or takes the one that is there.
+    pub(crate) fn with(requirements: &Path, directory: &Path) -> Result<Self> {
+        let fix = format!("install Python 3.{PYTHON} or newer: https://python.org");
+        let found = ["python3", "python"].into_iter().find_map(|name| version(name).map(|version| (name, version)));
+        let (name, version) = found.ok_or_else(|| format!("this needs python3, which is not found; {fix}"))?;
+        // Python 3.11.7
+        if !at_least(version.trim_start_matches("Python "), (3, PYTHON)) {
+            return Err(format!("this needs a newer python3 than {version}; {fix}").into());
+        }
+        run(Command::new(name).args(["-m", "venv"]).arg(directory))
+            .map_err(|error| format!("{error}; on Debian and its kin, install python3-venv"))?;
+        let python = Self { programs: directory.join(if cfg!(windows) { "Scripts" } else { "bin" }) };
+        let mut pip = python.command("python");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+        run(pip.arg(requirements))?;
+        Ok(python)
+    }
+
+    /// One of the environment's programs.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command.stdin(Stdio::null());
+        command
+    }
+}
+
+/// What the program says its version is; `None` if there is no such program.
+fn version(program: &str) -> Option<String> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Whether a version such as `3.11.7` is this one or later.
+fn at_least(version: &str, (major, minor): (u32, u32)) -> bool {
+    let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(at_least("3.11.7", (3, 11)) && at_least("20.9.0", (20, 0)) && at_least("3.12", (3, 11)));
+        assert!(!at_least("3.9.2", (3, 11)) && !at_least("18.19.1", (20, 0)) && !at_least("", (3, 11)));
+    }
+}
