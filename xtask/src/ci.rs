@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::{
     Result,
     cargo::{cargo, read, run as run_command},
-    clients, examples, test,
+    clients, examples, schemathesis, test,
 };
 
 /// A step: what it is called, and what it does.
 type Step = (&'static str, fn() -> Result);
 
 /// The steps, the quick ones first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("format", format),
     ("clippy, default features", || clippy(&[])),
     ("clippy, no features", || clippy(&["--no-default-features"])),
@@ -25,6 +25,7 @@ const STEPS: [Step; 10] = [
     ("tests", test::tests),
     ("examples", examples::run),
     ("clients", clients::run),
+    ("schemathesis", || schemathesis::run(&[])),
 ];
 
 /// Runs all steps, up to the first that fails unless `keep_going`, and prints what became of each.

@@ -4,6 +4,7 @@ mod cargo;
 mod ci;
 mod clients;
 mod examples;
+mod schemathesis;
 mod server;
 mod test;
 mod tools;
@@ -35,7 +36,15 @@ enum Chore {
     ///
     /// Needs node and npm, and python3 with venv.
     Clients,
-    /// Do everything that a change has to pass: format, lints, docs, tests, examples, clients.
+    /// Try the API against its document: thousands of requests made up by Schemathesis.
+    ///
+    /// Needs python3 with venv.
+    Schemathesis {
+        /// What to hand to `schemathesis run`, such as `--include-operation-id create_link`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Do everything that a change has to pass: format, lints, docs, tests, examples, clients, the document.
     Ci {
         /// Go on after a step has failed.
         #[arg(long)]
@@ -51,6 +60,7 @@ fn main() -> ExitCode {
         Chore::Test { args } if args.is_empty() => test::all(),
         Chore::Test { args } => test::some(&args),
         Chore::Clients => clients::run(),
+        Chore::Schemathesis { args } => schemathesis::run(&args),
         Chore::Ci { keep_going } => ci::run(keep_going),
     };
     match done {
