@@ -56,7 +56,7 @@ fn python(server: &Server, sources: &Path, python: &Python) -> Result {
     let directory = scratch("clients").join("python");
     fs::create_dir_all(&directory)?;
     let mut generate = python.command("openapi-python-client");
-    generate.args(["generate", "--overwrite", "--meta", "none", "--path"]).arg(document());
+    generate.args(["generate", "--overwrite", "--meta", "none", "--fail-on-warning", "--path"]).arg(document());
     generate.arg("--output-path").arg(directory.join("boltlink_client"));
     run_command(generate.arg("--config").arg(sources.join("config.yml")))?;
     let mut client = python.command("python");

@@ -73,7 +73,7 @@ impl<'a> ApiExtractor<'a> for Caller {
         let shortener: &Shortener = request.data().ok_or_else(|| Problem::unauthorized("no API keys are kept here"))?;
         let actor = shortener.authenticate(presented).await.map_err(Problem::from)?;
         if let Some(methods) = request.data::<Arc<Methods>>() {
-            methods.check_query(request.method(), request.original_uri())?;
+            methods.check(request)?;
         }
         Ok(Self(actor))
     }

@@ -1,4 +1,5 @@
-//! What poem-openapi cannot say in the document: an example of everything, and the slugs that this server takes.
+//! What poem-openapi cannot say in the document: that other fields are refused, an example of everything, and the slugs
+//! that this server takes.
 
 use serde_json::{Value, json};
 
@@ -10,9 +11,17 @@ use super::{
 /// The document with what was missing; as it was if it is none.
 pub(super) fn complete(spec: &str, unicode_slugs: bool) -> String {
     let Ok(mut document) = serde_json::from_str::<Value>(spec) else { return spec.to_owned() };
-    for (name, example) in examples() {
-        if let Some(schema) = document["components"]["schemas"].get_mut(name) {
-            schema["example"] = example;
+    tidy(&mut document);
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        for (name, example) in examples() {
+            if let Some(schema) = schemas.get_mut(name) {
+                schema["example"] = example;
+            }
+        }
+        for name in BODIES {
+            if let Some(schema) = schemas.get_mut(name) {
+                schema["additionalProperties"] = Value::Bool(false);
+            }
         }
     }
     if let Some(paths) = document["paths"].as_object_mut() {
@@ -23,6 +32,37 @@ pub(super) fn complete(spec: &str, unicode_slugs: bool) -> String {
         replace(&mut document, SLUG_PATTERN, UNICODE_SLUG_PATTERN);
     }
     serde_json::to_string_pretty(&document).unwrap_or_else(|_| spec.to_owned())
+}
+
+/// What requests are made of. Other fields than theirs are refused.
+const BODIES: [&str; 5] = ["LinkIds", "LinkPatch", "LinkPatches", "NewLink", "NewLinks"];
+
+/// Says in other words what readers stumble over: a described field of a named type, which is an `allOf` of the two,
+/// values to choose from that may be null without null among them, and bounds of whole numbers that are none.
+fn tidy(value: &mut Value) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(tidy),
+        Value::Object(fields) => {
+            if let Some([reference, _]) = fields.get("allOf").and_then(Value::as_array).map(Vec::as_slice)
+                && reference.get("$ref").is_some()
+            {
+                *value = reference.clone();
+                return;
+            }
+            let nullable = fields.get("nullable").is_some_and(|nullable| *nullable == Value::Bool(true));
+            if let Some(Value::Array(choices)) = fields.get_mut("enum").filter(|_| nullable) {
+                choices.push(Value::Null);
+            }
+            for bound in ["minimum", "maximum"] {
+                // Bounds are floats to poem-openapi; as such the large ones are not exact for every reader.
+                if let Some(whole) = fields.get(bound).and_then(Value::as_f64).filter(|bound| bound.fract() == 0.0) {
+                    fields.insert(bound.to_owned(), json!(whole as i64));
+                }
+            }
+            fields.values_mut().for_each(tidy);
+        }
+        _ => {}
+    }
 }
 
 /// Shows of every problem that an operation may answer with what it looks like.

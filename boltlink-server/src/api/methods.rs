@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderValue, Method, Uri};
-use poem_openapi::registry::{MetaApi, MetaOperationParam, MetaParamIn};
+use http::{HeaderValue, Method};
+use poem::Request;
+use poem_openapi::registry::{MetaApi, MetaOperation, MetaParamIn};
 use url::form_urlencoded;
 
 use super::problem::Problem;
@@ -17,34 +18,49 @@ struct Known {
     segments: Vec<String>,
     /// The `Allow` header.
     allow: HeaderValue,
-    /// The names of each operation's query parameters.
-    parameters: BTreeMap<Method, Vec<&'static str>>,
+    operations: BTreeMap<Method, Parameters>,
+}
+
+/// The names of an operation's parameters.
+#[derive(Default)]
+struct Parameters {
+    query: Vec<String>,
+    headers: Vec<String>,
+}
+
+impl Parameters {
+    fn of(operation: &MetaOperation) -> Self {
+        let named = |wanted: fn(&MetaParamIn) -> bool| {
+            let parameters = operation.params.iter().filter(|parameter| wanted(&parameter.in_type));
+            parameters.map(|parameter| parameter.name.clone()).collect()
+        };
+        Self {
+            query: named(|place| matches!(place, MetaParamIn::Query)),
+            headers: named(|place| matches!(place, MetaParamIn::Header)),
+        }
+    }
 }
 
 impl Methods {
     /// Of the operations, and of `pages`, which are read only.
     pub(super) fn new(apis: &[MetaApi], pages: &[&str]) -> Self {
-        let mut paths: BTreeMap<String, BTreeMap<Method, Vec<&'static str>>> = BTreeMap::new();
+        let mut paths: BTreeMap<String, BTreeMap<Method, Parameters>> = BTreeMap::new();
         for path in apis.iter().flat_map(|api| &api.paths) {
-            let known = paths.entry(path.path.clone()).or_default();
-            for operation in &path.operations {
-                let query = |parameter: &&MetaOperationParam| matches!(parameter.in_type, MetaParamIn::Query);
-                let names = operation.params.iter().filter(query).map(|parameter| &*parameter.name.clone().leak());
-                known.insert(operation.method.clone(), names.collect());
-            }
+            let operations = path.operations.iter().map(|one| (one.method.clone(), Parameters::of(one)));
+            paths.entry(path.path.clone()).or_default().extend(operations);
         }
         for page in pages {
-            paths.entry((*page).to_owned()).or_default().insert(Method::GET, Vec::new());
+            paths.entry((*page).to_owned()).or_default().insert(Method::GET, Parameters::default());
         }
-        let known = |(path, parameters): (String, BTreeMap<Method, Vec<&'static str>>)| {
-            let mut methods: Vec<&str> = parameters.keys().map(Method::as_str).collect();
+        let known = |(path, operations): (String, BTreeMap<Method, Parameters>)| {
+            let mut methods: Vec<&str> = operations.keys().map(Method::as_str).collect();
             // poem answers HEAD by way of GET.
             if methods.contains(&"GET") {
                 methods.push("HEAD");
             }
             methods.sort_unstable();
             let allow = HeaderValue::from_str(&methods.join(", ")).ok()?;
-            Some(Known { segments: path.split('/').map(str::to_owned).collect(), allow, parameters })
+            Some(Known { segments: path.split('/').map(str::to_owned).collect(), allow, operations })
         };
         Self(paths.into_iter().filter_map(known).collect())
     }
@@ -54,21 +70,29 @@ impl Methods {
         self.find(path).map_or(HeaderValue::from_static(""), |known| known.allow.clone())
     }
 
-    /// Refuses a query that has parameters which its operation does not have.
-    pub(super) fn check_query(&self, method: &Method, uri: &Uri) -> Result<(), Problem> {
-        let (Some(query), Some(known)) = (uri.query(), self.find(uri.path())) else { return Ok(()) };
-        let method = if method == Method::HEAD { &Method::GET } else { method };
-        let names = known.parameters.get(method).map_or(&[][..], Vec::as_slice);
-        let stray = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| !names.contains(&&**name));
-        match stray {
-            None => Ok(()),
-            Some((name, _)) if names.is_empty() => {
-                Err(Problem::parameter(&name, "is unknown: this operation has no query parameters"))
+    /// Refuses what poem would pass over: query parameters that the operation does not have, and headers that it has
+    /// but that are no text.
+    pub(super) fn check(&self, request: &Request) -> Result<(), Problem> {
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let uri = request.original_uri();
+        let Some(parameters) = self.find(uri.path()).and_then(|known| known.operations.get(method)) else {
+            return Ok(());
+        };
+        let Parameters { query, headers } = parameters;
+        for (name, _) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+            if query.is_empty() {
+                return Err(Problem::parameter(&name, "is unknown: this operation has no query parameters"));
             }
-            Some((name, _)) => {
-                Err(Problem::parameter(&name, format_args!("is unknown; there are {}", names.join(", "))))
+            if !query.iter().any(|known| *known == name) {
+                return Err(Problem::parameter(&name, format_args!("is unknown; there are {}", query.join(", "))));
             }
         }
+        for name in headers {
+            if request.headers().get_all(name).iter().any(|value| value.to_str().is_err()) {
+                return Err(Problem::parameter(name, "must consist of visible ASCII characters"));
+            }
+        }
+        Ok(())
     }
 
     fn find(&self, path: &str) -> Option<&Known> {

@@ -4,10 +4,7 @@ use super::super::{
     Fixture,
     sample::{find, link, store},
 };
-use crate::{
-    Link, Slug, SlugCase,
-    store::SlugCaseChange,
-};
+use crate::{Link, Slug, SlugCase, store::SlugCaseChange};
 
 pub async fn how_slugs_are_told_apart_is_fixed_once(fixture: &Fixture) {
     let links = &fixture.stores.links;
