@@ -62,13 +62,13 @@ enum Command {
     /// Makes, lists and revokes API keys.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Makes links from a file: URLs, one a line, or NDJSON as export writes it.
+    /// Makes links from a file: URLs, CSV, NDJSON, or the export of another shortener.
     Import(import::Args),
-    /// Writes every link to standard output as NDJSON, one link a line.
+    /// Writes every link as NDJSON or CSV.
     ///
-    /// import reads it back. Clicks and identifiers are in it for your information; they are not
-    /// imported. May run beside a server.
-    Export,
+    /// import reads it back, and makes the same links of it in an empty database, with their
+    /// identifiers, times and clicks. May run beside a server.
+    Export(export::Args),
     /// Checks configuration, folders, database and port, and says what to mend.
     ///
     /// Changes nothing. Exits with 1 if something is broken.
@@ -106,7 +106,7 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
             Command::Openapi => openapi::run(),
             Command::Keys(command) => keys::run(config, command).await,
             Command::Import(args) => import::run(config, args).await,
-            Command::Export => export::run(config).await,
+            Command::Export(args) => export::run(config, args).await,
             Command::Doctor => doctor::run(config).await,
         }
     })

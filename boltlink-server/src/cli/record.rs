@@ -1,11 +1,19 @@
-//! A link as one line of NDJSON, with the API's names.
+//! A link as a record with the API's names: what export writes and import reads.
 
-use boltlink_core::{Lifetime, MaxVisits, NewLink, Past, RedirectKind, StoredLink, Tags, TargetUrl};
+use std::fmt::Display;
+
+use boltlink_core::{
+    AccountId, Forward, InvalidRedirect, InvalidText, Lifetime, MaxVisits, NewLink, Past, RedirectKind, StoredLink,
+    Tags, TargetUrl,
+};
 use serde_json::{Map, Value, json};
 
 use super::engine::Site;
 
-/// What is wrong with one field of a line; an empty field name stands for the line as a whole.
+/// The fields of a link by name.
+pub(super) type Fields = Map<String, Value>;
+
+/// What is wrong with one field of a record; an empty field name stands for the record as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrong {
     pub(super) field: String,
@@ -18,14 +26,36 @@ impl Wrong {
     }
 }
 
-/// Fields that an export has for information, and that an import makes anew.
-const INFORMATION: [&str; 5] = ["id", "short_url", "clicks", "updated_at", "version"];
+/// All fields, in the order of a table.
+pub(super) const FIELDS: [&str; 21] = [
+    "id",
+    "domain",
+    "slug",
+    "short_url",
+    "target",
+    "title",
+    "note",
+    "tags",
+    "redirect",
+    "starts_at",
+    "expires_at",
+    "max_visits",
+    "enabled",
+    "forward_query",
+    "forward_path",
+    "crawlable",
+    "clicks",
+    "owner",
+    "created_at",
+    "updated_at",
+    "version",
+];
 
 /// Writes a link. What has its usual value is left out, the default domain too: its name is
 /// configuration, and may be another where the link is imported.
-pub(super) fn write(stored: &StoredLink, site: &Site) -> Value {
+pub(super) fn write(stored: &StoredLink, site: &Site) -> Fields {
     let link = &stored.link;
-    let mut record = Map::new();
+    let mut record = Fields::new();
     let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
     put("id", json!(link.id.to_string()));
     if !link.domain.is_default() {
@@ -46,11 +76,17 @@ pub(super) fn write(stored: &StoredLink, site: &Site) -> Value {
         put("max_visits", json!(max.get()));
     }
     put("enabled", json!(link.enabled));
+    put_true(&mut put, "forward_query", link.forward.query);
+    put_true(&mut put, "forward_path", link.forward.path);
+    put_true(&mut put, "crawlable", link.crawlable);
     put("clicks", json!(stored.clicks));
+    if link.owner != AccountId::OPERATOR {
+        put("owner", json!(link.owner.to_string()));
+    }
     put("created_at", json!(link.created_at.to_string()));
     put("updated_at", json!(link.updated_at.to_string()));
     put("version", json!(link.version));
-    Value::Object(record)
+    record
 }
 
 fn put_set(put: &mut impl FnMut(&str, Value) -> Option<Value>, name: &str, value: Option<impl ToString>) {
@@ -59,20 +95,19 @@ fn put_set(put: &mut impl FnMut(&str, Value) -> Option<Value>, name: &str, value
     }
 }
 
-/// Reads a line.
+fn put_true(put: &mut impl FnMut(&str, Value) -> Option<Value>, name: &str, value: bool) {
+    if value {
+        put(name, json!(true));
+    }
+}
+
+/// Reads a record.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(super) fn read(line: &str, site: &Site) -> Result<NewLink, Vec<Wrong>> {
-    let fields = match serde_json::from_str(line) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) => return Err(vec![Wrong::new("", "must be a JSON object")]),
-        Err(error) => return Err(vec![Wrong::new("", format!("is not JSON: {error}"))]),
-    };
+pub(super) fn read(fields: Fields, site: &Site) -> Result<NewLink, Vec<Wrong>> {
     let mut reader = Reader { fields, wrong: Vec::new() };
-    for name in INFORMATION {
-        reader.fields.remove(name);
-    }
+    reader.fields.remove("short_url"); // For information: slug and domain say it.
     let new = reader.link(site);
     let unknown: Vec<_> = reader.fields.keys().map(|name| Wrong::new(name, "is no field of a link")).collect();
     reader.wrong.extend(unknown);
@@ -80,44 +115,41 @@ pub(super) fn read(line: &str, site: &Site) -> Result<NewLink, Vec<Wrong>> {
 }
 
 struct Reader {
-    fields: Map<String, Value>,
+    fields: Fields,
     wrong: Vec<Wrong>,
 }
 
 impl Reader {
     fn link(&mut self, site: &Site) -> Option<NewLink> {
-        let domain = self.parsed("domain", |text| site.domain(text));
+        let domain = self.parsed("domain", |text| {
+            site.domain(text).map_err(|why| format!("'{text}' {why}, or import under one of these with --domain"))
+        });
         let slug = self.parsed("slug", |text| site.slugs.parse(text));
         let has_target = self.fields.contains_key("target");
         let target = self.parsed("target", |text| TargetUrl::parse(text, &site.rules));
         if !has_target {
             self.wrong.push(Wrong::new("target", "is missing"));
         }
-        let title = self.parsed("title", |text| text.parse());
-        let note = self.parsed("note", |text| text.parse());
+        let title = self.parsed("title", str::parse);
+        let note = self.parsed("note", str::parse);
         let tags = self.tags();
         let redirect = self.number("redirect", "must be a number", |code| {
-            u16::try_from(code)
-                .ok()
-                .and_then(|code| RedirectKind::try_from(code).ok())
-                .ok_or(boltlink_core::InvalidRedirect)
+            u16::try_from(code).ok().and_then(|code| RedirectKind::try_from(code).ok()).ok_or(InvalidRedirect)
         });
-        let starts_at = self.parsed("starts_at", |text| text.parse());
-        let expires_at = self.parsed("expires_at", |text| text.parse());
+        let starts_at = self.parsed("starts_at", str::parse);
+        let expires_at = self.parsed("expires_at", str::parse);
         let lifetime = Lifetime::new(starts_at, expires_at);
         if let Err(error) = &lifetime {
             self.wrong.push(Wrong::new("expires_at", error));
         }
         let max_visits = self.number("max_visits", "must be a whole number", MaxVisits::try_from);
-        let enabled = match self.take("enabled") {
-            None => true,
-            Some(Value::Bool(enabled)) => enabled,
-            Some(_) => {
-                self.wrong.push(Wrong::new("enabled", "must be true or false"));
-                true
-            }
+        let enabled = self.truth("enabled").unwrap_or(true);
+        let forward = Forward {
+            query: self.truth("forward_query").unwrap_or_default(),
+            path: self.truth("forward_path").unwrap_or_default(),
         };
-        let created_at = self.parsed("created_at", |text| text.parse());
+        let crawlable = self.truth("crawlable").unwrap_or_default();
+        let past = self.past();
         Some(NewLink {
             domain: domain.unwrap_or_default(),
             slug,
@@ -128,9 +160,26 @@ impl Reader {
             lifetime: lifetime.unwrap_or_default(),
             max_visits,
             enabled,
-            past: Past { created_at, ..Past::default() },
+            forward,
+            crawlable,
+            past,
             ..NewLink::to(target?)
         })
+    }
+
+    fn past(&mut self) -> Past {
+        let counted = |number: u64| i64::try_from(number).map(i64::cast_unsigned).map_err(|_| "is too large");
+        Past {
+            id: self.parsed("id", str::parse),
+            owner: self.parsed("owner", str::parse),
+            created_at: self.parsed("created_at", str::parse),
+            updated_at: self.parsed("updated_at", str::parse),
+            version: self.number("version", "must be a whole number", |version| match version {
+                0 => Err("must be at least 1"),
+                version => counted(version),
+            }),
+            clicks: self.number("clicks", "must be a whole number", counted).unwrap_or_default(),
+        }
     }
 
     /// `null` is as good as nothing.
@@ -138,7 +187,7 @@ impl Reader {
         self.fields.remove(name).filter(|value| !value.is_null())
     }
 
-    fn parsed<T, E: ToString>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    fn parsed<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let parsed = match self.take(name)? {
             Value::String(text) => parse(&text).map_err(|error| Wrong::new(name, error)),
             _ => Err(Wrong::new(name, "must be a text")),
@@ -146,7 +195,7 @@ impl Reader {
         parsed.map_err(|wrong| self.wrong.push(wrong)).ok()
     }
 
-    fn number<T, E: ToString>(
+    fn number<T, E: Display>(
         &mut self,
         name: &str,
         kind: &str,
@@ -159,16 +208,21 @@ impl Reader {
         converted.map_err(|wrong| self.wrong.push(wrong)).ok()
     }
 
+    fn truth(&mut self, name: &str) -> Option<bool> {
+        let truth = self.take(name)?.as_bool();
+        if truth.is_none() {
+            self.wrong.push(Wrong::new(name, "must be true or false"));
+        }
+        truth
+    }
+
     fn tags(&mut self) -> Tags {
         let Some(value) = self.take("tags") else { return Tags::default() };
         let texts: Option<Vec<_>> = value.as_array().and_then(|items| items.iter().map(Value::as_str).collect());
         let tags = texts
             .ok_or_else(|| "must be a list of texts".to_owned())
             .and_then(|texts| {
-                texts
-                    .into_iter()
-                    .map(|text| text.parse().map_err(|e: boltlink_core::InvalidText| e.to_string()))
-                    .collect()
+                texts.into_iter().map(|text| text.parse().map_err(|error: InvalidText| error.to_string())).collect()
             })
             .and_then(|tags| Tags::new(tags).map_err(|error| error.to_string()));
         tags.unwrap_or_else(|reason| {

@@ -1,70 +1,8 @@
-//! import, and what export makes of it.
+//! import of lists and NDJSON, and what all imports do.
 
-use std::{collections::BTreeMap, fmt::Write};
-
-use serde_json::{Value, json};
+use std::fmt::Write;
 
 use crate::Folder;
-
-/// The exported links by slug, without what an import makes anew.
-fn exported(folder: &Folder) -> BTreeMap<String, Value> {
-    let links = folder.ok(&["export"]);
-    links
-        .lines()
-        .map(|line| {
-            let mut link: Value = serde_json::from_str(line).unwrap();
-            for name in ["id", "updated_at", "clicks", "version"] {
-                assert!(link.as_object_mut().unwrap().remove(name).is_some(), "{name}: {line}");
-            }
-            (link["slug"].as_str().unwrap().to_owned(), link)
-        })
-        .collect()
-}
-
-#[test]
-fn a_link_survives_export_and_import_with_every_field() {
-    let link = json!({
-        "slug": "All-of_it", "target": "https://example.com/?q=%C3%BC", "title": "Tïtle \"quoted\"", "note": "two\nlines",
-        "tags": ["a", "b"], "redirect": 308, "starts_at": "2026-01-01T00:00:00Z", "expires_at": "2099-01-01T00:00:00.000001Z",
-        "max_visits": 9, "enabled": false, "created_at": "2020-02-02T02:02:02.123456Z",
-    });
-    let (first, second) = (Folder::new(), Folder::new());
-    first.write("in", &format!("{link}\nhttps://example.com/plain\n"));
-    assert_eq!(first.ok(&["import", "in"]), "2 imported, 0 already there, 0 rejected\n");
-
-    let links = exported(&first);
-    assert_eq!(links.len(), 2);
-    for (name, value) in link.as_object().unwrap() {
-        assert_eq!(&links["All-of_it"][name], value, "{name}");
-    }
-    let dump = first.ok(&["export"]);
-    let imported = second.run_with(&["import", "-"], &[], &dump);
-    assert_eq!((imported.code, imported.err.as_str()), (Some(0), ""));
-    assert_eq!(exported(&second), links);
-    assert_eq!(second.run_with(&["import", "-"], &[], &dump).out, "0 imported, 2 already there, 0 rejected\n");
-}
-
-#[test]
-fn domains_survive_too() {
-    let (first, second) = (Folder::new(), Folder::new());
-    let env = [("BOLTLINK_BASE_URL", "https://go.example.com"), ("BOLTLINK_DOMAINS", "s.example.org")];
-    let lines = "{\"slug\":\"x\",\"target\":\"https://example.com/1\",\"domain\":\"s.example.org\"}\n\
-                 {\"slug\":\"x\",\"target\":\"https://example.com/2\",\"domain\":\"go.example.com\"}\n";
-    assert_eq!(first.run_with(&["import", "-"], &env, lines).code, Some(0));
-    let dump = first.run_with(&["export"], &env, "").out;
-    assert_eq!(second.run_with(&["import", "-"], &env, &dump).code, Some(0));
-    let strip = |text: String| -> Vec<Value> {
-        let mut links: Vec<Value> = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
-        links.sort_by_key(|link| link["short_url"].to_string());
-        links.iter().map(|link| json!([link["short_url"], link["target"], link["created_at"]])).collect()
-    };
-    let again = strip(second.run_with(&["export"], &env, "").out);
-    assert_eq!(again.len(), 2);
-    assert_eq!(again, strip(dump));
-    let unknown = first.run_with(&["import", "-"], &[], lines);
-    assert_eq!(unknown.code, Some(2));
-    assert!(unknown.err.contains("line 1: domain: must be a configured domain"), "{unknown:?}");
-}
 
 #[test]
 fn importing_again_skips_what_is_there() {
@@ -76,12 +14,22 @@ fn importing_again_skips_what_is_there() {
     }
     folder.write("urls.txt", &urls);
     assert_eq!(folder.ok(&["import", "urls.txt"]), "1203 imported, 0 already there, 0 rejected\n");
-    let links = exported(&folder);
-    assert_eq!(links.len(), 1_203);
+    assert_eq!(folder.links(&[]).len(), 1_203);
     folder
         .write("urls.txt", &format!("{urls}https://example.com/new\nhttps://example.com/new\nHTTPS://EXAMPLE.com/7\n"));
     assert_eq!(folder.ok(&["import", "urls.txt"]), "1 imported, 1205 already there, 0 rejected\n");
-    assert_eq!(exported(&folder).len(), 1_204);
+    assert_eq!(folder.links(&[]).len(), 1_204);
+}
+
+#[test]
+fn a_target_that_comes_again_much_later_is_one_link() {
+    let folder = Folder::new();
+    let mut urls = String::new();
+    for n in (0..1_100).chain(0..1_100) {
+        writeln!(urls, "https://example.com/{n}").unwrap();
+    }
+    folder.write("urls.txt", &urls);
+    assert_eq!(folder.ok(&["import", "urls.txt"]), "1100 imported, 1100 already there, 0 rejected\n");
 }
 
 #[test]
@@ -106,10 +54,11 @@ nonsense
     );
     let dry = folder.run(&["import", "--dry-run", "in"]);
     assert_eq!((dry.code, dry.out.as_str()), (Some(2), "dry run: 3 imported, 1 already there, 8 rejected\n"));
-    assert_eq!(exported(&folder).len(), 1, "a dry run changes nothing");
+    assert_eq!(folder.links(&[]).len(), 1, "a dry run changes nothing");
 
     let real = folder.run(&["import", "in"]);
     assert_eq!((real.code, real.out.as_str()), (Some(2), "2 imported, 1 already there, 9 rejected\n"));
+    let report = folder.read("in.rejects.txt");
     for start in [
         "line 2: target: must be an absolute URL",
         "line 3: slug: must consist of",
@@ -127,13 +76,50 @@ nonsense
         "line 12: max_visits: must be between 1 and",
         "line 12: enabled: must be true or false",
     ] {
-        assert!(real.err.lines().any(|line| line.starts_with(start)), "{start}: {}", real.err);
+        assert!(report.lines().any(|line| line.starts_with(start)), "{start}: {report}");
     }
+    let numbers: Vec<u32> =
+        report.lines().map(|line| line["line ".len()..].split(':').next().unwrap().parse().unwrap()).collect();
+    assert!(numbers.is_sorted(), "in the order of the file: {report}");
+    assert!(real.err.contains("in.rejects.txt"), "{}", real.err);
+    assert!(real.err.contains("line 2: target: must be an absolute URL"), "{}", real.err);
 
     let again = folder.run(&["import", "in", "--rejects", "bad.txt"]);
     assert_eq!((again.code, again.out.as_str()), (Some(2), "0 imported, 3 already there, 9 rejected\n"));
-    assert_eq!(folder.read("bad.txt"), real.err, "the rejects are the same, and nowhere else");
-    assert_eq!(again.err, "");
+    assert_eq!(folder.read("bad.txt"), report);
+    let piped = folder.run_with(&["import", "-"], &[], &folder.read("in"));
+    assert_eq!(piped.err, report, "without a file there is none beside it");
+    assert_eq!(folder.files(), ["bad.txt", "boltlink.db", "in", "in.rejects.txt"]);
+}
+
+#[test]
+fn nothing_rejected_leaves_no_report() {
+    let folder = Folder::new();
+    folder.write("in", "https://example.com/");
+    let ran = folder.run(&["import", "in"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert_eq!(folder.files(), ["boltlink.db", "in"]);
+}
+
+#[test]
+fn a_domain_overrides_those_in_the_file() {
+    let folder = Folder::new();
+    let env = [("BOLTLINK_BASE_URL", "https://go.example.com"), ("BOLTLINK_DOMAINS", "s.example.org")];
+    let lines = "{\"slug\":\"a\",\"target\":\"https://example.com/1\",\"domain\":\"elsewhere.example\"}\n\
+                 {\"slug\":\"b\",\"target\":\"https://example.com/2\"}\nhttps://example.com/3\n";
+    let refused = folder.run_with(&["import", "-"], &env, lines);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(2), "2 imported, 0 already there, 1 rejected\n"));
+    for part in ["line 1: domain: 'elsewhere.example'", "go.example.com, s.example.org", "domains", "--domain"] {
+        assert!(refused.err.contains(part), "{part}: {}", refused.err);
+    }
+    let ran = folder.run_with(&["import", "-", "--domain", "s.example.org"], &env, lines);
+    assert_eq!(ran.out, "3 imported, 0 already there, 0 rejected\n");
+    let there = folder.links(&env);
+    assert!(there.contains_key("https://s.example.org/a") && there.contains_key("https://s.example.org/b"));
+
+    let unknown = folder.run_with(&["import", "-", "--domain", "elsewhere.example"], &env, lines);
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.err.contains("--domain: must be a configured domain"), "{}", unknown.err);
 }
 
 #[test]
@@ -150,4 +136,11 @@ fn an_input_that_cannot_be_read_is_a_failure() {
     assert!(folder.fails(&["import", "missing.txt"]).contains("missing.txt"));
     assert!(folder.fails(&["import", "."]).contains("folder"));
     assert_eq!(folder.files(), [""; 0]);
+    folder.write("table.csv", "name,price\nx,1\n");
+    let unknown = folder.fails(&["import", "table.csv"]);
+    assert!(unknown.contains("target or url") && unknown.contains("--format"), "{unknown}");
+    folder.write("utf16.txt", "");
+    std::fs::write(folder.path().join("utf16.txt"), [0xff, 0xfe, b'h', 0]).unwrap();
+    assert!(folder.fails(&["import", "utf16.txt"]).contains("UTF-8"));
+    assert_eq!(folder.files(), ["table.csv", "utf16.txt"]);
 }

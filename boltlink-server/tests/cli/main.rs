@@ -4,16 +4,22 @@
 
 mod config;
 mod doctor;
+mod export;
 mod import;
+mod import_conflicts;
+mod import_foreign;
+mod import_tables;
 mod keys;
 mod links;
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     path::Path,
     process::{Command, Stdio},
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A folder to run commands in.
@@ -46,6 +52,12 @@ impl Folder {
 
     fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    /// Puts one of the files of `samples/` here, byte for byte.
+    fn sample(&self, name: &str) {
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/samples");
+        std::fs::copy(samples.join(name), self.path().join(name)).unwrap();
     }
 
     fn read(&self, name: &str) -> String {
@@ -99,5 +111,13 @@ impl Folder {
         assert_eq!(ran.code, Some(1), "{args:?}: {ran:?}");
         assert!(!ran.err.contains("panicked") && !ran.err.contains("backtrace"), "{ran:?}");
         ran.err
+    }
+
+    /// Everything that is exported, by short URL.
+    fn links(&self, env: &[(&str, &str)]) -> BTreeMap<String, Value> {
+        let ran = self.run_with(&["export"], env, "");
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let links = ran.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        links.map(|link| (link["short_url"].as_str().unwrap().to_owned(), link)).collect()
     }
 }
