@@ -18,7 +18,7 @@ use boltlink_store_sql::{
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
-use crate::{batch::Batch, error::answer, queue::Priority, search, writer::Writer};
+use crate::{batch::Batch, error::answer, queue::Priority, search::Search, writer::Writer};
 
 static INSERT: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/link_insert_many.sql")));
 static KNOWN: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/ids_known.sql")));
@@ -29,6 +29,7 @@ pub(crate) struct SqliteLinks {
     pub(crate) writer: Writer,
     pub(crate) readers: DatabaseConnection,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) search: Search,
 }
 
 #[async_trait]
@@ -100,7 +101,7 @@ impl LinkStore for SqliteLinks {
         after: Option<LinkCursor>,
         limit: u32,
     ) -> Result<Vec<StoredLink>, StoreError> {
-        search::list(&self.readers, filter, order, after, limit).await.map_err(answer)
+        self.search.list(&self.readers, filter, order, after, limit).await.map_err(answer)
     }
 
     async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError> {
@@ -202,7 +203,12 @@ mod tests {
         SqliteStore::open(&config, clock.clone()).await.unwrap().close().await.unwrap();
         // SQLite reports its own bound on pages just as it reports a full disk.
         let writer = Writer::new(connect(config.writing().pragma("max_page_count", "90"), 1).await.unwrap());
-        let links = SqliteLinks { writer, readers: connect(config.reading(), 1).await.unwrap(), clock };
+        let links = SqliteLinks {
+            writer,
+            readers: connect(config.reading(), 1).await.unwrap(),
+            clock,
+            search: Search::default(),
+        };
         let kept = link("kept");
         assert_eq!(links.insert(&kept, None).await.unwrap(), Inserted::Created);
 

@@ -18,6 +18,7 @@ use crate::{
     key::SqliteKeys,
     link::SqliteLinks,
     open::{self, Health, Migrated},
+    search::Search,
     writer::Writer,
 };
 
@@ -68,7 +69,12 @@ impl SqliteStore {
             Arc::new(SqliteClicks { consumer, writer, readers, clock, raw })
         };
         Stores {
-            links: Arc::new(SqliteLinks { writer: writer.clone(), readers: readers.clone(), clock: clock.clone() }),
+            links: Arc::new(SqliteLinks {
+                writer: writer.clone(),
+                readers: readers.clone(),
+                clock: clock.clone(),
+                search: Search::default(),
+            }),
             totals: sink(Consumer::Totals),
             analytics: sink(Consumer::Analytics),
             reader: Arc::new(SqliteAnalytics { readers: readers.clone() }),
