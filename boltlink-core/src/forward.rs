@@ -12,6 +12,8 @@
 //! behind a slash of the target's own path, and every character that a parser could take for something else
 //! (`\`, quotes, controls, other scripts) is percent-encoded on the way.
 
+use std::collections::HashSet;
+
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
@@ -109,9 +111,11 @@ impl Forwarding {
             }
             return;
         }
-        let replaced = |own: &&str| !pairs(query).any(|pair| same_name(pair, own));
+        let own = self.query.as_deref().unwrap_or_default();
+        // Looked up, not compared one by one: either query may have thousands.
+        let replaced: HashSet<String> = if own.is_empty() { HashSet::new() } else { pairs(query).map(name).collect() };
         let mut mark = '?';
-        for pair in self.query.as_deref().into_iter().flat_map(pairs).filter(replaced) {
+        for pair in pairs(own).filter(|pair| !replaced.contains(&name(pair))) {
             url.push(mark);
             url.push_str(pair);
             mark = '&';
@@ -128,11 +132,10 @@ fn pairs(query: &str) -> impl Iterator<Item = &str> {
     query.split('&').filter(|pair| !pair.is_empty())
 }
 
-/// Whether two pairs of queries set the same parameter, however it is encoded.
-fn same_name(one: &str, other: &str) -> bool {
+/// The parameter that a pair sets, however it is encoded.
+fn name(pair: &str) -> String {
     // One pair in, one pair out.
-    let name = |pair| url::form_urlencoded::parse(str::as_bytes(pair)).next().map(|(name, _)| name.into_owned());
-    name(one) == name(other)
+    url::form_urlencoded::parse(pair.as_bytes()).next().map_or_else(String::new, |(name, _)| name.into_owned())
 }
 
 /// Whether a path has segments that mean "here" or "up", in a way that some server might understand:
