@@ -1,6 +1,6 @@
 //! Where a short link leads.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, net::Ipv6Addr};
 
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
@@ -110,16 +110,28 @@ impl TargetUrl {
     }
 }
 
-/// Whether `url` names one of our own hosts, with either scheme and with or without a final dot.
+/// Whether `url` names one of our own hosts: with either scheme, with or without a final dot, and with the usual
+/// ports where none is configured.
 fn own(url: &Url, hosts: &[Domain]) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let host = host.trim_end_matches('.');
-    hosts.iter().any(|own| match url.port() {
-        None => own.as_str() == host,
-        Some(port) => {
-            own.as_str().rsplit_once(':').is_some_and(|(name, number)| name == host && number == port.to_string())
+    let Some(host) = url.host_str().map(one_form) else { return false };
+    hosts.iter().any(|own| {
+        // A colon within an IPv6 address belongs to the address.
+        let port = own.as_str().rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+        match port {
+            None => matches!(url.port(), None | Some(80 | 443)) && one_form(own.as_str()) == host,
+            Some((own, port)) => url.port().is_some_and(|asked| asked.to_string() == port) && one_form(own) == host,
         }
     })
+}
+
+/// The host in one of the forms it has: without a final dot, an IPv4 address not within an IPv6 one, which leads to
+/// the same place.
+fn one_form(host: &str) -> Cow<'_, str> {
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')?.parse::<Ipv6Addr>().ok());
+    match v6.and_then(|v6| v6.to_ipv4_mapped()) {
+        Some(v4) => v4.to_string().into(),
+        None => host.trim_end_matches('.').into(),
+    }
 }
 
 impl fmt::Display for TargetUrl {
@@ -155,7 +167,11 @@ mod tests {
             ("https://u:p@example.com/", InvalidTarget::Credentials),
             ("https://example.com/\r\nSet-Cookie: x", InvalidTarget::Control),
             ("http://GO.example.com./x", InvalidTarget::Loop),
+            ("http://GO.example.com:443/x", InvalidTarget::Loop),
+            ("https://go.example.com:80/x", InvalidTarget::Loop),
             ("http://0x7f.1:5000/x", InvalidTarget::Loop),
+            ("http://2130706433:5000/x", InvalidTarget::Loop),
+            ("http://[::ffff:127.0.0.1]:5000/x", InvalidTarget::Loop),
             ("/relative", InvalidTarget::Syntax(url::ParseError::RelativeUrlWithoutBase)),
         ] {
             assert_eq!(parse(text), Err(why), "{text}");
