@@ -108,7 +108,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
             let at = At::Field(self.at, &name);
             let value = fields.next_value_seed(Strict { at: &at, twice: self.twice })?;
             if values.contains_key(&name) {
-                self.twice.borrow_mut().push(at.pointer());
+                tell(&mut self.twice.borrow_mut(), &at);
             } else {
                 values.insert(name, value);
             }
@@ -116,6 +116,18 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(values.into())
     }
 }
+
+/// Tells of some, not of all: a body could repeat a field a million times below names that are long.
+fn tell(twice: &mut Vec<String>, at: &At<'_>) {
+    if twice.len() < TOLD && twice.iter().map(String::len).sum::<usize>() < TOLD_BYTES {
+        twice.push(at.pointer());
+    }
+}
+
+/// How many repetitions are told.
+const TOLD: usize = 100;
+/// How long their pointers are together, but for the last.
+const TOLD_BYTES: usize = 16 << 10;
 
 #[derive(Deserialize)]
 struct Name(String);
@@ -136,6 +148,15 @@ mod tests {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(parse(b"\"\xff\"").is_err());
+    }
+
+    #[test]
+    fn a_crowd_of_repetitions_is_not_told_one_by_one() {
+        let (_, twice) = parse(format!("{{{}\"a\":1}}", "\"a\":1,".repeat(5_000)).as_bytes()).unwrap();
+        assert_eq!(twice.len(), TOLD);
+        let (_, twice) =
+            parse(format!("{{\"{}\":{{{}\"a\":1}}}}", "x".repeat(50_000), "\"a\":1,".repeat(9)).as_bytes()).unwrap();
+        assert_eq!(twice.len(), 1);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use poem_openapi::{Object, types::ToJSON};
 /// What problems are served as.
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 
+/// How many errors a problem names: a body has room for a million unknown fields.
+const MOST_ERRORS: usize = 100;
+
 /// What went wrong (RFC 9457).
 #[derive(Debug, Clone, Object)]
 #[oai(rename = "Problem")]
@@ -26,7 +29,7 @@ pub(crate) struct Details {
     status: u16,
     /// What is wrong with this request, and what to do about it.
     detail: String,
-    /// What is wrong field by field, all of it at once.
+    /// What is wrong field by field: all of it at once, but not more than 100.
     #[oai(skip_serializing_if_is_none)]
     errors: Option<Vec<FieldError>>,
 }
@@ -156,7 +159,8 @@ impl Problem {
         Self::new(Code::LinkNotFound, "there is no link of this id, or the API key may not see it")
     }
 
-    fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+    fn with_errors(mut self, mut errors: Vec<FieldError>) -> Self {
+        errors.truncate(MOST_ERRORS);
         self.0.errors = errors;
         self
     }
