@@ -49,7 +49,8 @@ impl Cursors {
     }
 
     fn place(&self, list: &str, text: &str) -> Option<(Timestamp, Uuid)> {
-        if text.len() != LENGTH {
+        // One text for each place: `from_str_radix` reads capitals and signs, too.
+        if text.len() != LENGTH || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return None;
         }
         let mut bytes = [0_u8; LENGTH / 2];
@@ -88,7 +89,9 @@ mod tests {
             tampered[changed] = if tampered[changed] == b'0' { b'1' } else { b'0' };
             assert!(cursors.open("list", str::from_utf8(&tampered).unwrap()).is_err(), "{changed}");
         }
-        for bad in ["", "x", &text[1..], &format!("{text}0"), &"ä".repeat(40)] {
+        let (capitals, signed) = (text.to_uppercase(), text.replacen("07", "+7", 1));
+        assert!(capitals != text && signed != text);
+        for bad in ["", "x", &text[1..], &format!("{text}0"), &"ä".repeat(40), &capitals, &signed] {
             assert!(cursors.open("list", bad).is_err(), "{bad}");
         }
     }
