@@ -98,10 +98,10 @@ impl Bulk {
         let (Some(ids), Some(patch)) = (ids, patch) else { return Err(Problem::invalid(Vec::new()).into()) };
         let edit = draft::link_edit(patch, &self.rules)?;
         let mut results = Vec::with_capacity(ids.len());
-        for (index, id) in ids.into_iter().enumerate() {
+        for id in ids {
             results.push(match self.shortener.edit(&caller.0, id, edit.clone(), None).await {
                 Ok(link) => BulkResult::done(200, link, &self.hosts),
-                Err(error) => refused(error, &at_id(index)),
+                Err(error) => refused(error, "/patch"),
             });
         }
         Ok(Done::Results(Json(BulkResults { results })))
@@ -116,10 +116,10 @@ impl Bulk {
         let ids = ids(&mut fields);
         fields.finish()?;
         let mut results = Vec::new();
-        for (index, id) in ids.into_iter().flatten().enumerate() {
+        for id in ids.into_iter().flatten() {
             results.push(match self.shortener.delete(&caller.0, id, None).await {
                 Ok(()) => BulkResult { status: 204, link: None, problem: None },
-                Err(error) => refused(error, &at_id(index)),
+                Err(error) => BulkResult::refused(&error.into()),
             });
         }
         Ok(Done::Results(Json(BulkResults { results })))
@@ -179,10 +179,6 @@ fn key_of(key: &IdempotencyKey, index: usize) -> Result<IdempotencyKey, boltlink
 
 fn refused(error: boltlink_core::Error, at: &str) -> BulkResult {
     BulkResult::refused(&Problem::from(error).below(at))
-}
-
-fn at_id(index: usize) -> String {
-    format!("/ids/{index}")
 }
 
 /// The objects in `links`.
