@@ -50,10 +50,13 @@ impl Picture {
     /// The code of `text`.
     ///
     /// # Errors
-    /// If the picture is too small for it.
+    /// If the picture is too small for it, or any code is.
     pub(crate) fn new(text: &str, look: Look) -> Result<Self, Problem> {
-        let code =
-            QRBuilder::new(text).ecl(look.correction).build().map_err(|error| super::problem::internal(&error))?;
+        // A slug in another script is percent-encoded, and up to 1,536 bytes long: H has room for 1,273 bytes.
+        let code = QRBuilder::new(text)
+            .ecl(look.correction)
+            .build()
+            .map_err(|_| Problem::parameter("error_correction", "leaves no room for so long a link; L leaves most"))?;
         let side = u32::try_from(code.size).unwrap_or(u32::MAX);
         let modules = side.saturating_add(2 * look.margin);
         let scale = look.size / modules;
@@ -175,6 +178,13 @@ mod tests {
             (0..200).find(|y| image[y * info.line_size..][..info.line_size].iter().any(|byte| *byte != 0)).unwrap();
         assert!(first as u32 >= 4 * picture.scale, "{first} {}", picture.scale);
         assert_eq!(first as u32, picture.offset);
+    }
+
+    #[test]
+    fn a_link_that_no_code_can_hold_is_refused() {
+        let text = format!("https://go.example.com/{}", "%F0%90%90%80".repeat(128));
+        assert!(Picture::new(&text, Look { correction: ECL::H, size: 4_096, ..LOOK }).is_err());
+        assert!(Picture::new(&text, Look { correction: ECL::M, size: 4_096, ..LOOK }).is_ok());
     }
 
     #[test]
