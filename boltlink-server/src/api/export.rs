@@ -62,7 +62,11 @@ pub(super) fn accepted(headers: &HeaderMap) -> Format {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
         let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
-        let named = Format::ALL.into_iter().find(|format| format.media_type().eq_ignore_ascii_case(name));
+        let named = match name {
+            "*/*" | "application/*" => Some(Format::Json),
+            "text/*" => Some(Format::Csv),
+            _ => Format::ALL.into_iter().find(|format| format.media_type().eq_ignore_ascii_case(name)),
+        };
         if let Some(format) = named.filter(|_| quality > best.1) {
             best = (format, quality);
         }
@@ -195,6 +199,9 @@ mod tests {
             ("TEXT/CSV; charset=utf-8", Format::Csv),
             ("application/json;q=0.5, application/x-ndjson;q=0.9", Format::Ndjson),
             ("text/csv;q=0", Format::Json),
+            ("text/csv;q=0.5, */*;q=0.8", Format::Json),
+            ("text/csv, */*;q=0.1", Format::Csv),
+            ("text/*", Format::Csv),
             ("text/html, image/png", Format::Json),
         ] {
             let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
