@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use boltlink_core::{
-    Domain, Forward, Lifetime, Likeness, LinkEdit, MaxVisits, NewLink, RedirectKind, Shortener, Slug, SlugLength,
-    SlugRules, Tags, TargetRules, TargetUrl, store::Fingerprint,
+    Domain, Forward, InvalidText, Lifetime, Likeness, LinkEdit, MaxVisits, NewLink, RedirectKind, Shortener, Slug,
+    SlugLength, SlugRules, Tags, TargetRules, TargetUrl, store::Fingerprint,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -139,6 +139,10 @@ pub(crate) fn link_edit(mut fields: Fields, rules: &Rules) -> Result<LinkEdit, P
 }
 
 fn tags(value: &Value) -> Result<Tags, Wrong> {
+    // Counted as they were sent, repeated ones too: so the document says.
+    if value.as_array().is_some_and(|tags| tags.len() > Tags::MAX) {
+        return Err(InvalidText::TooMany { max: Tags::MAX }.into());
+    }
     Ok(Tags::new(body::array(value, body::text)?)?)
 }
 
