@@ -24,6 +24,8 @@ pub struct InvalidTimestamp;
 impl Timestamp {
     /// The beginning of 1970.
     pub const EPOCH: Self = Self(0);
+    /// The beginning of the year 0.
+    pub const FIRST: Self = Self(Self::MIN);
     const MIN: i64 = -62_167_219_200_000_000; // 0000-01-01T00:00:00Z
     const MAX: i64 = 253_402_300_799_999_999; // 9999-12-31T23:59:59.999999Z
 

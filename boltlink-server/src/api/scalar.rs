@@ -159,7 +159,9 @@ impl ParseFromParameter for Moment {
 
 impl ParseFromParameter for Date {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        value.parse().map(Self).map_err(|_| ParseError::custom("must be a date such as 2027-01-31"))
+        // chrono reads more than RFC 3339's ten characters: spaces, single digits, years of six digits.
+        let date = value.parse().ok().filter(|date: &NaiveDate| value.len() == 10 && date.to_string() == value);
+        date.map(Self).ok_or_else(|| ParseError::custom("must be a date such as 2027-01-31"))
     }
 }
 

@@ -30,6 +30,9 @@ const MAX_DAYS: i64 = 366;
 /// How many days a breakdown covers if none are named.
 const DEFAULT_DAYS: u64 = 30;
 
+/// What is wrong with a span that ends before it begins.
+const LATER: &str = "must not be later than 'to'";
+
 /// The counts of single links.
 pub(crate) struct LinkCounts {
     shortener: Shortener,
@@ -120,11 +123,13 @@ impl LinkCounts {
             moment.as_micros().div_euclid(interval.micros())
                 + i64::from(moment.as_micros().rem_euclid(interval.micros()) > 0)
         };
-        let to = first(to.0.map_or_else(|| self.shortener.now(), |to| to.0));
-        let from = from.0.map_or(to - usual, |from| first(from.0));
-        if from > to {
-            return Err(Problem::parameter("from", "must not be later than 'to'").into());
+        let end = to.0.map_or_else(|| self.shortener.now(), |to| to.0);
+        if from.0.as_ref().is_some_and(|from| from.0 > end) {
+            return Err(Problem::parameter("from", LATER).into());
         }
+        // Nothing is earlier than the year 0.
+        let to = first(end);
+        let from = from.0.map_or_else(|| (to - usual).max(first(Timestamp::FIRST)), |from| first(from.0));
         if to - from > MAX_POINTS {
             let detail = format!("gives {} points, and more than {MAX_POINTS} are too many", to - from);
             return Err(Problem::parameter("from", detail).into());
@@ -191,6 +196,9 @@ impl LinkCounts {
     ) -> Result<export::Clicks, Refused<OnCount>> {
         let (actor, id) = (caller.0, link_id(&id)?);
         let span = from.0.map_or(Timestamp::EPOCH, |from| from.0)..to.0.map_or(Timestamp::LAST, |to| to.0);
+        if from.0.is_some() && span.start > span.end {
+            return Err(Problem::parameter("from", LATER).into());
+        }
         let format = export::accepted(request.headers());
         if format != Format::Json {
             // What cannot be seen is refused before anything is sent.
@@ -233,7 +241,7 @@ pub(super) fn days(
     let from = from.map(|from| from.0).or_else(|| to.checked_sub_days(Days::new(usual - 1))).unwrap_or(to);
     let days = number(to) - number(from) + 1;
     if days < 1 {
-        return Err(Problem::parameter("from", "must not be later than 'to'"));
+        return Err(Problem::parameter("from", LATER));
     }
     if days > most {
         return Err(Problem::parameter("from", format_args!("must lie within {most} days of 'to'")));
