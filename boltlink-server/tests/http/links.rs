@@ -4,11 +4,7 @@ use boltlink_testkit::{Client, Reply};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Server, pointers, problem, send};
-
-fn path(link: &Value) -> String {
-    format!("/api/v1/links/{}", link["id"].as_str().unwrap())
-}
+use crate::support::{Server, path_of as path, pointers, problem, send};
 
 async fn with_version(client: &Client, method: Method, path: &str, version: &str, body: Option<Value>) -> Reply {
     let request = client.request(method, path).header("If-Match", version);

@@ -5,9 +5,11 @@
 mod api;
 mod connections;
 mod creating;
+mod forwarding;
 mod health;
 mod links;
 mod outage;
 mod pages;
 mod support;
+mod vectors;
 mod visits;

@@ -2,12 +2,17 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use boltlink_core::{Clock, FakeClock, NewKey, Shortener, Stores};
+use boltlink_core::{Clock, FakeClock, NewKey, Shortener, ShortenerBuilder, Stores};
 use boltlink_server::ServerOptions;
 use boltlink_testkit::{Client, Reply};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+};
 
 /// A running server, at 2026-01-01T00:00:00Z until its clock is moved.
 pub(crate) struct Server {
@@ -30,11 +35,20 @@ impl Server {
 
     /// With its stores in memory changed by `change`.
     pub(crate) async fn on(options: ServerOptions, change: impl FnOnce(Stores) -> Stores) -> Self {
+        Self::built(options, change, |builder| builder).await
+    }
+
+    /// The same, and with its engine set up by `settle`.
+    pub(crate) async fn built(
+        options: ServerOptions,
+        change: impl FnOnce(Stores) -> Stores,
+        settle: impl FnOnce(ShortenerBuilder) -> ShortenerBuilder,
+    ) -> Self {
         let clock = Arc::new(FakeClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
         let stores = change(Stores::in_memory(shared.clone()));
         let builder = Shortener::builder().stores(stores).clock(shared).flush_interval(Duration::from_millis(10));
-        let shortener = builder.build().await.unwrap();
+        let shortener = settle(builder).build().await.unwrap();
         let (_, token) = shortener.first_key("first".parse().unwrap(), None).await.unwrap().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -100,6 +114,55 @@ pub(crate) fn problem(reply: &Reply, status: u16) -> Value {
 /// The JSON pointers that a problem names.
 pub(crate) fn pointers(problem: &Value) -> Vec<&str> {
     problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect()
+}
+
+/// The parameters that a problem names.
+pub(crate) fn parameters(problem: &Value) -> Vec<&str> {
+    problem["errors"].as_array().unwrap().iter().map(|error| error["parameter"].as_str().unwrap()).collect()
+}
+
+/// The path of a link in the API.
+pub(crate) fn path_of(link: &Value) -> String {
+    format!("/api/v1/links/{}", link["id"].as_str().unwrap())
+}
+
+/// The slugs of links, in their order.
+pub(crate) fn slugs(links: &Value) -> Vec<&str> {
+    links.as_array().unwrap().iter().map(|link| link["slug"].as_str().unwrap()).collect()
+}
+
+/// A whole answer, as it came.
+pub(crate) struct Raw {
+    /// 0 if the connection was closed without an answer.
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Raw {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+}
+
+/// Sends a request whose path is exactly these bytes, which HTTP clients would mend, and reads to the end.
+pub(crate) async fn raw(server: &Server, method: &str, path: impl AsRef<[u8]>) -> Raw {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = format!(" HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.address);
+    let request = [method.as_bytes(), b" ", path.as_ref(), head.as_bytes()].concat();
+    stream.write_all(&request).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    if answer.is_empty() {
+        return Raw { status: 0, headers: Vec::new(), body: answer };
+    }
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().unwrap();
+    let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+    Raw { status, headers: lines.map(|line| header(line).unwrap()).collect(), body: body.to_owned() }
 }
 
 /// A request with a JSON body.
