@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
 mod api;
+mod bulk;
 mod connections;
 mod creating;
+mod finding;
 mod forwarding;
 mod health;
 mod links;
+mod lists;
 mod outage;
 mod pages;
 mod support;
