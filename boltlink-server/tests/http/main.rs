@@ -13,6 +13,8 @@ mod links;
 mod lists;
 mod outage;
 mod pages;
+mod slugs;
+mod strict;
 mod support;
 mod vectors;
 mod visits;
