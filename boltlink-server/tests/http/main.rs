@@ -4,7 +4,9 @@
 
 mod api;
 mod bulk;
+mod clicks;
 mod connections;
+mod counts;
 mod creating;
 mod domains;
 mod finding;
