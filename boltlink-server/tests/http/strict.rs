@@ -31,7 +31,7 @@ async fn values_at_their_bounds_are_taken_and_those_beyond_refused_with_the_poin
         json!({ "title": "", "note": "  " }),
     ] {
         assert_eq!(create(&server, &good).await.status, 201, "{good:.99}");
-        assert_eq!(send(&server.client(), Method::PATCH, &path_of(&link), &good).await.status % 200, 0, "{good:.99}");
+        assert_eq!(send(&server.client(), Method::PATCH, &path_of(&link), &good).await.status, 200, "{good:.99}");
         let reset = json!({ "starts_at": null, "expires_at": null, "slug": "s" });
         send(&server.client(), Method::PATCH, &path_of(&link), &reset).await.expect(200).unwrap();
     }
