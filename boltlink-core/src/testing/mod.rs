@@ -50,6 +50,7 @@ pub mod link;
 pub mod model_click;
 pub mod model_limit;
 pub mod model_link;
+pub mod model_list;
 mod sample;
 
 use std::{any::Any, fmt, future::Future, sync::Arc, time::Duration};

@@ -17,7 +17,12 @@ pub(in super::super) async fn walk(links: &dyn LinkStore, filter: &LinkFilter, s
 }
 
 /// The same in any order.
-async fn walk_in(links: &dyn LinkStore, filter: &LinkFilter, order: LinkOrder, size: u32) -> Vec<Link> {
+pub(in super::super) async fn walk_in(
+    links: &dyn LinkStore,
+    filter: &LinkFilter,
+    order: LinkOrder,
+    size: u32,
+) -> Vec<Link> {
     let mut all: Vec<Link> = Vec::new();
     loop {
         let after = all.last().map(|last| LinkCursor::of(last, order));

@@ -93,6 +93,11 @@ macro_rules! link_suite {
             fn links_behave_like_a_plain_map() {
                 $crate::testing::model_link::links_behave_like_a_plain_map($fixture);
             }
+
+            #[test]
+            fn lists_show_what_the_filter_passes_whatever_happened_before() {
+                $crate::testing::model_list::lists_show_what_the_filter_passes_whatever_happened_before($fixture);
+            }
         }
     };
 }
