@@ -7,7 +7,7 @@ use std::{
     cell::Cell,
 };
 
-use boltlink_core::{Actor, Domain, NewLink, Outcome, Shortener, TargetRules, TargetUrl, Visit, Visitor};
+use boltlink_core::{Actor, Domain, Forward, NewLink, Outcome, Shortener, TargetRules, TargetUrl, Visit, Visitor};
 use http::HeaderValue;
 
 /// The system's allocator, counting what each thread asks of it.
@@ -39,11 +39,11 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-#[tokio::test]
-async fn a_cached_visit_allocates_nothing() {
+/// What so many visits of a cached link allocate.
+async fn allocations(visited: usize, new: impl FnOnce(NewLink) -> NewLink, query: &str) -> u64 {
     let shortener = Shortener::builder().build().await.unwrap();
-    let target = TargetUrl::parse("https://example.com/", &TargetRules::default()).unwrap();
-    let link = shortener.create(&Actor::OPERATOR, NewLink::to(target)).await.unwrap();
+    let target = TargetUrl::parse("https://example.com/x?y#z", &TargetRules::default()).unwrap();
+    let link = shortener.create(&Actor::OPERATOR, new(NewLink::to(target))).await.unwrap();
     let domain = Domain::default_domain();
     // As the HTTP stack has them: parts of the buffer the request was read into, counted by reference.
     let header = |text: &'static str| HeaderValue::from_maybe_shared(bytes::Bytes::from(text.to_owned())).unwrap();
@@ -55,6 +55,7 @@ async fn a_cached_visit_allocates_nothing() {
             user_agent: Some(&user_agent),
             language: Some(&language),
         },
+        query,
         ..Visit::new(&domain, link.link.slug.as_str())
     };
     let visits = |number: usize| {
@@ -66,12 +67,35 @@ async fn a_cached_visit_allocates_nothing() {
     // A buffer grows once to its full size (512 clicks); emptied by the recorder's thread, it is used again.
     visits(200);
 
-    let visited = 10_000;
     let before = ALLOCATIONS.get();
     visits(visited);
     let allocations = ALLOCATIONS.get() - before;
-    // Those that filled a group (every 512th, at this pace) wrote it to where it goes, on this thread.
-    let groups = visited as u64 / 512 + 1;
-    assert!(allocations <= groups * 40, "{allocations} allocations in {visited} visits");
     shortener.shutdown().await;
+    allocations
+}
+
+/// What is allowed: visits that filled a group (every 512th, at this pace) wrote it to where it goes, on this thread.
+const fn groups(visited: usize) -> u64 {
+    (visited as u64 / 512 + 1) * 40
+}
+
+#[tokio::test]
+async fn a_cached_visit_allocates_nothing() {
+    let allocations = allocations(10_000, |new| new, "").await;
+    assert!(allocations <= groups(10_000), "{allocations} allocations");
+}
+
+#[tokio::test]
+async fn a_query_that_is_not_forwarded_costs_nothing() {
+    let path = |new| NewLink { forward: Forward { query: false, path: true }, ..new };
+    for allocations in [allocations(10_000, |new| new, "a=b").await, allocations(10_000, path, "a=b").await] {
+        assert!(allocations <= groups(10_000), "{allocations} allocations");
+    }
+}
+
+#[tokio::test]
+async fn forwarding_costs_nothing_where_there_is_nothing_to_forward() {
+    let both = |new| NewLink { forward: Forward { query: true, path: true }, ..new };
+    let allocations = allocations(10_000, both, "").await;
+    assert!(allocations <= groups(10_000), "{allocations} allocations");
 }
