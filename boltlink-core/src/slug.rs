@@ -153,7 +153,8 @@ impl SlugRules {
         if spelled.chars().count() > MAX_LENGTH {
             return Err(InvalidSlug::Length);
         }
-        let fits = |c: char| if self.unicode { c.is_alphanumeric() || is_mark(c) } else { c.is_ascii_alphanumeric() };
+        let letter = |c: char| (c.is_alphanumeric() || is_mark(c)) && !is_invisible(c);
+        let fits = |c: char| if self.unicode { letter(c) } else { c.is_ascii_alphanumeric() };
         if !spelled.chars().all(|c| fits(c) || c == '-' || c == '_') {
             return Err(if self.unicode { InvalidSlug::Letter } else { InvalidSlug::Character });
         }
@@ -197,6 +198,22 @@ fn is_mark(c: char) -> bool {
     unicode_normalization::char::is_combining_mark(c)
 }
 
+/// Letters and marks that are not to be seen (Unicode's Default_Ignorable_Code_Point): with them two slugs would look
+/// the same, or one like nothing.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0100}'..='\u{e01ef}'
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +252,9 @@ mod tests {
             (&*"語".repeat(129), InvalidSlug::Length),
             ("a\u{200b}", InvalidSlug::Letter),
             ("\u{202e}a", InvalidSlug::Letter),
+            ("\u{3164}", InvalidSlug::Letter),
+            ("a\u{fe0f}", InvalidSlug::Letter),
+            ("a\u{34f}b", InvalidSlug::Letter),
             ("😀", InvalidSlug::Letter),
             ("a.b", InvalidSlug::Letter),
         ] {
