@@ -98,11 +98,11 @@ impl Bulk {
         let (Some(ids), Some(patch)) = (ids, patch) else { return Err(Problem::invalid(Vec::new()).into()) };
         let edit = draft::link_edit(patch, &self.rules)?;
         let mut results = Vec::with_capacity(ids.len());
-        for id in ids {
-            results.push(match self.shortener.edit(&caller.0, id, edit.clone(), None).await {
-                Ok(link) => BulkResult::done(200, link, &self.hosts),
-                Err(error) => refused(error, "/patch"),
-            });
+        while let Some(id) = ids.get(results.len()) {
+            match self.shortener.edit(&caller.0, *id, edit.clone(), None).await {
+                Ok(link) => results.push(BulkResult::done(200, link, &self.hosts)),
+                Err(error) => refuse(&mut results, ids.len(), error, "/patch"),
+            }
         }
         Ok(Done::Results(Json(BulkResults { results })))
     }
@@ -115,12 +115,12 @@ impl Bulk {
         let mut fields = body.0;
         let ids = ids(&mut fields);
         fields.finish()?;
-        let mut results = Vec::new();
-        for id in ids.into_iter().flatten() {
-            results.push(match self.shortener.delete(&caller.0, id, None).await {
-                Ok(()) => BulkResult { status: 204, link: None, problem: None },
-                Err(error) => BulkResult::refused(&error.into()),
-            });
+        let (ids, mut results) = (ids.unwrap_or_default(), Vec::new());
+        while let Some(id) = ids.get(results.len()) {
+            match self.shortener.delete(&caller.0, *id, None).await {
+                Ok(()) => results.push(BulkResult { status: 204, link: None, problem: None }),
+                Err(error) => refuse(&mut results, ids.len(), error, ""),
+            }
         }
         Ok(Done::Results(Json(BulkResults { results })))
     }
@@ -175,6 +175,14 @@ fn key_of(key: &IdempotencyKey, index: usize) -> Result<IdempotencyKey, boltlink
         let _ = write!(text, "{byte:02x}");
     }
     text.parse().map_err(|error| boltlink_core::Error::Internal(boltlink_core::StoreError::backend(error)))
+}
+
+/// Refuses the next of `many`. While a store is away the rest is not tried: a thousand times its deadline is no
+/// answer.
+fn refuse(results: &mut Vec<BulkResult>, many: usize, error: boltlink_core::Error, at: &str) {
+    let next = if matches!(error, boltlink_core::Error::Unavailable { .. }) { many } else { results.len() + 1 };
+    let problem = Problem::from(error).below(at);
+    results.resize_with(next, || BulkResult::refused(&problem));
 }
 
 fn refused(error: boltlink_core::Error, at: &str) -> BulkResult {

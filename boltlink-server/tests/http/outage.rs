@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
 use async_trait::async_trait;
@@ -17,11 +17,28 @@ use serde_json::json;
 use crate::support::{Server, problem, send};
 
 /// A link store that can be switched off.
-struct Switched(Arc<dyn LinkStore>, Arc<AtomicBool>);
+struct Switched(Arc<dyn LinkStore>, Arc<Switch>);
+
+#[derive(Default)]
+struct Switch {
+    away: AtomicBool,
+    /// How often the store was asked while it was away.
+    asked: AtomicUsize,
+}
+
+impl Switch {
+    fn store(&self, away: bool) {
+        self.away.store(away, SeqCst);
+    }
+}
 
 impl Switched {
     fn store(&self) -> Result<&dyn LinkStore, StoreError> {
-        if self.1.load(SeqCst) { Err(StoreError::unavailable("secret-host:5432 refused")) } else { Ok(&*self.0) }
+        if !self.1.away.load(SeqCst) {
+            return Ok(&*self.0);
+        }
+        self.1.asked.fetch_add(1, SeqCst);
+        Err(StoreError::unavailable("secret-host:5432 refused"))
     }
 }
 
@@ -99,8 +116,8 @@ impl LinkStore for Switched {
     }
 }
 
-async fn server(options: ServerOptions) -> (Server, Arc<AtomicBool>) {
-    let away = Arc::new(AtomicBool::new(false));
+async fn server(options: ServerOptions) -> (Server, Arc<Switch>) {
+    let away = Arc::new(Switch::default());
     let switch = away.clone();
     let server = Server::on(options, |mut stores| {
         stores.links = Arc::new(Switched(stores.links, switch));
@@ -119,7 +136,7 @@ async fn cached_links_go_on_and_the_rest_says_when_to_come_back() {
     assert_eq!(visitor.get("/capped").await.unwrap().status, 302);
     client.get("/api/v1/links").await.unwrap().expect(200).unwrap();
 
-    away.store(true, SeqCst);
+    away.store(true);
     assert_eq!(visitor.get("/cached").await.unwrap().status, 302);
     let path = format!("/api/v1/links/{}", link["id"].as_str().unwrap());
     let body = json!({ "target": "https://example.com/" });
@@ -141,14 +158,44 @@ async fn cached_links_go_on_and_the_rest_says_when_to_come_back() {
     assert_eq!((page.status, page.header("retry-after")), (503, Some("1")));
     assert!(page.text.starts_with("<!doctype html>"));
 
-    away.store(false, SeqCst);
+    away.store(false);
     assert_eq!(visitor.get("/unknown").await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn a_bulk_request_waits_for_a_store_once() {
+    let (server, away) = server(ServerOptions::default()).await;
+    let (client, link) = (server.client(), server.link(json!({ "slug": "s" })).await);
+    let ids = vec![link["id"].clone(); 50];
+    let path = "/api/v1/links/bulk";
+    client.get("/api/v1/links").await.unwrap().expect(200).unwrap();
+    away.store(true);
+    for (method, path, body) in [
+        (Method::PATCH, path.to_owned(), json!({ "ids": ids, "patch": { "title": "x" } })),
+        (Method::POST, format!("{path}/delete"), json!({ "ids": ids })),
+    ] {
+        let before = away.asked.load(SeqCst);
+        let reply = send(&client, method, &path, &body).await;
+        let results = reply.expect(200).unwrap()["results"].as_array().unwrap().clone();
+        assert_eq!(results.len(), 50, "{path}");
+        assert!(results.iter().all(|result| result["problem"]["code"] == "unavailable"), "{path}");
+        assert_eq!(away.asked.load(SeqCst) - before, 1, "{path}");
+    }
+    let link_to = json!({ "target": "https://example.com/" });
+    for fields in [json!({}), json!({ "find_existing": true })] {
+        let mut new = link_to.clone();
+        new.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let reply = send(&client, Method::POST, path, &json!({ "links": vec![new; 50] })).await;
+        assert_eq!(problem(&reply, 503)["code"], "unavailable", "{fields}");
+    }
+    away.store(false);
+    assert_eq!(client.link(link["id"].as_str().unwrap()).await.unwrap().expect(200).unwrap(), link);
 }
 
 #[tokio::test]
 async fn health_tells_and_leaks_nothing() {
     let (server, away) = server(ServerOptions::default()).await;
-    away.store(true, SeqCst);
+    away.store(true);
     let client = server.stranger();
     let reply = client.get("/health").await.unwrap();
     let health = reply.expect(503).unwrap();
@@ -161,9 +208,9 @@ async fn health_tells_and_leaks_nothing() {
 #[tokio::test]
 async fn readiness_can_require_the_database() {
     let (server, away) = server(ServerOptions { ready_requires_database: true, ..ServerOptions::default() }).await;
-    away.store(true, SeqCst);
+    away.store(true);
     let client = server.stranger();
     assert_eq!(client.get("/ready").await.unwrap().expect(503).unwrap(), json!({ "status": "unready" }));
-    away.store(false, SeqCst);
+    away.store(false);
     assert_eq!(client.get("/ready").await.unwrap().expect(200).unwrap(), json!({ "status": "ready" }));
 }
