@@ -119,7 +119,9 @@ fn stray_pages(sources: &Sources<'_>) -> Vec<Problem> {
                 let what = format!("names {domain}, which is no domain of this service");
                 problems.push(problem(what, format!("add {domain} to domains, or remove it from {key}")));
             }
-            if key == "not_found_url" && TargetUrl::parse(url.as_str(), &own).is_err() {
+            // A root may lead to a short link; to a root of ours it would lead in a circle.
+            let circular = key == "not_found_url" || url::Url::parse(url.as_str()).is_ok_and(|url| url.path() == "/");
+            if circular && TargetUrl::parse(url.as_str(), &own).is_err() {
                 let what = format!("leads to {url}, which is this service itself");
                 problems.push(problem(what, "give the address of a page elsewhere".into()));
             }

@@ -201,3 +201,45 @@ fn a_misspelt_variable_is_noticed() {
     let env = ["BOLTLINK_DURABILTY", "BOLTLINK_DURABILITY", "BOLTLINK_SECRET_FILE", "BOLTLINK_PORT_5000_TCP", "PATH"];
     assert_eq!(unknown(env.into_iter()), ["BOLTLINK_DURABILTY"]);
 }
+
+#[test]
+fn pages_belong_to_domains_of_ours_and_do_not_lead_in_a_circle() {
+    let with = |flags| World {
+        env: &[("BOLTLINK_BASE_URL", "https://a.example"), ("BOLTLINK_DOMAINS", "b.example")],
+        flags,
+        ..World::default()
+    };
+    let config = with(&[
+        ("root_url", "https://a.example/home, b.example=https://www.example.org/?a=b%2Cc"),
+        ("not_found_url", "https://www.example.com/lost, a.example.com=x"),
+    ]);
+    assert_eq!(config.refused(), ["not_found_url (flag --not-found-url)"], "an address that is none");
+    let config = with(&[
+        ("root_url", "https://a.example/home, b.example=https://www.example.org/?a=b%2Cc"),
+        ("not_found_url", "A.example=https://www.example.com/lost"),
+    ]);
+    let pages = &config.parse().unwrap().http.root_url.0;
+    let shown: Vec<_> = pages.iter().map(|(domain, url)| (domain.as_ref().map(|d| d.as_str()), url.as_str())).collect();
+    assert_eq!(
+        shown,
+        [(None, "https://a.example/home"), (Some("b.example"), "https://www.example.org/?a=b%2Cc")],
+        "a root may be a short link"
+    );
+    for flags in [
+        &[("root_url", "c.example=https://www.example.com/")][..],
+        &[("root_url", "https://a.example")],
+        &[("root_url", "http://a.example.:443/?x")],
+        &[("root_url", "b.example=https://b.example/#x")],
+        &[("root_url", "https://www.example.com/, https://www.example.org/")],
+        &[("root_url", "javascript:alert(1)")],
+    ] {
+        assert_eq!(with(flags).refused(), ["root_url (flag --root-url)"], "{flags:?}");
+    }
+    for flags in [
+        &[("not_found_url", "c.example=https://www.example.com/")][..],
+        &[("not_found_url", "https://a.example/lost")],
+        &[("not_found_url", "https://b.example/lost")],
+    ] {
+        assert_eq!(with(flags).refused(), ["not_found_url (flag --not-found-url)"], "{flags:?}");
+    }
+}
