@@ -11,6 +11,7 @@ mod import_foreign;
 mod import_tables;
 mod keys;
 mod links;
+mod slugs;
 
 use std::{
     collections::BTreeMap,
