@@ -129,6 +129,14 @@ async fn a_slug_of_another_script_is_one_in_every_encoding() {
     }
 }
 
+#[tokio::test]
+async fn robots_txt_names_a_slug_of_another_script_as_crawlers_ask_for_it() {
+    let server = with(UNICODE).await;
+    server.link(json!({ "slug": "café", "crawlable": true })).await;
+    let robots = server.stranger().get("/robots.txt").await.unwrap();
+    assert_eq!(robots.text, "User-agent: *\nAllow: /caf%C3%A9$\nDisallow: /\n");
+}
+
 fn server_url(server: &Server) -> String {
     format!("http://{}", server.address)
 }
