@@ -15,6 +15,7 @@ mod key;
 pub mod ledger;
 mod link;
 pub mod memory;
+mod new_link;
 mod random;
 pub mod rollup;
 pub mod sample;
@@ -38,9 +39,10 @@ pub use id::{AccountId, ApiKeyId, ClickId, InvalidId, LinkId, ProducerId};
 pub use journal::JournalConfig;
 pub use key::{Actor, ApiKey, InvalidKeyToken, KeyDigest, KeyToken};
 pub use link::{
-    Field, Forward, InvalidLifetime, InvalidMaxVisits, InvalidRedirect, InvalidSlugLength, Lifetime, Likeness, Link,
-    LinkEdit, MaxVisits, NewLink, Past, RedirectKind, SlugLength, StoredLink,
+    Field, Forward, InvalidLifetime, InvalidMaxVisits, InvalidRedirect, Lifetime, Link, LinkEdit, MaxVisits,
+    RedirectKind, StoredLink,
 };
+pub use new_link::{InvalidSlugLength, Likeness, NewLink, Past, SlugLength};
 pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy};
 pub use shortener::{
     AuthError, BuildError, Counters, Created, Durability, Error, GlobalStats, LinkStats, Listing, NewKey, Shortener,

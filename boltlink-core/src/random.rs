@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     id::{AccountId, ApiKeyId, LinkId, ProducerId, uuid_v7},
-    link::SlugLength,
+    new_link::SlugLength,
     slug::Slug,
     time::Timestamp,
 };

@@ -12,6 +12,12 @@ pub enum InvalidText {
         /// The bound, in Unicode characters.
         max: usize,
     },
+    /// Longer than the kind of text may be, in UTF-8.
+    #[error("must have at most {max} bytes of UTF-8")]
+    TooLarge {
+        /// The bound, in bytes.
+        max: usize,
+    },
     /// Nothing, or only white space, where something must stand.
     #[error("must not be empty")]
     Empty,
@@ -27,13 +33,13 @@ pub enum InvalidText {
 }
 
 macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident, $max:literal, $allowed:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $max:literal $unit:ident, $allowed:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Box<str>);
 
         impl $name {
-            /// The most characters it may have.
+            #[doc = concat!("The most ", stringify!($unit), " it may have.")]
             pub const MAX: usize = $max;
 
             /// The text.
@@ -52,9 +58,7 @@ macro_rules! texts {
                 if text.is_empty() {
                     return Err(InvalidText::Empty);
                 }
-                if text.chars().count() > $max {
-                    return Err(InvalidText::TooLong { max: $max });
-                }
+                texts!(@bound $unit text $max);
                 let allowed: fn(char) -> bool = $allowed;
                 if text.chars().any(|c| c.is_control() && !allowed(c)) {
                     return Err(InvalidText::Control);
@@ -69,17 +73,27 @@ macro_rules! texts {
             }
         }
     )*};
+    (@bound characters $text:ident $max:literal) => {
+        if $text.chars().count() > $max {
+            return Err(InvalidText::TooLong { max: $max });
+        }
+    };
+    (@bound bytes $text:ident $max:literal) => {
+        if $text.len() > $max {
+            return Err(InvalidText::TooLarge { max: $max });
+        }
+    };
 }
 
 texts! {
     /// What a link is called in lists.
-    Title, 512, |_| false;
+    Title, 512 characters, |_| false;
     /// What its owner wants to remember about a link; may have several lines.
-    Note, 4096, |c| matches!(c, '\n' | '\r' | '\t');
+    Note, 4096 bytes, |c| matches!(c, '\n' | '\r' | '\t');
     /// A word to find links by.
-    Tag, 64, |_| false;
+    Tag, 64 characters, |_| false;
     /// What an API key is called in lists.
-    KeyName, 128, |_| false;
+    KeyName, 128 characters, |_| false;
 }
 
 /// Up to 50 different tags, in alphabetical order.
@@ -129,9 +143,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_are_in_characters() {
+    fn bounds_are_in_characters_or_bytes() {
         assert!("ä".repeat(512).parse::<Title>().is_ok());
         assert_eq!("ä".repeat(513).parse::<Title>(), Err(InvalidText::TooLong { max: 512 }));
+        assert!("ä".repeat(2_048).parse::<Note>().is_ok());
+        assert_eq!("ä".repeat(2_049).parse::<Note>(), Err(InvalidText::TooLarge { max: 4_096 }));
         assert_eq!(" \t".parse::<Tag>(), Err(InvalidText::Empty));
         assert_eq!("a\nb".parse::<Title>(), Err(InvalidText::Control));
         assert!("a\nb".parse::<Note>().is_ok());

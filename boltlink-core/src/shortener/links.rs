@@ -6,7 +6,8 @@ use crate::{
     error::StoreError,
     id::LinkId,
     key::Actor,
-    link::{Likeness, Link, LinkEdit, NewLink, StoredLink},
+    link::{Link, LinkEdit, StoredLink},
+    new_link::{Likeness, NewLink},
     random::EntropyExt,
     store::{Fingerprint, Idempotency, IdempotencyKey, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder},
     target::TargetUrl,
@@ -16,7 +17,7 @@ use crate::{
 /// only reached where the slug source is broken.
 const SLUG_TRIES: u32 = 64;
 /// How many links to one target are looked at for one that is like another.
-const LIKE: u32 = 1_000;
+const LIKE: u32 = 200;
 /// How often an edit without a stated version is tried against others' edits.
 const EDIT_TRIES: u32 = 16;
 
@@ -133,7 +134,7 @@ impl Shortener {
                 Insert { link, opening: new[at].past.clicks, once: once(at) }
             };
             let inserts: Vec<Insert> = open.iter().map(insert).collect();
-            let inserted = self.0.stores.links.insert_many(&inserts).await?;
+            let inserted = self.0.within(self.0.stores.links.insert_many(&inserts)).await?;
             for ((at, Insert { link, opening, .. }), inserted) in open.into_iter().zip(inserts).zip(inserted) {
                 answers[at] = match inserted {
                     Inserted::Created => {
@@ -217,7 +218,7 @@ impl Shortener {
     }
 
     /// The oldest link of the actor's account that is like this, and [usable](StoredLink::is_usable_at) (or, if
-    /// a beginning was asked for, will be). Of links to one target the 1,000 oldest that are enabled and have
+    /// a beginning was asked for, will be). Of links to one target the 200 oldest that are enabled and have
     /// not expired are looked at, so that the answer takes the same time however many there are.
     ///
     /// Two parallel callers may both find none: to make a link once, use

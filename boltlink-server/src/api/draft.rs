@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use boltlink_core::{
-    Domain, Forward, InvalidText, Lifetime, Likeness, LinkEdit, MaxVisits, NewLink, RedirectKind, Shortener, Slug,
-    SlugLength, SlugRules, Tags, TargetRules, TargetUrl, store::Fingerprint,
+    Domain, Field, Forward, InvalidText, Lifetime, Likeness, LinkEdit, MaxVisits, NewLink, RedirectKind, Shortener,
+    Slug, SlugLength, SlugRules, Tags, TargetRules, TargetUrl, store::Fingerprint,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -124,7 +124,11 @@ pub(crate) fn link_edit(mut fields: Fields, rules: &Rules) -> Result<LinkEdit, P
         target: fields.solid("target", |value| rules.target(value)),
         title: fields.words("title", false),
         note: fields.words("note", true),
-        tags: fields.solid("tags", tags),
+        tags: match fields.field("tags", tags) {
+            Field::Keep => None,
+            Field::Clear => Some(Tags::default()),
+            Field::Set(tags) => Some(tags),
+        },
         redirect: fields.solid("redirect", body::number::<u16, RedirectKind>),
         starts_at: fields.field("starts_at", body::text),
         expires_at: fields.field("expires_at", body::text),

@@ -16,7 +16,7 @@ use poem_openapi::{
     types::{ToJSON, Type},
 };
 
-use super::model::{ClickPage, ClickView};
+use super::counts::{ClickPage, ClickView};
 
 /// Clicks in memory at a time.
 const PAGE: u32 = 500;

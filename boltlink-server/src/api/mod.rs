@@ -1,7 +1,7 @@
 //! Everything but short links: the API, its documentation, the health checks.
 //!
 //! poem routes, poem-openapi reads and describes. One file per concept: operations in `links`, `bulk`, `stats`,
-//! `pictures` and `analytics` (health in [`crate::health`]), what they show in `model`, `export` and `qr`, how bodies
+//! `pictures` and `analytics` (health in [`crate::health`]), what they show in `model`, `counts`, `export` and `qr`, how bodies
 //! become the engine's types in `json`, `body` and `draft`, and how they refuse in `problem` and `answer`.
 
 mod analytics;
@@ -9,6 +9,7 @@ mod answer;
 mod auth;
 mod body;
 mod bulk;
+mod counts;
 mod cursor;
 mod docs;
 mod document;

@@ -85,12 +85,12 @@ pub(crate) const UNICODE_SLUG_PATTERN: &str = r"^[\p{L}\p{M}\p{N}_-]+$";
 
 texts! {
     /// Where a link leads.
-    Target: MetaSchema { format: Some("uri"), ..text(1..=8192, "^[Hh][Tt][Tt][Pp][Ss]?://") };
+    Target: MetaSchema { format: Some("uri"), ..text(1..=8192, "^ *[Hh][Tt][Tt][Pp][Ss]?:") };
     /// A slug to be given.
     SlugText: text(1..=128, SLUG_PATTERN);
     /// A title; blank is as good as null.
     TitleText: text(0..=512, r"^[^\x00-\x1f\x7f-\x9f]*$");
-    /// A note; blank is as good as null.
+    /// A note, of at most 4096 bytes of UTF-8; blank is as good as null.
     NoteText: text(0..=4096, r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$");
     /// A tag: something that is not blank.
     TagText: text(1..=64, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$");

@@ -15,10 +15,10 @@ use super::{
     Tag,
     answer::{Refusals, Refused, refusals},
     auth::Caller,
+    counts::{Breakdown, ClickPage, Series, SeriesPoint, Stats, begin},
     cursor::Cursors,
     export::{self, Format},
     links::link_id,
-    model::{Breakdown, ClickPage, Series, SeriesPoint, Stats, begin},
     problem::{Code, Problem},
     scalar::{CursorText, Date, IdText, Moment, Nullable},
 };

@@ -24,6 +24,7 @@ REASONS = re.compile(
     "|".join(
         [
             "must be later than starts_at",
+            "must have at most 4096 bytes of UTF-8",
             "must not be later than 'to'",
             r"must lie within \d+ days of 'to'",
             r"gives \d+ points, and more than \d+ are too many",
