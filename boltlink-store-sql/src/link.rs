@@ -22,9 +22,9 @@ pub const BY_ID: &str = select!("WHERE l.id = $1");
 /// The text of [`by_slug`].
 pub const BY_SLUG: &str = select!("WHERE l.domain = $1 AND l.slug = $2");
 /// The text of [`by_target`]. The hash finds, the comparison decides.
-pub const BY_TARGET: &str = select!(
-    "WHERE l.target_hash = $1 AND l.owner = $2 AND l.domain = $3 AND l.target = $4 \
-     ORDER BY l.created_at, l.id LIMIT $5"
+pub const BY_TARGET: &str = concat!(
+    include_str!("sql/by_target.sql"),
+    select!("WHERE l.id IN (SELECT id FROM found) AND l.target = $4 ORDER BY l.created_at, l.id LIMIT $5")
 );
 /// The text of [`usable_by_target`].
 pub const USABLE_BY_TARGET: &str = concat!(

@@ -32,6 +32,9 @@ impl SqliteConfig {
             .synchronous(SqliteSynchronous::Full)
             // A burst of clicks must not leave a huge write-ahead log behind.
             .pragma("journal_size_limit", "67108864")
+            // In pages, as many as that: rows of an import touch pages all over the file, and a page that is touched
+            // again and again is then copied into it once.
+            .pragma("wal_autocheckpoint", "16384")
             .pragma("cache_size", "-65536")
             .pragma("temp_store", "MEMORY")
     }

@@ -53,7 +53,10 @@ async fn look_ups_enter_by_an_index() {
     let (_place, db) = database().await;
     assert_indexed(&db, link::BY_ID, "sqlite_autoindex_link_1 (id=?)", true).await;
     assert_indexed(&db, link::BY_SLUG, "link_slug (domain=? AND slug=?)", true).await;
-    assert_indexed(&db, link::BY_TARGET, "link_by_target (target_hash=? AND owner=? AND domain=?)", true).await;
+    for index in ["link_lasting_by_target", "link_ending_by_target", "link_off_by_target"] {
+        let index = format!("{index} (target_hash=? AND owner=? AND domain=?)");
+        assert_indexed(&db, link::BY_TARGET, &index, false).await;
+    }
     assert_indexed(&db, change::SINCE, "INTEGER PRIMARY KEY (rowid>?)", true).await;
     assert_indexed(&db, change::TRIMMED, "change_log_by_time (at<?)", true).await;
 }

@@ -1,5 +1,5 @@
--- Only adds to the schema before: a release that does not know these columns and tables serves it still, and
--- what it writes is carried over by the triggers.
+-- A release that does not know these columns and tables serves the schema still, and what it writes is carried over by
+-- the triggers.
 
 ALTER TABLE link ADD COLUMN forward_query BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE link ADD COLUMN forward_path  BOOLEAN NOT NULL DEFAULT FALSE;
@@ -11,8 +11,10 @@ CREATE INDEX link_by_owner_and_change ON link (owner, updated_at, id);
 CREATE INDEX link_off ON link (created_at, id) WHERE NOT enabled;
 CREATE INDEX link_off_by_owner ON link (owner, created_at, id) WHERE NOT enabled;
 CREATE INDEX link_crawlable ON link (domain, created_at, id) WHERE crawlable;
--- Usable links to a target: those without an end by age, those with one by their end, so that however many have
--- expired, none of them is looked at.
+-- Links to a target, each in one of these: those that are off, and of the others those without an end by age, those with
+-- one by their end, so that however many have expired, none of them is looked at for one that works.
+DROP INDEX link_by_target;
+CREATE INDEX link_off_by_target ON link (target_hash, owner, domain, created_at, id) WHERE NOT enabled;
 CREATE INDEX link_lasting_by_target ON link (target_hash, owner, domain, created_at, id)
     WHERE enabled AND expires_at IS NULL;
 CREATE INDEX link_ending_by_target ON link (target_hash, owner, domain, expires_at, created_at, id)
