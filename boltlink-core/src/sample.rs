@@ -16,7 +16,7 @@ use crate::{
 /// How many single clicks a store keeps, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawClicks {
-    /// How many a second, on average.
+    /// How many a second, on average; none at all if this is 0.
     pub per_second: u32,
     /// For how long.
     pub retention: Duration,
@@ -51,7 +51,10 @@ impl Allowance {
     pub fn refill(&mut self, now: Timestamp) -> u64 {
         let earned = now.since(self.at).as_micros() * u128::from(self.rate) / 1_000_000;
         if earned > 0 || now < self.at {
-            self.at = now;
+            // A part of a click that was earned is kept for the next time.
+            let counted = earned * 1_000_000 / u128::from(self.rate).max(1);
+            let until = self.at.plus(Duration::from_micros(u64::try_from(counted).unwrap_or(u64::MAX)));
+            self.at = until.min(now);
             let earned = u64::try_from(earned).unwrap_or(u64::MAX);
             self.left = self.left.saturating_add(earned).min(u64::from(self.rate) * SAVED);
         }

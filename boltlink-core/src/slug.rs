@@ -147,8 +147,12 @@ impl SlugRules {
         let spelled: Box<str> = match self.case {
             SlugCase::Sensitive if text.is_ascii() => text.into(),
             SlugCase::Sensitive => text.nfc().collect::<String>().into(),
-            // Lower-casing may leave the normal form.
-            SlugCase::Insensitive => text.to_lowercase().nfc().collect::<String>().into(),
+            // Letter by letter, as the same letters must be one slug wherever they stand: a sigma at the end of a word,
+            // too. Lower-casing may leave the normal form.
+            SlugCase::Insensitive => {
+                let lower = text.chars().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c });
+                lower.nfc().collect::<String>().into()
+            }
         };
         if spelled.chars().count() > MAX_LENGTH {
             return Err(InvalidSlug::Length);
@@ -268,6 +272,7 @@ mod tests {
         assert_eq!(LOOSE.parse("Api"), Err(InvalidSlug::Reserved));
         let rules = SlugRules { unicode: true, ..LOOSE };
         assert_eq!(rules.parse("ÄÖ").unwrap().as_str(), "äö");
+        assert_eq!(rules.parse("ΟΔΟΣ").unwrap(), rules.parse("οδος").unwrap());
         let spelled = rules.parse("İ").unwrap();
         assert_eq!(rules.parse(spelled.as_str()).unwrap(), spelled, "a spelling is its own");
     }

@@ -1,6 +1,10 @@
 //! Where a short link leads.
 
-use std::{borrow::Cow, fmt, net::Ipv6Addr};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
@@ -114,6 +118,9 @@ impl TargetUrl {
 /// ports where none is configured.
 fn own(url: &Url, hosts: &[Domain]) -> bool {
     let Some(host) = url.host_str().map(one_form) else { return false };
+    // Whoever is localhost is every name of this machine for itself.
+    let host =
+        if is_local(&host) && hosts.iter().any(|own| is_local_name(own)) { Cow::from("localhost") } else { host };
     hosts.iter().any(|own| {
         // A colon within an IPv6 address belongs to the address.
         let port = own.as_str().rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
@@ -122,6 +129,16 @@ fn own(url: &Url, hosts: &[Domain]) -> bool {
             Some((own, port)) => url.port().is_some_and(|asked| asked.to_string() == port) && one_form(own) == host,
         }
     })
+}
+
+fn is_local_name(host: &Domain) -> bool {
+    host.as_str() == "localhost" || host.as_str().starts_with("localhost:")
+}
+
+/// Whether a host is this machine itself (RFC 6761 section 6.3, RFC 1122 section 3.2.1.3).
+fn is_local(host: &str) -> bool {
+    let address = host.parse::<Ipv4Addr>().is_ok_and(|v4| v4.is_loopback() || v4.is_unspecified());
+    address || host == "localhost" || host.ends_with(".localhost")
 }
 
 /// The host in one of the forms it has: without a final dot, an IPv4 address not within an IPv6 one, which leads to
@@ -179,6 +196,18 @@ mod tests {
         assert_eq!(parse(&format!("https://example.com/{}", "x".repeat(MAX_LENGTH))), Err(InvalidTarget::Length));
         // Grows threefold when it is encoded.
         assert_eq!(parse(&format!("https://example.com/{}", "ä".repeat(4_000))), Err(InvalidTarget::Length));
+    }
+
+    #[test]
+    fn a_machine_has_many_names_for_itself() {
+        let own_hosts = vec!["localhost:5000".parse().unwrap()];
+        let rules = TargetRules { own_hosts, ..TargetRules::default() };
+        for own in ["127.0.0.2:5000", "x.localhost:5000", "0:5000", "localhost.:5000"] {
+            assert_eq!(TargetUrl::parse(&format!("http://{own}/"), &rules), Err(InvalidTarget::Loop), "{own}");
+        }
+        for other in ["127.0.0.2:5001", "192.0.2.1:5000", "localhost.example:5000"] {
+            assert!(TargetUrl::parse(&format!("http://{other}/"), &rules).is_ok(), "{other}");
+        }
     }
 
     #[test]

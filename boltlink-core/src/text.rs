@@ -42,6 +42,12 @@ macro_rules! texts {
             #[doc = concat!("The most ", stringify!($unit), " it may have.")]
             pub const MAX: usize = $max;
 
+            /// Takes a text that was parsed before it was stored, perhaps when other bounds held. `None` for nothing.
+            #[must_use]
+            pub fn from_stored(text: &str) -> Option<Self> {
+                (!text.is_empty()).then(|| Self(text.into()))
+            }
+
             /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {

@@ -110,7 +110,7 @@ pub fn top_query(days: Range<i64>) -> String {
     let contenders: Vec<_> = days.map(of_day).collect();
     format!(
         "WITH contender (link) AS ({}) SELECT c.link, CAST(SUM(r.clicks) AS BIGINT) FROM contender c \
-         CROSS JOIN rollup_link_day r ON r.link = c.link AND r.day >= $1 AND r.day < $2 \
+         CROSS JOIN rollup_link_day r WHERE r.link = c.link AND r.day >= $1 AND r.day < $2 \
          GROUP BY c.link ORDER BY 2 DESC, 1 LIMIT $4",
         contenders.join(" UNION ")
     )

@@ -39,8 +39,8 @@ impl Source {
     #[must_use]
     pub fn tag(tag: &Tag) -> Self {
         Self {
-            from: "link_tag g CROSS JOIN link l ON l.id = g.link",
-            condition: "g.tag = ?",
+            from: "link_tag g CROSS JOIN link l",
+            condition: "l.id = g.link AND g.tag = ?",
             value: tag.as_str().into(),
             age: Some(("g.created_at", "g.link")),
             owner: Some("g.owner"),

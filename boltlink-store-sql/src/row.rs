@@ -1,8 +1,8 @@
 //! The way between columns and domain types.
 
 use boltlink_core::{
-    AccountId, ApiKey, ApiKeyId, ClickId, Forward, KeyDigest, Lifetime, Link, LinkId, Network, StoredLink, Tag, Tags,
-    TargetUrl, Timestamp, VisitorHash, sample::Sampled, store::RawClick,
+    AccountId, ApiKey, ApiKeyId, ClickId, Forward, KeyDigest, Lifetime, Link, LinkId, Network, Note, StoredLink, Tag,
+    Tags, TargetUrl, Timestamp, Title, VisitorHash, sample::Sampled, store::RawClick,
 };
 use sea_orm::{QueryResult, TryGetable, Value};
 use uuid::Uuid;
@@ -51,8 +51,8 @@ pub(crate) fn stored_link(row: &QueryResult) -> Result<StoredLink, Error> {
         domain: row.text("domain", 2)?,
         slug: row.text("slug", 3)?,
         target: TargetUrl::from_stored(&target).ok_or(DamagedRow { column: "target", value: target })?,
-        title: row.optional_text("title", 5)?,
-        note: row.optional_text("note", 6)?,
+        title: row.optional("title", 5, |text: String| Title::from_stored(&text))?,
+        note: row.optional("note", 6, |text: String| Note::from_stored(&text))?,
         tags: tags(row.at(7)?)?,
         redirect: row.parsed("redirect", 8, |code: i16| u16::try_from(code).ok()?.try_into().ok())?,
         lifetime: Lifetime::new(micros(9)?, micros(10)?)
@@ -181,10 +181,6 @@ impl Columns<'_> {
 
     pub(crate) fn text<T: std::str::FromStr>(&self, column: &'static str, index: usize) -> Result<T, Error> {
         self.parsed(column, index, |text: String| text.parse().ok())
-    }
-
-    fn optional_text<T: std::str::FromStr>(&self, column: &'static str, index: usize) -> Result<Option<T>, Error> {
-        self.optional(column, index, |text: String| text.parse().ok())
     }
 
     fn parsed<R: TryGetable + Clone + std::fmt::Debug, T>(

@@ -60,6 +60,15 @@ pub async fn state(db: &impl sea_orm::ConnectionTrait) -> Result<SchemaState, Er
     Ok(SchemaState { version: number(VERSION_KEY).await?, oldest_compatible: number(OLDEST_COMPATIBLE_KEY).await? })
 }
 
+/// Writes what is there already, for a commit that has something to sync.
+///
+/// # Errors
+/// The driver's.
+pub async fn touch(db: &impl sea_orm::ConnectionTrait) -> Result<(), Error> {
+    crate::execute(db, "UPDATE meta SET value = value WHERE key = $1", [VERSION_KEY.into()]).await?;
+    Ok(())
+}
+
 /// Applies what is pending and says what that was.
 ///
 /// `db` must hold a lock that keeps other processes from doing the same, taken before

@@ -1,8 +1,10 @@
 //! Reading rollups and single clicks.
 
+use std::{sync::Arc, time::Duration};
+
 use async_trait::async_trait;
 use boltlink_core::{
-    LinkId, StoreError, Timestamp,
+    Clock, LinkId, StoreError, Timestamp,
     store::{AnalyticsReader, ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span},
 };
 use boltlink_store_sql::analytics;
@@ -12,6 +14,9 @@ use crate::error::answer;
 
 pub(crate) struct SqliteAnalytics {
     pub(crate) readers: DatabaseConnection,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// How long single clicks are kept.
+    pub(crate) retention: Duration,
 }
 
 #[async_trait]
@@ -47,6 +52,8 @@ impl AnalyticsReader for SqliteAnalytics {
         after: Option<ClickCursor>,
         limit: u32,
     ) -> Result<Vec<RawClick>, StoreError> {
+        // What is too old is gone, whether or not somebody has come by since to drop it.
+        let from = from.max(self.clock.now().minus(self.retention));
         analytics::clicks(&self.readers, link, from..to, after, limit).await.map_err(answer)
     }
 }

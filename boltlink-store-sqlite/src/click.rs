@@ -48,6 +48,9 @@ impl Raw {
 
     /// Keeps a sample of the clicks, and drops some that are too old by now.
     async fn keep(&self, db: &DatabaseTransaction, batches: &[&ClickBatch], now: Timestamp) -> Result<(), Error> {
+        if self.clicks.per_second == 0 {
+            return Ok(());
+        }
         let kept = {
             let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
             let kept = sample(batches.iter().copied(), allowance.refill(now), self.clicks.retention, now);
@@ -58,16 +61,17 @@ impl Raw {
             return Ok(());
         }
         KEEP.execute(db, kept.iter().flat_map(click_values).collect(), |_, _| {}).await?;
-        let values = [now.minus(self.clicks.retention).as_micros().into(), PRUNED.into()];
+        // More than have come, so that those that are too old grow fewer.
+        let pruned = PRUNED + 2 * signed(kept.len() as u64);
+        let values = [now.minus(self.clicks.retention).as_micros().into(), pruned.into()];
         let prune = Statement::from_sql_and_values(DbBackend::Sqlite, include_str!("sql/clicks_prune.sql"), values);
         db.execute_raw(prune).await?;
         Ok(())
     }
 }
 
-/// How many clicks that are too old are dropped at a time. More than come at a time in the long run, as no more are
-/// kept than the rate allows.
-const PRUNED: i64 = 2_000;
+/// How many clicks that are too old are dropped at a time, at least.
+const PRUNED: i64 = 1_000;
 
 #[async_trait]
 impl ClickSink for SqliteClicks {

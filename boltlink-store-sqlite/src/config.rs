@@ -15,21 +15,38 @@ pub struct SqliteConfig {
     pub path: PathBuf,
     /// How many connections read at the same time. Default: 4.
     pub readers: u32,
+    /// When what was committed is synced to the disk. Default: [`Sync::EachCommit`].
+    pub sync: Sync,
     /// Which single clicks are kept. Default: 500 a second, for 30 days.
     pub raw_clicks: RawClicks,
+}
+
+/// When what was committed is synced to the disk. A killed process loses nothing of it either way; a power cut may.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sync {
+    /// Before a call that writes is answered.
+    #[default]
+    EachCommit,
+    /// When the store is [closed](crate::SqliteStore::close), for work that can be done again, such as an import: many
+    /// times as fast on a disk that takes its time to sync, and others wait less for their turn.
+    OnClose,
 }
 
 impl SqliteConfig {
     /// The store in the file `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), readers: 4, raw_clicks: RawClicks::default() }
+        Self { path: path.into(), readers: 4, sync: Sync::default(), raw_clicks: RawClicks::default() }
     }
 
-    /// The one connection that writes. `FULL`: what was answered survives a power cut.
+    /// The one connection that writes. `FULL`: what was answered survives a power cut. `NORMAL` syncs only what is
+    /// moved from the write-ahead log into the file, so that the file is whole at any moment, if perhaps an old one.
     pub(crate) fn writing(&self) -> SqliteConnectOptions {
         self.connection()
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(match self.sync {
+                Sync::EachCommit => SqliteSynchronous::Full,
+                Sync::OnClose => SqliteSynchronous::Normal,
+            })
             // A burst of clicks must not leave a huge write-ahead log behind.
             .pragma("journal_size_limit", "67108864")
             // In pages, as many as that: rows of an import touch pages all over the file, and a page that is touched

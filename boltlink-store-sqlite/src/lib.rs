@@ -39,7 +39,7 @@ mod search;
 mod store;
 mod writer;
 
-pub use config::SqliteConfig;
+pub use config::{SqliteConfig, Sync};
 pub use error::OpenError;
 pub use open::{Health, Migrated};
 pub use store::SqliteStore;

@@ -26,6 +26,9 @@ const SEARCH: &str = include_str!("sql/text_search.sql");
 /// How many links are looked at together, at least.
 const PAGE: u32 = 200;
 
+/// After how many links that were looked at in vain the walk is given up.
+const FAR: usize = 4_000;
+
 /// Searches by the text index.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Search {
@@ -44,7 +47,7 @@ impl Search {
     ) -> Result<Vec<StoredLink>, Error> {
         let Some(text) = &filter.text else { return list::list(db, filter, order, after, limit).await };
         let pattern = self.common(db).await?.pattern(text);
-        let few = finds_few(db, &pattern).await?;
+        let mut few = finds_few(db, &pattern).await?;
         let source = Source {
             from: "link_text JOIN link_document d ON d.document = link_text.rowid CROSS JOIN link l ON l.id = d.link",
             condition: "link_text MATCH ?",
@@ -52,7 +55,7 @@ impl Search {
             age: None,
             owner: None,
         };
-        let mut found = Vec::new();
+        let (mut found, mut passed) = (Vec::new(), 0);
         loop {
             let page = limit.max(PAGE);
             let rows = if few {
@@ -62,6 +65,9 @@ impl Search {
             };
             after = rows.last().map(|last| LinkCursor::of(&last.link, order));
             let is_last = rows.len() < page as usize;
+            passed += rows.len();
+            // They stand together, far from here: then it is better to sort them all.
+            few |= passed > FAR;
             found.extend(rows.into_iter().filter(|row| text.is_in(&row.link)));
             if is_last || found.len() >= limit as usize {
                 found.truncate(limit as usize);
@@ -135,7 +141,9 @@ impl Common {
 
 fn pieces(text: &str) -> Vec<Piece> {
     let characters: Vec<char> = text.to_lowercase().chars().collect();
-    characters.windows(SearchText::SHORTEST).filter_map(|piece| piece.try_into().ok()).collect()
+    // SQLite folds case letter by letter: these stand for capitals that become something else there.
+    let same = |piece: &Piece| !piece.iter().any(|c| matches!(c, '\u{307}' | 'σ' | 'ς'));
+    characters.windows(SearchText::SHORTEST).filter_map(|piece| piece.try_into().ok()).filter(same).collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::{
     analytics::SqliteAnalytics,
     change::SqliteChanges,
     click::{Raw, SqliteClicks},
-    config::SqliteConfig,
+    config::{SqliteConfig, Sync},
     error::OpenError,
     key::SqliteKeys,
     link::SqliteLinks,
@@ -29,6 +29,7 @@ pub struct SqliteStore {
     readers: DatabaseConnection,
     clock: Arc<dyn Clock>,
     raw: RawClicks,
+    sync: Sync,
 }
 
 impl SqliteStore {
@@ -38,7 +39,7 @@ impl SqliteStore {
     /// Why it cannot be served; the file is then as it was.
     pub async fn open(config: &SqliteConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let open::Opened { writing, reading, .. } = open::open(config).await?;
-        Ok(Self { writer: Writer::new(writing), readers: reading, clock, raw: config.raw_clicks })
+        Ok(Self { writer: Writer::new(writing), readers: reading, clock, raw: config.raw_clicks, sync: config.sync })
     }
 
     /// Brings the schema of the file up to date, without opening it for anything else.
@@ -77,20 +78,27 @@ impl SqliteStore {
             }),
             totals: sink(Consumer::Totals),
             analytics: sink(Consumer::Analytics),
-            reader: Arc::new(SqliteAnalytics { readers: readers.clone() }),
+            reader: Arc::new(SqliteAnalytics {
+                readers: readers.clone(),
+                clock: clock.clone(),
+                retention: self.raw.retention,
+            }),
             log,
             keys: Arc::new(SqliteKeys { writer: writer.clone(), readers: readers.clone(), clock: clock.clone() }),
             changes: Arc::new(SqliteChanges { writer: writer.clone(), readers: readers.clone() }),
         }
     }
 
-    /// Closes the file once the transactions that wait are done. The last process to do so folds the
+    /// Closes the file once the transactions that wait are done, and what they wrote is synced. The last process to do so folds the
     /// write-ahead log into it. Later calls on the store's traits fail.
     ///
     /// # Errors
     /// If the file system refuses; nothing that was answered is lost.
     pub async fn close(&self) -> Result<(), StoreError> {
         self.readers.close_by_ref().await.map_err(|error| crate::error::answer(error.into()))?;
+        if self.sync == Sync::OnClose {
+            self.writer.sync().await?;
+        }
         self.writer.close().await
     }
 }

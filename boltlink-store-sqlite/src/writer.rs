@@ -4,7 +4,10 @@ use std::{pin::Pin, sync::Arc};
 
 use boltlink_core::StoreError;
 use boltlink_store_sql::Error;
-use sea_orm::{DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
 
 use crate::{
     error::answer,
@@ -48,6 +51,16 @@ impl Writer {
             // The transaction was rolled back.
             Err(panic) => Err(StoreError::backend(panic)),
         }
+    }
+
+    /// Syncs what was committed before: a commit that is synced takes all that stands before it in the write-ahead log
+    /// along.
+    pub(crate) async fn sync(&self) -> Result<(), StoreError> {
+        let turn = self.queue.turn(Priority::Bulk).await;
+        let full = self.connection.execute_unprepared("PRAGMA synchronous = FULL").await;
+        full.map_err(|error| answer(error.into()))?;
+        drop(turn);
+        self.write(Priority::Bulk, |db| Box::pin(async move { boltlink_store_sql::schema::touch(db).await })).await
     }
 
     /// Waits for the transactions that wait, and closes the connection.

@@ -182,3 +182,18 @@ async fn nobody_else_may_read_the_file() {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.file_name());
     }
 }
+
+#[tokio::test]
+async fn a_note_of_an_earlier_release_is_read_though_it_would_be_too_long_now() {
+    let place = Place::new();
+    let (store, stores) = place.open().await;
+    let id = place.store_link(&stores, place.link("old")).await;
+    store.close().await.unwrap();
+    let db = sea_orm::Database::connect(format!("sqlite://{}", place.path().display())).await.unwrap();
+    let note = "ä".repeat(4_096);
+    sea_orm::ConnectionTrait::execute_unprepared(&db, &format!("UPDATE link SET note = '{note}'")).await.unwrap();
+    db.close().await.unwrap();
+    let (_store, stores) = place.open().await;
+    let link = stores.links.by_id(id).await.unwrap().unwrap().link;
+    assert_eq!(link.note.unwrap().as_str(), note);
+}

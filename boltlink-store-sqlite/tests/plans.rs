@@ -54,7 +54,7 @@ async fn look_ups_enter_by_an_index() {
     assert_indexed(&db, link::BY_ID, "sqlite_autoindex_link_1 (id=?)", true).await;
     assert_indexed(&db, link::BY_SLUG, "link_slug (domain=? AND slug=?)", true).await;
     for index in ["link_lasting_by_target", "link_ending_by_target", "link_off_by_target"] {
-        let index = format!("{index} (target_hash=? AND owner=? AND domain=?)");
+        let index = format!("{index} (target_hash=? AND owner=? AND domain=?");
         assert_indexed(&db, link::BY_TARGET, &index, false).await;
     }
     assert_indexed(&db, change::SINCE, "INTEGER PRIMARY KEY (rowid>?)", true).await;

@@ -168,6 +168,21 @@ impl Journal {
         Ok(adopted.collect())
     }
 
+    /// Whether a process that is alive has a log here: a server runs on the same data.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn is_in_use(&self) -> io::Result<bool> {
+        let _guard = self.shared.guard()?;
+        for entry in fs::read_dir(&self.shared.config.dir)? {
+            let path = entry?.path();
+            if producer_of(&path).is_some() && try_lock(&path)?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// What it holds and has met.
     #[must_use]
     pub fn stats(&self) -> JournalStats {

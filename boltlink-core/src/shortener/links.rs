@@ -17,7 +17,7 @@ use crate::{
 /// only reached where the slug source is broken.
 const SLUG_TRIES: u32 = 64;
 /// How many links to one target are looked at for one that is like another.
-const LIKE: u32 = 200;
+const LIKE: u32 = 1_000;
 /// How often an edit without a stated version is tried against others' edits.
 const EDIT_TRIES: u32 = 16;
 
@@ -46,6 +46,10 @@ impl Shortener {
     /// [`Error::SlugTaken`] if a slug was asked for and is taken; [`Error::Unavailable`]: it may
     /// have been made.
     pub async fn create(&self, actor: &Actor, new: NewLink) -> Result<StoredLink, Error> {
+        if new.past.clicks > 0 {
+            // Only many at once bring an opening balance.
+            return self.create_many(actor, vec![new]).await?.pop().unwrap_or_else(|| Err(no_free_slug()));
+        }
         self.insert(actor, new, None).await.map(|created| created.link)
     }
 
@@ -218,7 +222,7 @@ impl Shortener {
     }
 
     /// The oldest link of the actor's account that is like this, and [usable](StoredLink::is_usable_at) (or, if
-    /// a beginning was asked for, will be). Of links to one target the 200 oldest that are enabled and have
+    /// a beginning was asked for, will be). Of links to one target the 1,000 oldest that are enabled and have
     /// not expired are looked at, so that the answer takes the same time however many there are.
     ///
     /// Two parallel callers may both find none: to make a link once, use

@@ -64,7 +64,7 @@ pub trait LinkStore: Send + Sync {
     ) -> Result<Vec<StoredLink>, StoreError>;
 
     /// The same, but only of links that are enabled and have not expired at `now`. Costs the same however many
-    /// others lead there, expired ones included.
+    /// others lead there, expired ones included; of more than 2,000 that will expire, a store may look at some only.
     async fn usable_by_target(
         &self,
         owner: AccountId,

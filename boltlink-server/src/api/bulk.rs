@@ -1,6 +1,6 @@
 //! `/api/v1/links/bulk`: many links in one request, each judged by itself.
 
-use std::{fmt::Write, sync::Arc};
+use std::{collections::HashSet, fmt::Write, sync::Arc};
 
 use boltlink_core::{Actor, LinkId, NewLink as New, Shortener, StoredLink, store::IdempotencyKey};
 use poem_openapi::{ApiResponse, OpenApi, param::Header, payload::Json};
@@ -62,25 +62,54 @@ impl Bulk {
     ) -> Result<Done, Refused<OnBulk>> {
         let key = precondition::idempotency_key(key.0)?;
         let mut results: Vec<Option<BulkResult>> = Vec::new();
-        let mut open = Vec::new();
+        let (mut open, mut again, mut coming) = (Vec::new(), Vec::new(), HashSet::new());
         for (index, fields) in objects(body.0)?.into_iter().enumerate() {
-            results.push(match self.find_existing(&caller.0, draft::new_link(fields, &self.rules)).await? {
-                Judged::New(new) => {
-                    open.push((index, new));
-                    None
-                }
-                Judged::Found(link) => Some(BulkResult::done(200, link, &self.hosts)),
-                Judged::Refused(problem) => Some(BulkResult::refused(&problem)),
+            let draft = draft::new_link(fields, &self.rules);
+            // One that asks for a link which may be made just now has to wait for it.
+            let place = draft.as_ref().ok().map(|draft| (draft.new.domain.clone(), draft.new.target.clone()));
+            let waits = draft.as_ref().is_ok_and(|draft| draft.existing.is_some())
+                && place.as_ref().is_some_and(|place| coming.contains(place));
+            coming.extend(place);
+            results.push(if waits {
+                again.push((index, draft));
+                None
+            } else {
+                self.judge(&caller.0, index, draft, &mut open).await?
             });
         }
-        for chunk in open.chunks(CHUNK) {
-            let made = self.make(&caller.0, key.as_ref(), chunk).await?;
+        let mut away = None;
+        for (number, chunk) in open.chunks(CHUNK).enumerate() {
+            let made = match &away {
+                None => self.make(&caller.0, key.as_ref(), chunk).await,
+                Some(error) => Err(boltlink_core::Error::clone(error)),
+            };
+            let made = match made {
+                Ok(made) => made,
+                // What was made before has to be told, or nobody would know of it.
+                Err(error) if number > 0 => {
+                    away = Some(error.clone());
+                    chunk.iter().map(|_| Err(error.clone())).collect()
+                }
+                Err(error) => return Err(error.into()),
+            };
             for ((index, _), made) in chunk.iter().zip(made) {
-                results[*index] = Some(match made {
-                    Ok(link) => BulkResult::done(201, link, &self.hosts),
-                    Err(error) => refused(error, &format!("/links/{index}")),
-                });
+                results[*index] = Some(self.made(*index, made));
             }
+        }
+        for (index, draft) in again {
+            let mut new = Vec::new();
+            let judged = match self.judge(&caller.0, index, draft, &mut new).await {
+                Ok(None) => self.make(&caller.0, key.as_ref(), &new).await.map(|mut made| made.pop()),
+                Ok(result) => {
+                    results[index] = result;
+                    continue;
+                }
+                Err(error) => Err(error),
+            };
+            results[index] = judged.map_or_else(
+                |error| Some(self.made(index, Err(error))),
+                |made| made.map(|made| self.made(index, made)),
+            );
         }
         Ok(Done::Results(Json(BulkResults { results: results.into_iter().flatten().collect() })))
     }
@@ -126,29 +155,37 @@ impl Bulk {
     }
 }
 
-/// What is to be done about one link.
-enum Judged {
-    New(New),
-    Found(StoredLink),
-    Refused(Problem),
-}
-
 impl Bulk {
     pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>) -> Self {
         Self { rules: Rules::new(&shortener, hosts.clone()), shortener, hosts }
     }
 
-    async fn find_existing(
+    /// What becomes of one link before any is made; `None` if it is to be made, and is one of `open` then.
+    async fn judge(
         &self,
         actor: &Actor,
+        index: usize,
         draft: Result<Draft, Problem>,
-    ) -> Result<Judged, boltlink_core::Error> {
+        open: &mut Vec<(usize, New)>,
+    ) -> Result<Option<BulkResult>, boltlink_core::Error> {
         let Draft { new, existing } = match draft {
             Ok(draft) => draft,
-            Err(problem) => return Ok(Judged::Refused(problem)),
+            Err(problem) => return Ok(Some(BulkResult::refused(&problem))),
         };
-        let Some(like) = existing else { return Ok(Judged::New(new)) };
-        Ok(self.shortener.find_like(actor, &like).await?.map_or(Judged::New(new), Judged::Found))
+        if let Some(like) = existing
+            && let Some(link) = self.shortener.find_like(actor, &like).await?
+        {
+            return Ok(Some(BulkResult::done(200, link, &self.hosts)));
+        }
+        open.push((index, new));
+        Ok(None)
+    }
+
+    fn made(&self, index: usize, made: Result<StoredLink, boltlink_core::Error>) -> BulkResult {
+        match made {
+            Ok(link) => BulkResult::done(201, link, &self.hosts),
+            Err(error) => BulkResult::refused(&Problem::from(error).below(&format!("/links/{index}"))),
+        }
     }
 
     async fn make(
@@ -183,10 +220,6 @@ fn refuse(results: &mut Vec<BulkResult>, many: usize, error: boltlink_core::Erro
     let next = if matches!(error, boltlink_core::Error::Unavailable { .. }) { many } else { results.len() + 1 };
     let problem = Problem::from(error).below(at);
     results.resize_with(next, || BulkResult::refused(&problem));
-}
-
-fn refused(error: boltlink_core::Error, at: &str) -> BulkResult {
-    BulkResult::refused(&Problem::from(error).below(at))
 }
 
 /// The objects in `links`.

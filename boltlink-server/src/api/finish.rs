@@ -48,7 +48,7 @@ fn refuse(error: poem::Error, path: &str, methods: &Methods) -> Response {
         return problem.clone().into_response();
     }
     let problem = if let Some(error) = error.downcast_ref::<ParseParamError>() {
-        Problem::parameter(error.name, &error.reason)
+        Problem::parameter(error.name, in_words(&error.reason))
     } else if error.is::<MethodNotAllowedError>() {
         Problem::method_not_allowed(methods.allowed(path))
     } else if error.is::<NotFoundError>() || error.is::<ParsePathError>() {
@@ -59,6 +59,19 @@ fn refuse(error: poem::Error, path: &str, methods: &Methods) -> Response {
         problem::internal(&error)
     };
     problem.into_response()
+}
+
+/// Why poem-openapi could not read a parameter, without what it says of its own types.
+fn in_words(reason: &str) -> &str {
+    if reason.contains("Expect a valid enumeration value") {
+        return "must be one of the values that /docs names";
+    }
+    if reason.contains("expects an input value") {
+        return "is required";
+    }
+    let reason =
+        reason.strip_prefix("failed to parse ").and_then(|rest| rest.split_once(": ")).map_or(reason, |(_, why)| why);
+    reason.split(" (occurred while parsing").next().unwrap_or(reason)
 }
 
 /// What every answer has in common.

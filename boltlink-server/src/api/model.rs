@@ -136,7 +136,7 @@ pub(crate) struct NewLink {
     enabled: Option<Nullable<bool>>,
     /// Whether an existing link is as good: then the oldest of your usable links of the same domain and target that is
     /// equal in all that this request says is given (with 200), and one is made only if there is none. Of links to
-    /// one target the 200 oldest are looked at.
+    /// one target the 1,000 oldest are looked at.
     find_existing: Option<Nullable<bool>>,
 }
 

@@ -7,7 +7,7 @@ use boltlink_core::{
     journal::JournalConfig, memory::MemoryLog,
 };
 use boltlink_server::Hosts;
-use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
+use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
 
 use super::failure::Failure;
 use crate::config::Config;
@@ -64,6 +64,11 @@ pub(super) async fn open(config: &Config) -> Result<Opened, Failure> {
     build(config, Shortener::builder().consumers(false)).await
 }
 
+/// The same, to write very many links that can be written again: they are safe from a power cut once it is closed.
+pub(super) async fn open_for_bulk(config: &Config) -> Result<Opened, Failure> {
+    build_with(config, Shortener::builder().consumers(false), Sync::OnClose).await
+}
+
 /// The same, but a database that does not exist is a mistake.
 pub(super) async fn open_existing(config: &Config) -> Result<Opened, Failure> {
     if config.database().exists() {
@@ -97,15 +102,19 @@ pub(super) async fn open_to_serve(config: &Config) -> Result<Opened, Failure> {
 }
 
 async fn build(config: &Config, builder: ShortenerBuilder) -> Result<Opened, Failure> {
-    let (store, stores) = open_store(config).await?;
+    build_with(config, builder, Sync::EachCommit).await
+}
+
+async fn build_with(config: &Config, builder: ShortenerBuilder, sync: Sync) -> Result<Opened, Failure> {
+    let (store, stores) = open_store(config, sync).await?;
     start(builder.slug_rules(config.slug_rules()), stores, Some(store)).await
 }
 
 /// Opens the database without an engine on it.
-pub(super) async fn open_store(config: &Config) -> Result<(SqliteStore, Stores), Failure> {
+pub(super) async fn open_store(config: &Config, sync: Sync) -> Result<(SqliteStore, Stores), Failure> {
     make_folder(config.data_dir())?;
     let clock = Arc::new(SystemClock);
-    let file = SqliteConfig { raw_clicks: config.raw_clicks(), ..SqliteConfig::new(config.database()) };
+    let file = SqliteConfig { raw_clicks: config.raw_clicks(), sync, ..SqliteConfig::new(config.database()) };
     let store = SqliteStore::open(&file, clock.clone()).await.map_err(Failure::new)?;
     let stores = store.stores(Arc::new(MemoryLog::new(clock, MemoryLog::DEFAULT_CAPACITY)));
     Ok((store, stores))

@@ -3,10 +3,11 @@
 use std::{fmt::Write, process::ExitCode};
 
 use boltlink_core::{
-    SlugCase,
+    JournalConfig, SlugCase,
+    journal::Journal,
     store::{LinkStore, SlugCaseChange},
 };
-use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
+use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
 
 use super::{
     engine,
@@ -30,12 +31,23 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<ExitCode, Failure
     let done = if steps == 0 { "was up to date".to_owned() } else { format!("is up to date after {steps} migrations") };
     print(&format!("{} {done}: schema version {}\n", path.display(), migrated.version))?;
     if let Some(case) = args.change_slug_case {
-        let (store, stores) = engine::open_store(config).await?;
+        refuse_beside_a_server(config)?;
+        let (store, stores) = engine::open_store(config, Sync::EachCommit).await?;
         let changed = change_slug_case(&*stores.links, case).await;
         store.close().await.map_err(Failure::new)?;
         print(&changed?)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A server spells slugs as was right when it started: what it would make meanwhile could never be found again.
+fn refuse_beside_a_server(config: &Config) -> Result<(), Failure> {
+    let cannot = |error| Failure::new(format_args!("cannot look whether a server runs: {error}"));
+    let journal = Journal::open(JournalConfig::new(config.journal())).map_err(cannot)?;
+    if journal.is_in_use().map_err(cannot)? {
+        return Err(Failure::new("a server runs on this data; stop it, then run this again"));
+    }
+    Ok(())
 }
 
 async fn change_slug_case(links: &dyn LinkStore, case: SlugCase) -> Result<String, Failure> {

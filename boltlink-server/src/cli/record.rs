@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use boltlink_core::{
-    AccountId, Forward, InvalidRedirect, InvalidText, Lifetime, MaxVisits, NewLink, Past, RedirectKind, StoredLink,
-    Tags, TargetUrl,
+    AccountId, Forward, InvalidRedirect, InvalidText, Lifetime, LinkId, MaxVisits, NewLink, Past, RedirectKind,
+    StoredLink, Tags, TargetUrl,
 };
 use serde_json::{Map, Value, json};
 
@@ -168,9 +168,15 @@ impl Reader {
     }
 
     fn past(&mut self) -> Past {
-        let counted = |number: u64| i64::try_from(number).map(i64::cast_unsigned).map_err(|_| "is too large");
+        // As large as JSON can carry, and far below where a store's sums would end.
+        let counted =
+            |number: u64| if number < 1 << 53 { Ok(number) } else { Err("must be less than 9007199254740992") };
+        let id = |text: &str| match text.parse::<LinkId>() {
+            Ok(id) if id.as_uuid().is_nil() => Err("must not be the nil UUID, which no link has".to_owned()),
+            parsed => parsed.map_err(|error| error.to_string()),
+        };
         Past {
-            id: self.parsed("id", str::parse),
+            id: self.parsed("id", id),
             owner: self.parsed("owner", str::parse),
             created_at: self.parsed("created_at", str::parse),
             updated_at: self.parsed("updated_at", str::parse),

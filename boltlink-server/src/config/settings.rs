@@ -154,7 +154,7 @@ settings! {
         /// How often clicks are added up and stored, from 200ms to 60s. Longer costs less.
         flush_interval: FlushInterval = "500ms", env "BOLTLINK_FLUSH_INTERVAL", example "500ms";
         /// How many single clicks a second are kept, with who came from where, on average. Beyond it some stand
-        /// for others, with a weight. Totals and statistics count every click either way.
+        /// for others, with a weight. 0 keeps none. Totals and statistics count every click either way.
         raw_clicks: RawRate = "500", env "BOLTLINK_RAW_CLICKS", example "500";
         /// For how long single clicks are kept.
         raw_retention: Retention = "30d", env "BOLTLINK_RAW_RETENTION", example "90d";

@@ -144,3 +144,24 @@ fn an_input_that_cannot_be_read_is_a_failure() {
     assert!(folder.fails(&["import", "utf16.txt"]).contains("UTF-8"));
     assert_eq!(folder.files(), ["table.csv", "utf16.txt"]);
 }
+
+#[test]
+fn numbers_and_ids_that_no_link_can_have_are_rejected() {
+    let folder = Folder::new();
+    folder.write(
+        "in",
+        r#"{"target": "https://example.com/1", "clicks": 9223372036854775807}
+{"target": "https://example.com/2", "id": "00000000-0000-0000-0000-000000000000"}
+{"target": "https://example.com/3", "version": 0}
+{"target": "https://example.com/4", "clicks": 9007199254740991}
+"#,
+    );
+    let ran = folder.run(&["import", "in"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), "1 imported, 0 already there, 3 rejected\n"));
+    let report = folder.read("in.rejects.txt");
+    for start in
+        ["line 1: clicks: must be less than", "line 2: id: must not be the nil UUID", "line 3: version: must be"]
+    {
+        assert!(report.lines().any(|line| line.starts_with(start)), "{start}: {report}");
+    }
+}

@@ -68,3 +68,14 @@ fn rename_gives_another_slug_once_and_tells_it() {
     assert_eq!(again.out, "0 imported, 3 already there, 0 rejected\n");
     assert_eq!(folder.links(&[]), links);
 }
+
+#[test]
+fn a_renamed_link_keeps_its_clicks() {
+    let folder = folder();
+    let line = r#"{"slug": "taken", "target": "https://example.com/new", "clicks": 5, "max_visits": 9}"#;
+    let ran = folder.run_with(&["import", "-", "--on-conflict", "rename"], &[], line);
+    assert_eq!(ran.out, "1 imported (1 under another slug), 0 already there, 0 rejected\n");
+    let links = folder.links(&[]);
+    let renamed = links.values().find(|link| link["target"] == "https://example.com/new").unwrap();
+    assert_eq!((&renamed["clicks"], &renamed["max_visits"]), (&5.into(), &9.into()));
+}

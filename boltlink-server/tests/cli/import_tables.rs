@@ -82,3 +82,21 @@ fn one_column_of_urls_is_a_table_too() {
     let tabs = "target\tslug\t\r\nhttps://example.com/a,b\tx\t\r\n";
     assert_eq!(folder.run_with(&["import", "-"], &[], tabs).out, "1 imported, 0 already there, 0 rejected\n");
 }
+
+#[test]
+fn a_table_of_ones_own_loses_no_column_that_has_a_name_of_ours() {
+    let folder = Folder::new();
+    let tables = [
+        "id,Long URL,Short code,Note,Clicks\n1,https://example.com/1,one,remember,7\n",
+        "keyword,url,tags,note,expires_at\ntwo,https://example.com/2,a|b,too,2099-01-01\n",
+    ];
+    for table in tables {
+        let ran = folder.run_with(&["import", "-"], &[], table);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(0), "1 imported, 0 already there, 0 rejected\n"), "{}", ran.err);
+    }
+    let links = folder.links(&[]);
+    let (one, two) = (&links["http://127.0.0.1:5000/one"], &links["http://127.0.0.1:5000/two"]);
+    assert_eq!((&one["note"], &one["clicks"]), (&json!("remember"), &json!(7)));
+    assert_eq!((&two["tags"], &two["note"]), (&json!(["a", "b"]), &json!("too")));
+    assert_eq!(two["expires_at"], "2099-01-01T00:00:00Z");
+}

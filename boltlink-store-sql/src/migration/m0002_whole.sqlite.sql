@@ -1,5 +1,6 @@
--- A release that does not know these columns and tables serves the schema still, and what it writes is carried over by
--- the triggers.
+-- A release that does not know these columns and tables serves the schema still. What it writes of links is carried over by
+-- the triggers; its clicks are missing from rollup_link_day and click, which only lists of the most clicked links and of
+-- single clicks are read from.
 
 ALTER TABLE link ADD COLUMN forward_query BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE link ADD COLUMN forward_path  BOOLEAN NOT NULL DEFAULT FALSE;
@@ -11,6 +12,7 @@ CREATE INDEX link_by_owner_and_change ON link (owner, updated_at, id);
 CREATE INDEX link_off ON link (created_at, id) WHERE NOT enabled;
 CREATE INDEX link_off_by_owner ON link (owner, created_at, id) WHERE NOT enabled;
 CREATE INDEX link_crawlable ON link (domain, created_at, id) WHERE crawlable;
+CREATE INDEX link_crawlable_by_time ON link (created_at, id) WHERE crawlable;
 -- Links to a target, each in one of these: those that are off, and of the others those without an end by age, those with
 -- one by their end, so that however many have expired, none of them is looked at for one that works.
 DROP INDEX link_by_target;

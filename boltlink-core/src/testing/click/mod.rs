@@ -28,6 +28,7 @@ macro_rules! click_suite {
             a_later_cap_counts_the_clicks_so_far
             a_capped_link_does_not_take_its_clicks_twice
             every_way_of_reading_carries_the_count
+            a_link_that_comes_back_balances_its_rollups
             a_live_total_never_exceeds_what_was_recorded
         }
         $crate::__cases! { analytics, $fixture, run, click:

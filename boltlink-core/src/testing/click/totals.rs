@@ -11,7 +11,7 @@ use super::super::{
 };
 use crate::{
     Link,
-    store::{Applied, Consumer, Delivery, LinkFilter, LinkOrder},
+    store::{Applied, Consumer, Delivery, Insert, Inserted, LinkFilter, LinkOrder},
 };
 
 const TOTALS: Consumer = Consumer::Totals;
@@ -146,4 +146,18 @@ pub async fn a_live_total_never_exceeds_what_was_recorded(fixture: &Fixture) {
     assert_eq!(counted(fixture, TOTALS, link).await, BATCHES * 3);
     assert_eq!(counted(fixture, Consumer::Analytics, link).await, BATCHES * 3);
     assert_eq!(fixture.stores.log.pending(&[link]).await.unwrap(), [0]);
+}
+
+/// The rollups of a deleted link stay; its opening balance is what they do not show.
+pub async fn a_link_that_comes_back_balances_its_rollups(fixture: &Fixture) {
+    let (link, producer) = (store(fixture, link(fixture, "x")).await, producer(fixture));
+    for consumer in Consumer::ALL {
+        apply(fixture, consumer, &[clicks(fixture, producer, 1, link.id, 4)]).await;
+    }
+    let links = &fixture.stores.links;
+    links.delete(link.id, None).await.unwrap();
+    let back = Insert { opening: 10, ..link.clone().into() };
+    assert_eq!(links.insert_many(&[back]).await.unwrap(), [Inserted::Created]);
+    assert_eq!(find(&**links, link.id).await.clicks, 10);
+    assert_eq!(counted(fixture, Consumer::Analytics, link.id).await, 4);
 }

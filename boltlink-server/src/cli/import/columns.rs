@@ -1,5 +1,6 @@
 //! Which column of which export is which field of a link.
 
+use boltlink_core::LinkId;
 use serde_json::Value;
 
 use super::cell;
@@ -163,17 +164,22 @@ impl Origin {
         let names: Vec<String> = header.iter().map(|name| plain(name)).collect();
         let has = |name: &str| names.iter().any(|known| known == name);
         let bitly = ["bitlink", "custombitlink", "custombitlinks", "customlink", "bitlyurl", "bitlylink"];
-        let origin = if has("shortcode") && has("longurl") {
-            Self::Shlink
-        } else if has("address") && has("target") {
-            Self::Kutt
-        } else if (has("source") && has("target")) || (has("keyword") && has("url")) {
-            Self::Yourls
-        } else if bitly.iter().any(|name| has(name)) || (has("link") && (has("longurl") || has("destinationurl"))) {
-            Self::Bitly
-        } else {
-            Self::Links
+        // A table of somebody's own may have some of these names, and columns that no export has.
+        let all = |origin: Self, markers: &[&str]| {
+            markers.iter().all(|name| has(name)) && header.iter().all(|name| origin.column(name).is_some())
         };
+        let origin =
+            if has("visits") && has("shortcode") && has("longurl") || all(Self::Shlink, &["shortcode", "longurl"]) {
+                Self::Shlink
+            } else if has("visitcount") && has("address") || all(Self::Kutt, &["address", "target"]) {
+                Self::Kutt
+            } else if all(Self::Yourls, &["source", "target"]) || all(Self::Yourls, &["keyword", "url"]) {
+                Self::Yourls
+            } else if bitly.iter().any(|name| has(name)) || (has("link") && (has("longurl") || has("destinationurl"))) {
+                Self::Bitly
+            } else {
+                Self::Links
+            };
         header.iter().any(|name| origin.column(name) == Some(Field("target"))).then_some(origin)
     }
 
@@ -221,6 +227,8 @@ pub(super) fn assemble(
         match column {
             // Of several columns for one field the first that says something counts.
             Field(name) if fields.contains_key(name) => {}
+            // In a table of one's own a number of the row, most likely; ours are UUIDs.
+            Field("id") if !is_id(&value) => {}
             Field(name) => {
                 if let Some(value) = cell::convert(name, value, origin) {
                     fields.insert(name.to_owned(), value);
@@ -257,6 +265,10 @@ pub(super) fn assemble(
     (fields, wrong)
 }
 
+fn is_id(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.parse::<LinkId>().is_ok())
+}
+
 /// The same for a link in JSON. One with our own names stays as it is.
 pub(super) fn from_json(object: Fields, domain: Option<&str>) -> (Fields, Vec<Wrong>) {
     if object.contains_key("address") && !object.contains_key("slug") {
@@ -282,6 +294,9 @@ mod tests {
     fn headers_tell_whose_they_are() {
         for (header, whose) in [
             ("createdAt,domain,shortCode,shortUrl,longUrl,title,tags,visits", Some(Origin::Shlink)),
+            ("Long URL,Short code,Note,Clicks", Some(Origin::Links)),
+            ("keyword,url,tags,note", Some(Origin::Links)),
+            ("address,target,note", Some(Origin::Links)),
             ("Long URL,Short code", Some(Origin::Shlink)),
             ("source,target,hits", Some(Origin::Yourls)),
             ("keyword,url,title,timestamp, ip,clicks", Some(Origin::Yourls)),

@@ -70,6 +70,9 @@ pub(super) trait Records {
 
 /// Begins to read `source`; with a `domain` every link goes there.
 pub(super) fn read(format: Format, source: Source, domain: Option<String>) -> Result<Box<dyn Records>, Failure> {
+    if source.head().contains(&b'\r') && !source.head().contains(&b'\n') {
+        return Err(Failure::new("the lines end with CR alone; save the file with LF or CRLF line ends"));
+    }
     let shape = match format {
         Format::Auto => shape(source.head())?,
         Format::Csv => Shape::Table(Origin::Links),

@@ -61,7 +61,7 @@ pub(super) struct Args {
     /// What to do with a link whose slug leads to another target already.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "skip")]
     on_conflict: OnConflict,
-    /// Says what would happen, and changes nothing. Lines that contradict each other, rather than
+    /// Says what would happen, and makes no link. Lines that contradict each other, rather than
     /// what is there, may be found by the real import only.
     #[arg(long)]
     dry_run: bool,
@@ -84,7 +84,7 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<ExitCode, Failure
         progress.aside(|| eprintln!("boltlink: left out, as no field of a link is called so: {names}"));
     }
     let report = Report::new(args.rejects.as_deref(), &args.file, progress.clone())?;
-    let opened = if args.dry_run { engine::open_to_look(config).await? } else { engine::open(config).await? };
+    let opened = if args.dry_run { engine::open_to_look(config).await? } else { engine::open_for_bulk(config).await? };
     let mut import = Import { site, report, progress, batch: Vec::new(), pace: Pace::new(), tally: Tally::default() };
     let done = import.all(records, &opened, args.on_conflict, args.dry_run).await;
     opened.close().await;

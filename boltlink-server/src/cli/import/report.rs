@@ -34,7 +34,12 @@ impl Report {
                 Place::File(path.to_owned(), BufWriter::new(file))
             }
             None if input == "-" => Place::Terminal,
-            None => Place::Beside(format!("{input}.rejects.txt").into()),
+            None => {
+                let path = PathBuf::from(format!("{input}.rejects.txt"));
+                // What an earlier import said of the file may hold no longer. There is none, mostly.
+                let _ = std::fs::remove_file(&path);
+                Place::Beside(path)
+            }
         };
         Ok(Self { place, progress })
     }

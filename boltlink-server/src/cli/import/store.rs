@@ -85,7 +85,7 @@ impl<'a> Store<'a> {
         for (at, answer) in open.into_iter().zip(answers) {
             done[at] = Some(match answer {
                 Ok(_) => Done::Made,
-                Err(Error::IdTaken) => Done::There,
+                Err(Error::IdTaken) => self.judge(&links[at], false).await?,
                 Err(Error::SlugTaken) => self.judge(&links[at], false).await?,
                 Err(error @ (Error::Unavailable { .. } | Error::Internal(_))) => return Err(error.into()),
                 Err(error) => Done::Rejected(vec![Wrong::new("", error)]),
@@ -115,6 +115,9 @@ impl<'a> Store<'a> {
     async fn judge(&self, link: &NewLink, free: bool) -> Result<Done, Failure> {
         match self.there(link).await? {
             Some(there) if is_same(&there, link) => Ok(Done::There),
+            Some(there) if link.past.id == Some(there.link.id) => {
+                Ok(Done::Rejected(vec![Wrong::new("id", "is that of another link, with another slug and target")]))
+            }
             Some(_) => match self.on_conflict {
                 OnConflict::Skip => Ok(Done::Rejected(vec![Wrong::new("slug", TAKEN)])),
                 OnConflict::Rename => self.rename(link).await,
@@ -177,9 +180,10 @@ fn found(answer: Result<StoredLink, Error>) -> Result<Option<StoredLink>, Failur
     }
 }
 
-/// Whether a link is the one in the file: of its id, whatever became of it, or with its target.
+/// Whether a link is the one in the file: it leads there, or has its id and its slug and was given another target since.
 fn is_same(there: &StoredLink, link: &NewLink) -> bool {
-    link.past.id == Some(there.link.id) || there.link.target == link.target
+    let same_slug = (Some(&there.link.slug), &there.link.domain) == (link.slug.as_ref(), &link.domain);
+    there.link.target == link.target || (link.past.id == Some(there.link.id) && same_slug)
 }
 
 fn up_to_conflict(done: Vec<Option<Done>>) -> Vec<Done> {
