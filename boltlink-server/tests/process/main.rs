@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
 mod crash;
+mod guide;
 mod input;
 mod restart;
 mod sharing;

@@ -1,0 +1,138 @@
+//! What the documentation says can be done: every line of the API's guide is run, every operation has one, and every
+//! link leads to a file.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::server;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_of_the_guide_works() {
+    let tools = shell(TOOLS, Path::new("."), &[]);
+    assert!(tools.status.success(), "the guide needs these in the PATH, too: {}", told(&tools));
+
+    let guide = read("docs/api.md");
+    let (server, directory) = (server().start().await.unwrap(), tempfile::tempdir().unwrap());
+    let blocks: Vec<_> = blocks(&guide).collect();
+    assert!(blocks.len() > 10, "the guide has lines to run: {}", blocks.len());
+    let mut script = PRELUDE.to_owned();
+    for (line, block) in blocks {
+        // A refusal within $(…) or before a pipe ends no shell: hence the file.
+        script += &format!("echo '--- docs/api.md:{line}' >&2\n{block}[ ! -e refused ] || exit 22\n");
+    }
+    let (url, key) = (server.url(""), server.key().to_owned());
+    let ran = shell(&script, directory.path(), &[("URL", &url), ("KEY", &key)]);
+    assert!(ran.status.success(), "a line of the guide fails, {}:\n{}", ran.status, told(&ran));
+    for file in ["learn.svg", "learn.png", "clicks.csv", "clicks.ndjson"] {
+        assert!(fs::metadata(directory.path().join(file)).unwrap().len() > 0, "{file}");
+    }
+}
+
+/// Names what is missing of all that the lines call.
+const TOOLS: &str = r#"
+missing=
+for tool in curl sed grep cut paste date sleep tee; do command -v "$tool" >/dev/null || missing="$missing $tool"; done
+echo "$missing"; [ -z "$missing" ]
+"#;
+
+/// Lets every refusal be a failure, and says which it was.
+const PRELUDE: &str = r#"
+curl() {
+    command curl --noproxy '*' --silent --show-error --fail-with-body "$@" || { echo "refused: curl $*" | tee -a refused >&2; return 22; }
+}
+"#;
+
+#[test]
+fn every_operation_has_a_line() {
+    let (guide, document) = (read("docs/api.md"), read("boltlink-server/openapi.json"));
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let mut operations = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let (id, method) = (operation["operationId"].as_str().unwrap(), method.to_uppercase());
+            let heading = format!("`{id}`: `{method} {path}`");
+            let at = guide.find(&heading).unwrap_or_else(|| panic!("docs/api.md does not say {heading}"));
+            // Up to the next section.
+            let section = guide[at..].split("\n#").next().unwrap_or_default();
+            let url = format!("\"$URL{}", path.replace("{id}", "$ID"));
+            let does = |line: &str| {
+                // What follows the path must be its end.
+                let called = line.split_once(&url).is_some_and(|(_, rest)| rest.starts_with(['"', '?']));
+                let as_is = match &*method {
+                    "GET" => !line.contains("-X ") && !line.contains("-d "),
+                    "POST" => !line.contains("-X ") && line.contains("-d "),
+                    _ => line.contains(&format!("-X {method} ")),
+                };
+                line.contains("curl ") && called && as_is
+            };
+            let lines: Vec<_> = blocks(section).map(|(_, block)| block.replace("\\\n", " ")).collect();
+            assert!(lines.iter().flat_map(|block| block.lines()).any(does), "docs/api.md has no line for {heading}");
+            operations += 1;
+        }
+    }
+    assert!(operations >= 18, "{operations}");
+}
+
+#[test]
+fn every_link_between_files_leads_somewhere() {
+    let mut pages: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(root).into();
+    let docs = fs::read_dir(root("docs")).unwrap().map(|entry| entry.unwrap().path());
+    pages.extend(docs.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
+    pages.push(root("examples/clients/README.md"));
+    let mut followed = 0;
+    for page in pages {
+        for link in links(&fs::read_to_string(&page).unwrap()) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !link.contains("://") && !file.is_empty() {
+                assert!(page.with_file_name(file).exists(), "{} has a link to {link}", page.display());
+                followed += 1;
+            }
+        }
+    }
+    assert!(followed > 10, "{followed}");
+}
+
+/// What stands in parentheses behind brackets.
+fn links(page: &str) -> impl Iterator<Item = &str> {
+    page.split("](").skip(1).filter_map(|rest| rest.split(')').next())
+}
+
+/// The blocks of a page that are marked as `sh`, each with the number of its first line.
+fn blocks(page: &str) -> impl Iterator<Item = (usize, &str)> {
+    page.match_indices("```sh\n").map(|(at, fence)| {
+        let (before, rest) = page.split_at(at + fence.len());
+        let end = rest.find("```").unwrap_or_else(|| panic!("a block has no end:\n{rest}"));
+        (before.lines().count() + 1, &rest[..end])
+    })
+}
+
+/// Runs a script, which ends at the first command that fails and at the first variable that is not set.
+fn shell(script: &str, directory: &Path, variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new("sh");
+    command.arg("-eu").current_dir(directory).envs(variables.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = command.spawn().unwrap_or_else(|error| panic!("this needs sh in the PATH: {error}"));
+    // The pipe is closed behind the script, which is its end.
+    running.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    running.wait_with_output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text)).join("\n")
+}
+
+fn read(name: &str) -> String {
+    // As Git checks it out on Windows, too.
+    fs::read_to_string(root(name)).unwrap().replace("\r\n", "\n")
+}
+
+/// A file of the repository.
+fn root(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+}
