@@ -1,6 +1,6 @@
 //! The last word on every answer of the API: refusals as problem details, and headers for all.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::{
@@ -61,17 +61,28 @@ fn refuse(error: poem::Error, path: &str, methods: &Methods) -> Response {
     problem.into_response()
 }
 
-/// Why poem-openapi could not read a parameter, without what it says of its own types.
-fn in_words(reason: &str) -> &str {
-    if reason.contains("Expect a valid enumeration value") {
-        return "must be one of the values that /docs names";
+/// Why poem-openapi could not read a parameter, in words that speak of requests and not of its own types.
+fn in_words(reason: &str) -> Cow<'_, str> {
+    for (theirs, words) in [
+        ("Expect a valid enumeration value", "must be one of the values that /docs names"),
+        ("expects an input value", "is required"),
+        ("invalid digit", "must be a whole number"),
+        ("`true` or `false`", "must be true or false"),
+    ] {
+        if reason.contains(theirs) {
+            return words.into();
+        }
     }
-    if reason.contains("expects an input value") {
-        return "is required";
+    // As in `verification failed. minimum(1, exclusive: false)`.
+    for (check, words) in [("minimum(", "must be at least"), ("maximum(", "must be at most")] {
+        if let Some((_, bound)) = reason.split_once(check) {
+            let bound: String = bound.chars().take_while(char::is_ascii_digit).collect();
+            return format!("{words} {bound}").into();
+        }
     }
     let reason =
         reason.strip_prefix("failed to parse ").and_then(|rest| rest.split_once(": ")).map_or(reason, |(_, why)| why);
-    reason.split(" (occurred while parsing").next().unwrap_or(reason)
+    reason.split(" (occurred while parsing").next().unwrap_or(reason).into()
 }
 
 /// What every answer has in common.

@@ -147,7 +147,8 @@ impl Links {
     /// Make a link
     ///
     /// With an `Idempotency-Key` a request can be repeated safely, in parallel too: the same key and body
-    /// within 24 hours give the same link, the same key with another body is refused with 422.
+    /// within 24 hours give the same link, the same key with another body is refused with 422. What `find_existing`
+    /// finds is given whatever the key.
     #[oai(path = "/links", method = "post", operation_id = "create_link")]
     async fn create(
         &self,

@@ -272,7 +272,11 @@ impl Value for Retention {
     }
 
     fn to_toml(&self) -> Option<String> {
-        Some(quoted(format_args!("{}s", self.0.as_secs())))
+        let hours = self.0.as_secs() / 3_600;
+        Some(match hours % 24 {
+            0 => quoted(format_args!("{}d", hours / 24)),
+            _ => quoted(format_args!("{}s", self.0.as_secs())),
+        })
     }
 }
 
