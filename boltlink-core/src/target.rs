@@ -119,8 +119,7 @@ impl TargetUrl {
 fn own(url: &Url, hosts: &[Domain]) -> bool {
     let Some(host) = url.host_str().map(one_form) else { return false };
     // Whoever is localhost is every name of this machine for itself.
-    let host =
-        if is_local(&host) && hosts.iter().any(|own| is_local_name(own)) { Cow::from("localhost") } else { host };
+    let host = if is_local(&host) && hosts.iter().any(is_local_name) { Cow::from("localhost") } else { host };
     hosts.iter().any(|own| {
         // A colon within an IPv6 address belongs to the address.
         let port = own.as_str().rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
