@@ -4,7 +4,7 @@
 //! store can bear: beyond it some stand for others, with a weight. Weights are whole numbers and add up to the
 //! clicks, for every link, so that nothing read from a sample contradicts the totals.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use crate::{
     click::{Click, ClickBatch, clamp_skew},
@@ -97,46 +97,58 @@ impl Sampled<'_> {
     }
 }
 
-/// The clicks of `batches` to be kept: all that are not older than `retention`, if there are at most `allowed`;
-/// else each link's share, and at least one. Which ones is a matter of their ids alone.
+/// The clicks of `batches` to be kept, in their order: all that are not older than `retention`, if there are at most
+/// `allowed`; else each link's share, and at least one: every so-many-eth, for those since the one before.
+///
+/// Clicks that are not kept cost two looks into a map: they are most where it matters.
 pub fn sample<'a>(
-    batches: impl IntoIterator<Item = &'a ClickBatch>,
+    batches: impl IntoIterator<Item = &'a ClickBatch> + Clone,
     allowed: u64,
     retention: Duration,
     now: Timestamp,
 ) -> Vec<Sampled<'a>> {
     let oldest = now.minus(retention);
-    let mut links: BTreeMap<LinkId, Vec<Sampled<'a>>> = BTreeMap::new();
+    let mut links: HashMap<LinkId, Share> = HashMap::new();
     let mut all = 0_u64;
+    for click in batches.clone().into_iter().flat_map(ClickBatch::clicks) {
+        if clamp_skew(click.at, now) >= oldest {
+            all += 1;
+            links.entry(click.link).or_default().clicks += 1;
+        }
+    }
+    let mut kept = Vec::with_capacity(usize::try_from(all.min(allowed)).unwrap_or_default());
     for batch in batches {
         for (index, click) in batch.clicks().enumerate() {
             let at = clamp_skew(click.at, now);
-            if at >= oldest {
-                all += 1;
-                let id = batch.click_id(index, at);
-                links.entry(click.link).or_default().push(Sampled { click, id, at, weight: 1 });
+            let share = links.get_mut(&click.link).filter(|_| at >= oldest);
+            if let Some(weight) = share.and_then(|share| share.next(allowed, all)) {
+                kept.push(Sampled { click, id: batch.click_id(index, at), at, weight });
             }
         }
     }
-    if all > allowed {
-        for clicks in links.values_mut() {
-            thin(clicks, allowed, all);
-        }
-    }
-    links.into_values().flatten().collect()
+    kept
 }
 
-/// Leaves of a link's clicks its share of what is allowed, and gives them the others' weight.
-fn thin(clicks: &mut Vec<Sampled<'_>>, allowed: u64, all: u64) {
-    let many = clicks.len() as u64;
-    let share = u128::from(many) * u128::from(allowed) / u128::from(all);
-    let keep = usize::try_from(share).unwrap_or(clicks.len()).max(1);
-    // The tail of an id is a hash: the smallest are a fair choice.
-    clicks.sort_unstable_by_key(|sampled| sampled.id.as_uuid().as_u128() & u128::from(u64::MAX >> 2));
-    clicks.truncate(keep);
-    let (each, over) = (many / keep as u64, many % keep as u64);
-    for (at, sampled) in clicks.iter_mut().enumerate() {
-        sampled.weight = each + u64::from((at as u64) < over);
+/// How far one link's clicks have been gone through.
+#[derive(Debug, Default)]
+struct Share {
+    clicks: u64,
+    seen: u64,
+    /// Those that the next one that is kept stands for, itself not included.
+    waiting: u64,
+}
+
+impl Share {
+    /// The weight of the link's next click, if it is to be kept.
+    fn next(&mut self, allowed: u64, all: u64) -> Option<u64> {
+        let of = |clicks: u64, part: u64, whole: u64| u128::from(clicks) * u128::from(part) / u128::from(whole.max(1));
+        let keep =
+            if all <= allowed { self.clicks } else { u64::try_from(of(self.clicks, allowed, all)).unwrap_or(0).max(1) };
+        let before = of(self.seen, keep, self.clicks);
+        self.seen += 1;
+        self.waiting += 1;
+        // The last one of all is always kept: the weights add up.
+        (of(self.seen, keep, self.clicks) > before).then(|| std::mem::take(&mut self.waiting))
     }
 }
 
