@@ -229,8 +229,7 @@ impl Tables {
         if self.slugs.contains_key(&(link.domain.clone(), link.slug.clone())) {
             return Inserted::SlugTaken;
         }
-        let taken = if link.max_visits.is_some() { *opening } else { 0 };
-        self.put(StoredLink { link: link.clone(), clicks: *opening, taken });
+        self.put(StoredLink { link: link.clone(), clicks: *opening, taken: new.taken() });
         if let Some(key) = once {
             self.keys.insert((key.owner, key.key.clone()), (key.clone(), link.id));
         }

@@ -117,18 +117,12 @@ pub async fn insert(db: &impl ConnectionTrait, new: &Insert, now: Timestamp) -> 
         return Ok(if known { Inserted::IdTaken } else { Inserted::SlugTaken });
     }
     let sql = "INSERT INTO link_total (link, clicks, opening, taken) VALUES ($1, $2, $2, $3)";
-    crate::execute(db, sql, [id(), signed(*opening).into(), signed(taken(new)).into()]).await?;
+    crate::execute(db, sql, [id(), signed(*opening).into(), signed(new.taken()).into()]).await?;
     change::note(db, &[Change::Link(link.domain.clone(), link.slug.clone())], now).await?;
     if let Some(key) = once {
         remember(db, key, link.id).await?;
     }
     Ok(Inserted::Created)
-}
-
-/// What of a new link's opening balance is taken from its cap.
-#[must_use]
-pub fn taken(new: &Insert) -> u64 {
-    if new.link.max_visits.is_some() { new.opening } else { 0 }
 }
 
 /// What a request with this key was answered before.

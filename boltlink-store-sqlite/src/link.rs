@@ -147,7 +147,7 @@ async fn insert_many(db: &DatabaseTransaction, links: &[Insert], now: Timestamp)
 
     let new = || links.iter().filter(|new| created.contains(&new.link.id));
     let total = |new: &Insert| {
-        let taken = signed(link::taken(new));
+        let taken = signed(new.taken());
         [Value::from(*new.link.id.as_uuid()), signed(new.opening).into(), taken.into()]
     };
     INSERT_TOTAL.execute(db, new().flat_map(total).collect(), |_, _| {}).await?;

@@ -169,8 +169,7 @@ impl LinkTable {
             return Inserted::SlugTaken;
         }
         self.index.insert(link);
-        let taken = if link.max_visits.is_some() { *opening } else { 0 };
-        self.rows.insert(link.id, StoredLink { link: link.clone(), clicks: *opening, taken });
+        self.rows.insert(link.id, StoredLink { link: link.clone(), clicks: *opening, taken: new.taken() });
         changes.push(now, change(link));
         if let Some(key) = once {
             self.once.remember(key, link.id);

@@ -139,12 +139,12 @@ impl Shortener {
             };
             let inserts: Vec<Insert> = open.iter().map(insert).collect();
             let inserted = self.0.within(self.0.stores.links.insert_many(&inserts)).await?;
-            for ((at, Insert { link, opening, .. }), inserted) in open.into_iter().zip(inserts).zip(inserted) {
+            for ((at, insert), inserted) in open.into_iter().zip(inserts).zip(inserted) {
                 answers[at] = match inserted {
                     Inserted::Created => {
-                        self.forget(&link);
-                        let taken = if link.max_visits.is_some() { opening } else { 0 };
-                        Some(Ok(StoredLink { link, clicks: opening, taken }))
+                        self.forget(&insert.link);
+                        let (clicks, taken) = (insert.opening, insert.taken());
+                        Some(Ok(StoredLink { link: insert.link, clicks, taken }))
                     }
                     Inserted::SlugTaken if new[at].slug.is_none() => None,
                     Inserted::IdTaken if new[at].past.id.is_none() => None,

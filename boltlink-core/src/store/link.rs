@@ -141,6 +141,14 @@ pub struct Insert {
     pub once: Option<Idempotency>,
 }
 
+impl Insert {
+    /// What of the opening balance is taken from the link's cap.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        if self.link.max_visits.is_some() { self.opening } else { 0 }
+    }
+}
+
 impl From<Link> for Insert {
     fn from(link: Link) -> Self {
         Self { link, opening: 0, once: None }
