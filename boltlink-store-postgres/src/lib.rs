@@ -1,0 +1,1 @@
+//! BoltLink on Postgres.
