@@ -16,8 +16,8 @@ use boltlink_core::{
     Actor, BatchId, ClickBatch, Domain, Error, Link, LinkId, NewLink, Outcome, ProducerId, Shortener, Slug, SlugCase,
     StoreError, StoredLink, Stores, SystemClock, TargetRules, TargetUrl, Timestamp, Visit,
     store::{
-        Applied, ClickSink, Consumer, CounterStore, Delivery, Idempotency, Insert, Inserted, LedgerState, LinkCursor,
-        LinkFilter, LinkOrder, LinkStore, SlugCaseChange,
+        Applied, Backlog, ClickSink, Consumer, CounterStore, Delivery, Idempotency, Insert, Inserted, LedgerState,
+        LinkCursor, LinkFilter, LinkOrder, LinkStore, LogRun, SlugCaseChange,
     },
 };
 use parking_lot::Mutex;
@@ -187,6 +187,14 @@ impl CounterStore for LosesReplies {
 
     async fn settle(&self, consumer: Consumer, batches: &[BatchId]) -> Result<(), StoreError> {
         self.log.settle(consumer, batches).await
+    }
+
+    async fn run(&self) -> Result<LogRun, StoreError> {
+        self.log.run().await
+    }
+
+    async fn backlog(&self, consumer: Consumer) -> Result<Backlog, StoreError> {
+        self.log.backlog(consumer).await
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     click::{BatchId, ClickBatch},
     error::StoreError,
     id::{LinkId, ProducerId},
-    store::{Consumer, CounterStore, Delivery},
+    store::{Backlog, Consumer, CounterStore, Delivery, LogRun},
     time::{Clock, Timestamp},
 };
 
@@ -98,6 +98,18 @@ impl CounterStore for MemoryLog {
             state.settle(consumer, *id);
         }
         Ok(())
+    }
+
+    async fn run(&self) -> Result<LogRun, StoreError> {
+        // It forgets when its process ends, and whoever asks with it.
+        Ok(LogRun::default())
+    }
+
+    async fn backlog(&self, consumer: Consumer) -> Result<Backlog, StoreError> {
+        let mut state = self.state.lock();
+        let (batches, oldest) = state.shelf(consumer).held();
+        let oldest = oldest.and_then(|place| state.batches.get(&place)?.clicks().next()).map(|click| click.at);
+        Ok(Backlog { batches, oldest })
     }
 }
 

@@ -56,4 +56,13 @@ pub trait ChangeLog: Send + Sync {
 
     /// Drops changes made before `before`.
     async fn trim(&self, before: Timestamp) -> Result<(), StoreError>;
+
+    /// Tells other processes, as far as it can, that there is something new: they need not wait for their next poll.
+    async fn announce(&self) {}
+
+    /// Waits until another process may have [announced](Self::announce) something; for ever where none can. Whoever
+    /// relies on it alone misses changes: it only saves waiting for the next poll.
+    async fn announced(&self) {
+        std::future::pending().await
+    }
 }

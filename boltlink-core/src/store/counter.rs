@@ -7,6 +7,7 @@ use crate::{
     error::StoreError,
     id::LinkId,
     store::Consumer,
+    time::Timestamp,
 };
 
 /// Whether a batch is handed to the log for the first time.
@@ -17,6 +18,19 @@ pub enum Delivery {
     First,
     /// Perhaps not: after an unknown outcome, a reconnect, or out of a journal.
     Again,
+}
+
+/// An uninterrupted memory of a click log: as long as it stays the same, what was added and not settled is still there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct LogRun(pub u64);
+
+/// What a click log holds for one consumer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Batches that the consumer has not settled.
+    pub batches: u64,
+    /// About when the oldest of them was added.
+    pub oldest: Option<Timestamp>,
 }
 
 /// The log between recorders and the two [sinks](crate::store::ClickSink), with a view of what it
@@ -51,4 +65,11 @@ pub trait CounterStore: Send + Sync {
 
     /// Releases batches that `consumer` has dealt with. Unknown ones are ignored.
     async fn settle(&self, consumer: Consumer, batches: &[BatchId]) -> Result<(), StoreError>;
+
+    /// The log's run. It changes whenever the log may have forgotten batches (a restart, a failover, a flush, the
+    /// restore of a snapshot): whoever keeps batches that are not settled then sends them again.
+    async fn run(&self) -> Result<LogRun, StoreError>;
+
+    /// What waits for `consumer`, leased or not, for operators to look at.
+    async fn backlog(&self, consumer: Consumer) -> Result<Backlog, StoreError>;
 }

@@ -25,7 +25,7 @@ pub use analytics::{
 };
 pub use change::{Change, ChangeCursor, ChangeLog, Changes};
 pub use click::{Applied, ClickSink, Consumer, LedgerState};
-pub use counter::{CounterStore, Delivery};
+pub use counter::{Backlog, CounterStore, Delivery, LogRun};
 pub use filter::{InvalidSearchText, LinkCursor, LinkFilter, LinkOrder, SearchText, TagMatch};
 pub use key::KeyStore;
 pub use limit::{Decision, Quota, RateLimiter};

@@ -43,6 +43,12 @@ impl Shelf {
         self.waiting.contains(&place) || self.leased.contains_key(&place)
     }
 
+    /// How many batches it holds, and the place of the oldest.
+    pub(super) fn held(&self) -> (u64, Option<u64>) {
+        let oldest = self.waiting.first().copied().into_iter().chain(self.leased.keys().copied()).min();
+        ((self.waiting.len() + self.leased.len()) as u64, oldest)
+    }
+
     /// Ends the leases that ran out, and those that last longer than any does: the clock went
     /// backwards since, and nobody knows how long they have run.
     fn take_back(&mut self, now: Timestamp) {
