@@ -100,7 +100,7 @@ impl Shop {
         let clock = Arc::new(SystemClock);
         let store = SqliteStore::open(&SqliteConfig::new(dir.path().join("boltlink.db")), clock.clone()).await?;
         let stores = store.stores(Arc::new(MemoryLog::new(clock, 1_000)));
-        let shortener = Shortener::builder().stores(stores).consumers(false).build().await?;
+        let shortener = Shortener::builder().stores(stores).visits(false).consumers([]).build().await?;
         let begin = Instant::now();
         let mut middle = None;
         for first in (0..size).step_by(BATCH) {

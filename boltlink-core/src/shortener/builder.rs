@@ -95,7 +95,8 @@ pub struct ShortenerBuilder {
     store_timeout: Duration,
     cache_bytes: u64,
     secret: Option<[u8; 32]>,
-    consumers: bool,
+    visits: bool,
+    consumers: Vec<Consumer>,
 }
 
 impl Default for ShortenerBuilder {
@@ -115,7 +116,8 @@ impl Default for ShortenerBuilder {
             store_timeout: Duration::from_secs(10),
             cache_bytes: 64 << 20,
             secret: None,
-            consumers: true,
+            visits: true,
+            consumers: Consumer::ALL.into(),
         }
     }
 }
@@ -214,11 +216,19 @@ impl ShortenerBuilder {
         self
     }
 
-    /// Whether it takes clicks, and runs what stores them. `false` suits a short-lived program beside a
-    /// server, which only reads and writes links: visits are then refused. Default: true.
+    /// Whether it takes visits, and follows what other processes change. `false` suits a worker, and a short-lived
+    /// program beside a server that only reads and writes links: visits are then refused. Default: true.
     #[must_use]
-    pub fn consumers(mut self, consumers: bool) -> Self {
-        self.consumers = consumers;
+    pub fn visits(mut self, visits: bool) -> Self {
+        self.visits = visits;
+        self
+    }
+
+    /// Which consumers of the click log it runs. With a log that other processes drain too, as many or as few as
+    /// wanted; with a log in memory whatever is not consumed here is never stored. Default: all.
+    #[must_use]
+    pub fn consumers(mut self, consumers: impl IntoIterator<Item = Consumer>) -> Self {
+        self.consumers = consumers.into_iter().collect();
         self
     }
 
@@ -241,12 +251,22 @@ impl ShortenerBuilder {
         let mut recorder = None;
         let secret = match self.secret {
             Some(secret) => secret,
-            None if self.consumers => stores.keys.server_secret(self.entropy.bytes()).await?,
+            None if self.visits => stores.keys.server_secret(self.entropy.bytes()).await?,
             // Not worth a write to stores that somebody may only want to look at.
             None => self.entropy.bytes(),
         };
-        if self.consumers {
-            recorder = Some(self.start_clicks(&stores, secret, &counts, &mut tasks)?);
+        let settled = Arc::new(Notify::new());
+        let mut keeper = None;
+        if self.visits {
+            let (started, kept) = self.start_recording(&stores, secret, &counts, &settled, &mut tasks)?;
+            (recorder, keeper) = (Some(started), kept);
+        }
+        self.start_consumers(&stores, &counts, &settled, &mut tasks);
+        if let Some(keeper) = keeper {
+            let (stop, stopped) = watch::channel(false);
+            tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(keeper.run(stopped))] });
+        }
+        if self.visits {
             let (stop, stopped) = watch::channel(false);
             let watcher = Watcher {
                 log: stores.changes.clone(),
@@ -275,14 +295,16 @@ impl ShortenerBuilder {
         })))
     }
 
-    /// Starts the way of a click: recorder, delivery, consumers, keeper; they are stopped in this order.
-    fn start_clicks(
+    /// Starts the way of a click up to the log: recorder and delivery. The keeper is to run, and stop, after the
+    /// consumers.
+    fn start_recording(
         &self,
         stores: &Stores,
         secret: [u8; 32],
         counts: &Arc<Counts>,
+        settled: &Arc<Notify>,
         tasks: &mut Tasks,
-    ) -> Result<Recorder, BuildError> {
+    ) -> Result<(Recorder, Option<Keeper>), BuildError> {
         let spool = Arc::new(self.open_spool()?);
         let durable = self.durability == Durability::Acknowledged;
         if durable && !spool.keeps() {
@@ -307,14 +329,27 @@ impl ShortenerBuilder {
         let (stop, stopped) = watch::channel(false);
         tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(delivery.clone().run(stopped))] });
 
-        let settled = Arc::new(Notify::new());
+        let keeper = spool.keeps().then(|| Keeper {
+            spool,
+            sinks: [stores.totals.clone(), stores.analytics.clone()],
+            log: stores.log.clone(),
+            delivery,
+            settled: settled.clone(),
+            settles_here: Consumer::ALL.iter().all(|consumer| self.consumers.contains(consumer)),
+        });
+        Ok((recorder, keeper))
+    }
+
+    /// Starts the consumers of the log.
+    fn start_consumers(&self, stores: &Stores, counts: &Arc<Counts>, settled: &Arc<Notify>, tasks: &mut Tasks) {
         let (stop, stopped) = watch::channel(false);
-        let consumers = [
-            (Consumer::Totals, &stores.totals, self.flush_interval),
-            // Nobody watches rollups live, and the longer a group the cheaper: every second interval.
-            (Consumer::Analytics, &stores.analytics, self.flush_interval * 2),
-        ];
-        let consumers = consumers.map(|(consumer, sink, interval)| {
+        let consumers = Consumer::ALL.into_iter().filter(|consumer| self.consumers.contains(consumer));
+        let consumers = consumers.map(|consumer| {
+            let (sink, interval) = match consumer {
+                Consumer::Totals => (&stores.totals, self.flush_interval),
+                // Nobody watches rollups live, and the longer a group the cheaper: every second interval.
+                Consumer::Analytics => (&stores.analytics, self.flush_interval * 2),
+            };
             let pipeline = Pipeline {
                 consumer,
                 sink: sink.clone(),
@@ -325,15 +360,7 @@ impl ShortenerBuilder {
             };
             tokio::spawn(pipeline.run(stopped.clone()))
         });
-        tasks.0.push(Stage { stop, tasks: consumers.into() });
-
-        if spool.keeps() {
-            let (stop, stopped) = watch::channel(false);
-            let sinks = [stores.totals.clone(), stores.analytics.clone()];
-            let keeper = Keeper { spool, sinks, delivery, settled };
-            tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(keeper.run(stopped))] });
-        }
-        Ok(recorder)
+        tasks.0.push(Stage { stop, tasks: consumers.collect() });
     }
 
     #[cfg(feature = "journal")]

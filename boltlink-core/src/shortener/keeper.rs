@@ -1,4 +1,5 @@
-//! Looks after journals: releases what is stored, and adopts those whose process died.
+//! Looks after journals: releases what is stored, adopts those whose process died, and sends again what the log may
+//! have forgotten.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,10 +9,15 @@ use tokio::{
 };
 
 use super::{delivery::Delivery, spool::Spool};
-use crate::{error::StoreError, store::ClickSink};
+use crate::{
+    error::StoreError,
+    store::{ClickSink, CounterStore, LogRun},
+};
 
 /// Releasing asks both sinks for their ledgers, so not after every settled group.
 const RELEASE_INTERVAL: Duration = Duration::from_secs(1);
+/// Where other processes settle, nobody tells when.
+const ASK_INTERVAL: Duration = Duration::from_secs(2);
 const ADOPT_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Keeper {
@@ -19,11 +25,15 @@ pub(super) struct Keeper {
     pub(super) sinks: [Arc<dyn ClickSink>; 2],
     pub(super) delivery: Arc<Delivery>,
     pub(super) settled: Arc<Notify>,
+    pub(super) log: Arc<dyn CounterStore>,
+    /// Whether all consumers run in this process.
+    pub(super) settles_here: bool,
 }
 
 impl Keeper {
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut adopted: Option<Instant> = None;
+        let mut run = None;
         loop {
             let stopping = *stop.borrow();
             if !stopping && adopted.is_none_or(|at| at.elapsed() >= ADOPT_INTERVAL) {
@@ -31,6 +41,9 @@ impl Keeper {
                 for log in self.spool.adopt().await {
                     self.delivery.replay(log);
                 }
+            }
+            if !stopping {
+                self.follow(&mut run).await;
             }
             if let Err(error) = self.release(stopping).await {
                 tracing::warn!(%error, "cannot tell which journaled clicks are stored; they are kept");
@@ -41,10 +54,26 @@ impl Keeper {
             let next = async {
                 tokio::join!(self.settled.notified(), tokio::time::sleep(RELEASE_INTERVAL));
             };
+            let longest = if self.settles_here && !self.log.outlives_process() { ADOPT_INTERVAL } else { ASK_INTERVAL };
             tokio::select! {
                 () = next => {}
-                () = tokio::time::sleep(ADOPT_INTERVAL) => {}
+                () = tokio::time::sleep(longest) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
+            }
+        }
+    }
+
+    /// Sends everything again that is not settled, once the log is in another run than `before`.
+    async fn follow(&self, before: &mut Option<LogRun>) {
+        // A log of this process forgets when the process does.
+        if !self.log.outlives_process() {
+            return;
+        }
+        // A log that is away is asked again when it may be back.
+        let Ok(run) = self.log.run().await else { return };
+        if before.replace(run) != Some(run) {
+            for log in self.spool.producers().into_iter().filter_map(|producer| self.spool.find(producer)) {
+                self.delivery.replay(log);
             }
         }
     }

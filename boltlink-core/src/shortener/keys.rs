@@ -58,6 +58,7 @@ impl Shortener {
         let key = self.describe_key(new, &token);
         self.0.within(self.0.stores.keys.insert(&key)).await?;
         self.0.keys.evict(&key.id);
+        self.announce();
         Ok((key, token))
     }
 
@@ -108,6 +109,7 @@ impl Shortener {
     pub async fn revoke_key(&self, id: ApiKeyId) -> Result<(), Error> {
         self.0.within(self.0.stores.keys.revoke(id, self.now())).await?;
         self.0.keys.evict(&id);
+        self.announce();
         Ok(())
     }
 }

@@ -77,6 +77,7 @@ impl Shortener {
             match self.0.within(self.0.stores.links.insert(&link, once.as_ref())).await? {
                 Inserted::Created => {
                     self.forget(&link);
+                    self.announce();
                     return Ok(Created { link: StoredLink { link, clicks: 0, taken: 0 }, replayed: false });
                 }
                 // An id of ours that is taken is drawn anew, as a slug is.
@@ -139,6 +140,7 @@ impl Shortener {
             };
             let inserts: Vec<Insert> = open.iter().map(insert).collect();
             let inserted = self.0.within(self.0.stores.links.insert_many(&inserts)).await?;
+            self.announce();
             for ((at, insert), inserted) in open.into_iter().zip(inserts).zip(inserted) {
                 answers[at] = match inserted {
                     Inserted::Created => {
@@ -277,6 +279,7 @@ impl Shortener {
                 Ok(link) => {
                     self.forget(&old);
                     self.forget(&after);
+                    self.announce();
                     return self.live(link).await;
                 }
                 // Somebody else was quicker: the edit says what is to change, not from what.
@@ -294,6 +297,7 @@ impl Shortener {
         let link = self.own(actor, id).await?.link;
         self.0.within(self.0.stores.links.delete(id, if_version)).await?;
         self.forget(&link);
+        self.announce();
         Ok(())
     }
 
@@ -348,6 +352,12 @@ impl Shortener {
                 vec![0; ids.len()]
             }
         }
+    }
+
+    /// Tells other processes that something has changed. Nobody waits for it: those that miss it poll.
+    pub(super) fn announce(&self) {
+        let changes = self.0.stores.changes.clone();
+        tokio::spawn(async move { changes.announce().await });
     }
 
     /// Drops what the cache has of the link's slug, without waiting for the change log.

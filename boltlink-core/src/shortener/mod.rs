@@ -105,8 +105,8 @@ impl Shortener {
     }
 
     /// A key for `purpose`, derived from the service's secret by HMAC-SHA-256: the same in every process on the
-    /// same stores, and of no use for any other purpose. Without [consumers](ShortenerBuilder::consumers) it is
-    /// this process's own.
+    /// same stores, and of no use for any other purpose. Where no [visits](ShortenerBuilder::visits) are taken it
+    /// is this process's own.
     #[must_use]
     pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
         use hmac::{Hmac, KeyInit, Mac};
@@ -133,7 +133,8 @@ impl Shortener {
     }
 
     /// Stops in order: the recorder, the way to the log, the consumers. When it returns, every click
-    /// that was recorded is stored, or in the journal if a store is away. Without a journal it goes on
+    /// that was recorded is stored, or in a log that [outlives the process](crate::store::CounterStore::outlives_process),
+    /// or in the journal if a store is away. Without a journal it goes on
     /// trying for as long as a store is away: bound the wait if you have to.
     ///
     /// May be called twice; later calls return at once. Stop taking visits first: clicks that come now

@@ -30,7 +30,8 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Runs until `stop` says so and the log is drained, or cannot be but a journal has it all.
+    /// Runs until `stop` says so and the log is drained, or cannot be but a journal has it all; or, if the log outlives
+    /// the process, until what was taken from it is dealt with.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut backoff = Backoff::default();
         let mut refused = HashMap::new();
@@ -51,7 +52,7 @@ impl Pipeline {
         }
     }
 
-    /// Applies and settles until the log has nothing left.
+    /// Applies and settles until the log has nothing left, or need not be drained.
     async fn drain(
         &self,
         stop: &watch::Receiver<bool>,
@@ -59,6 +60,9 @@ impl Pipeline {
         refused: &mut HashMap<BatchId, u32>,
     ) -> Result<(), StoreError> {
         loop {
+            if *stop.borrow() && self.log.outlives_process() {
+                return Ok(());
+            }
             let batches = self.log.seal(self.consumer, LIMIT).await?;
             if batches.is_empty() {
                 return Ok(());

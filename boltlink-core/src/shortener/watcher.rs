@@ -17,6 +17,8 @@ use crate::{
 };
 
 const INTERVAL: Duration = Duration::from_millis(500);
+/// However often others announce changes, so long passes between two polls.
+const WAKING_PAUSE: Duration = Duration::from_millis(20);
 /// More changes than this in one poll, and it is cheaper to forget everything.
 const LIMIT: u32 = 10_000;
 /// Who has not polled for so long begins anew.
@@ -34,7 +36,11 @@ impl Watcher {
     pub(super) async fn run(self, mut cursor: ChangeCursor, mut stop: watch::Receiver<bool>) {
         let mut trimmed = Instant::now();
         let mut failing = false;
-        while tokio::time::timeout(INTERVAL, stop.wait_for(|stop| *stop)).await.is_err() {
+        loop {
+            tokio::select! {
+                () = self.pause() => {}
+                () = stopping(&mut stop) => return,
+            }
             match self.poll(cursor).await {
                 Ok(next) => {
                     cursor = next;
@@ -56,6 +62,16 @@ impl Watcher {
         }
     }
 
+    /// Waits until it is time to look at the log again.
+    async fn pause(&self) {
+        let announced = async {
+            self.log.announced().await;
+            tokio::time::sleep(WAKING_PAUSE).await;
+        };
+        // Who tells nothing in time is asked.
+        let _ = tokio::time::timeout(INTERVAL, announced).await;
+    }
+
     async fn poll(&self, cursor: ChangeCursor) -> Result<ChangeCursor, StoreError> {
         match self.log.since(cursor, LIMIT).await? {
             Changes::Some { changes, next } => {
@@ -74,4 +90,9 @@ impl Watcher {
             }
         }
     }
+}
+
+async fn stopping(stop: &mut watch::Receiver<bool>) {
+    // An error says that the shortener is gone, which is a stop too.
+    let _ = stop.wait_for(|stop| *stop).await;
 }

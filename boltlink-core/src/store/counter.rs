@@ -70,6 +70,11 @@ pub trait CounterStore: Send + Sync {
     /// restore of a snapshot): whoever keeps batches that are not settled then sends them again.
     async fn run(&self) -> Result<LogRun, StoreError>;
 
+    /// Whether it keeps its batches when this process ends. Consumers drain one that does not before they stop.
+    fn outlives_process(&self) -> bool {
+        false
+    }
+
     /// What waits for `consumer`, leased or not, for operators to look at.
     async fn backlog(&self, consumer: Consumer) -> Result<Backlog, StoreError>;
 }

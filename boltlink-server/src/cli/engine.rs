@@ -61,12 +61,12 @@ impl Opened {
 
 /// Opens the database to read and write links, beside a server or without one. Makes it if needed.
 pub(super) async fn open(config: &Config) -> Result<Opened, Failure> {
-    build(config, Shortener::builder().consumers(false)).await
+    build(config, Shortener::builder().visits(false).consumers([])).await
 }
 
 /// The same, to write very many links that can be written again: they are safe from a power cut once it is closed.
 pub(super) async fn open_for_bulk(config: &Config) -> Result<Opened, Failure> {
-    build_with(config, Shortener::builder().consumers(false), Sync::OnClose).await
+    build_with(config, Shortener::builder().visits(false).consumers([]), Sync::OnClose).await
 }
 
 /// The same, but a database that does not exist is a mistake.
@@ -86,7 +86,7 @@ pub(super) async fn open_to_look(config: &Config) -> Result<Opened, Failure> {
         return open(config).await;
     }
     let stores = Stores::in_memory(Arc::new(SystemClock));
-    start(Shortener::builder().consumers(false).slug_rules(config.slug_rules()), stores, None).await
+    start(Shortener::builder().visits(false).consumers([]).slug_rules(config.slug_rules()), stores, None).await
 }
 
 /// Opens the database for a server: takes clicks, and keeps them in the journal until they are stored.
