@@ -104,7 +104,7 @@ pub fn top_query(days: Range<i64>) -> String {
     let of_day = |day: i64| {
         format!(
             "SELECT link FROM (SELECT link FROM rollup_link_day WHERE day = {day} ORDER BY clicks DESC, link LIMIT $3) \
-             AS some"
+             AS page"
         )
     };
     let contenders: Vec<_> = days.map(of_day).collect();

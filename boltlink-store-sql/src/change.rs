@@ -34,13 +34,18 @@ pub async fn note(db: &impl ConnectionTrait, changes: &[Change], now: Timestamp)
 /// The columns of a change but for its id. `None` for a kind of change that is not kept in a log.
 #[must_use]
 pub fn values(change: &Change, now: Timestamp) -> Option<[Value; 3]> {
-    let (kind, subject) = match change {
+    kept(change).map(|(kind, subject)| [kind.into(), subject.into(), now.as_micros().into()])
+}
+
+/// The kind and the subject of a change, as a log keeps them.
+#[must_use]
+pub fn kept(change: &Change) -> Option<(i16, String)> {
+    match change {
         // No host and no slug has a slash.
-        Change::Link(domain, slug) => (LINK, format!("{domain}/{slug}")),
-        Change::ApiKey(id) => (API_KEY, id.to_string()),
-        _ => return None,
-    };
-    Some([kind.into(), subject.into(), now.as_micros().into()])
+        Change::Link(domain, slug) => Some((LINK, format!("{domain}/{slug}"))),
+        Change::ApiKey(id) => Some((API_KEY, id.to_string())),
+        _ => None,
+    }
 }
 
 /// See [`ChangeLog::since`](boltlink_core::store::ChangeLog::since), for a log whose ids have no
@@ -65,7 +70,7 @@ pub async fn since(db: &impl ConnectionTrait, cursor: ChangeCursor, limit: u32, 
             return Ok(everything);
         }
         next = ChangeCursor(id);
-        match change(row) {
+        match read(row, 1) {
             Ok(change) => changes.extend(change),
             // A row that says nothing readable still says that something changed; nobody may miss it.
             Err(_) => return Ok(everything),
@@ -86,12 +91,16 @@ pub async fn trim(db: &impl ConnectionTrait, before: Timestamp) -> Result<(), Er
     Ok(())
 }
 
-/// `None` for kinds that a newer release writes: this one keeps nothing of theirs.
-fn change(row: &QueryResult) -> Result<Option<Change>, Error> {
+/// Reads a change whose kind is in the column `at`, and its subject in the one after it. `None` for kinds that a newer
+/// release writes: this one keeps nothing of theirs.
+///
+/// # Errors
+/// The driver's, or a row that says nothing readable.
+pub fn read(row: &QueryResult, at: usize) -> Result<Option<Change>, Error> {
     let columns = Columns(row);
-    Ok(match columns.at::<i16>(1)? {
-        LINK => Some(columns.text("subject", 2).map(|LinkSubject(domain, slug)| Change::Link(domain, slug))?),
-        API_KEY => Some(Change::ApiKey(columns.text::<ApiKeyId>("subject", 2)?)),
+    Ok(match columns.at::<i16>(at)? {
+        LINK => Some(columns.text("subject", at + 1).map(|LinkSubject(domain, slug)| Change::Link(domain, slug))?),
+        API_KEY => Some(Change::ApiKey(columns.text::<ApiKeyId>("subject", at + 1)?)),
         _ => None,
     })
 }

@@ -14,6 +14,7 @@ pub mod link;
 pub mod list;
 pub mod meta;
 mod migration;
+pub mod rollups;
 pub mod row;
 pub mod schema;
 pub mod slug_case;

@@ -4,7 +4,7 @@ use boltlink_core::{
     AccountId, Domain, Link, LinkId, Slug, StoreError, StoredLink, TargetUrl, Timestamp,
     store::{Change, Idempotency, Insert, Inserted},
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::{
     Error, change,
@@ -147,8 +147,16 @@ async fn remember(db: &impl ConnectionTrait, key: &Idempotency, link: LinkId) ->
     ];
     crate::execute(db, include_str!("sql/idempotency.sql"), values).await?;
     let forgotten = key.at.minus(Idempotency::RETENTION).as_micros();
-    crate::execute(db, include_str!("sql/idempotency_prune.sql"), [forgotten.into(), PRUNED.into()]).await?;
+    crate::execute(db, prune_query(db.get_database_backend()), [forgotten.into(), PRUNED.into()]).await?;
     Ok(())
+}
+
+/// Where transactions run side by side, each clears away what no other one does.
+fn prune_query(engine: DbBackend) -> &'static str {
+    match engine {
+        DbBackend::Sqlite => concat!(include_str!("sql/idempotency_prune.sql"), ")"),
+        _ => concat!(include_str!("sql/idempotency_prune.sql"), " FOR UPDATE SKIP LOCKED)"),
+    }
 }
 
 /// See [`LinkStore::update`](boltlink_core::store::LinkStore::update).

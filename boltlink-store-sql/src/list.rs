@@ -113,7 +113,7 @@ async fn count(db: &impl ConnectionTrait, filter: &LinkFilter, tag: &Tag) -> Res
             (" AND owner = $3", vec![tag.as_str().into(), i64::from(LARGE + 1).into(), (*owner.as_uuid()).into()])
         }
     };
-    let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM link_tag WHERE tag = $1{owner} LIMIT $2) AS some");
+    let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM link_tag WHERE tag = $1{owner} LIMIT $2) AS page");
     let row = crate::one(db, &sql, values).await?;
     row.map_or(Ok(0), |row| Ok(unsigned(Columns(&row).at(0)?)))
 }

@@ -155,7 +155,8 @@ pub fn unsigned(number: i64) -> u64 {
 }
 
 /// Tags as a JSON array, which every engine can look into.
-fn tags_text(tags: &Tags) -> String {
+#[must_use]
+pub fn tags_text(tags: &Tags) -> String {
     serde_json::Value::from(tags.iter().map(Tag::as_str).collect::<Vec<_>>()).to_string()
 }
 

@@ -5,8 +5,11 @@ use std::{
     sync::LazyLock,
 };
 
-use boltlink_core::{LinkId, rollup::Rollups, store::Dimension};
-use boltlink_store_sql::{Error, analytics::GLOBAL, row::signed};
+use boltlink_core::{LinkId, rollup::Rollups};
+use boltlink_store_sql::{
+    Error,
+    rollups::{self, Group, Kept},
+};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
 
@@ -17,63 +20,23 @@ static LINK_DAYS: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sq
 static VALUES: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/values_add.sql")));
 static CROWDED: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/days_crowded.sql")));
 
-/// A link and a day.
-type Group = (LinkId, i64);
-
-/// Adds the rollups to those that are stored. Rows are written in the order of their keys, so that
-/// neighbours share pages.
+/// Adds the rollups to those that are stored.
 pub(crate) async fn add(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<(), Error> {
-    let mut global: BTreeMap<i64, u64> = BTreeMap::new();
-    for ((_, hour), clicks) in &rollups.hours {
-        *global.entry(*hour).or_default() += clicks;
-    }
-    let global = global.iter().map(|(hour, clicks)| ((GLOBAL, *hour), *clicks));
-    let hours = global.chain(rollups.hours.iter().map(|(key, clicks)| (*key, *clicks)));
-    let rows = hours.flat_map(|((link, hour), clicks)| [id(link), hour.into(), signed(clicks).into()]).collect();
-    HOURS.execute(db, rows, |_, _| {}).await?;
+    HOURS.execute(db, triples(rollups::hours(rollups)), |_, _| {}).await?;
+    LINK_DAYS.execute(db, triples(rollups::days(rollups)), |_, _| {}).await?;
 
-    let mut days: BTreeMap<Group, u64> = BTreeMap::new();
-    for ((link, hour), clicks) in &rollups.hours {
-        *days.entry((*link, hour.div_euclid(24))).or_default() += clicks;
-    }
-    let rows =
-        days.iter().flat_map(|((link, day), clicks)| [id(*link), (*day).into(), signed(*clicks).into()]).collect();
-    LINK_DAYS.execute(db, rows, |_, _| {}).await?;
-
-    let crowded = crowded(db, rollups).await?;
-    let mut rows = Vec::with_capacity(rollups.values.len() * 5);
-    let mut put = |link, day, dimension: Dimension, value: &str, clicks| {
-        rows.extend([id(link), Value::from(day), dimension.code().into(), value.into(), signed(clicks).into()]);
+    let kept = crowded(db, rollups).await?;
+    let row = |row: rollups::ValueRow<'_>| {
+        [id(row.link), row.day.into(), row.dimension.into(), row.value.into(), row.clicks.into()]
     };
-    for (&(link, day, dimension), values) in &rollups.values {
-        match crowded.get(&(link, day)) {
-            None => values.iter().for_each(|(value, clicks)| put(link, day, dimension, value, *clicks)),
-            Some(kept) => {
-                let kept = kept.get(&dimension.code());
-                bounded(values, kept).iter().for_each(|(value, clicks)| put(link, day, dimension, value, *clicks));
-            }
-        }
-    }
+    let rows = rollups::values(rollups, &kept).into_iter().flat_map(row).collect();
     VALUES.execute(db, rows, |_, _| {}).await
 }
 
-/// The values that are kept of the links and days which could get more than
-/// [`Dimension::MAX_VALUES`] of a dimension, by the dimension's code. There are few such, and only
-/// these are worth reading.
-async fn crowded(
-    db: &impl ConnectionTrait,
-    rollups: &Rollups,
-) -> Result<BTreeMap<Group, BTreeMap<i16, BTreeSet<String>>>, Error> {
-    let mut most: BTreeMap<Group, usize> = BTreeMap::new();
-    for ((link, day, _), values) in &rollups.values {
-        let most = most.entry((*link, *day)).or_default();
-        *most = values.len().max(*most);
-    }
-    // All dimensions of the day are counted together: one look instead of one for each.
-    let room = |new: usize| signed(Dimension::MAX_VALUES as u64) - signed(new as u64);
-    let rows = most.iter().flat_map(|((link, day), new)| [id(*link), (*day).into(), room(*new).into()]).collect();
-    let mut crowded = BTreeMap::new();
-    for row in CROWDED.query(db, rows).await? {
+/// The values that are kept of the links and days which have no room.
+async fn crowded(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<Kept, Error> {
+    let mut crowded = Kept::new();
+    for row in CROWDED.query(db, triples(rollups::rooms(rollups))).await? {
         let group = (LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?), row.try_get_by_index(1)?);
         crowded.insert(group, kept(db, group).await?);
     }
@@ -91,24 +54,8 @@ async fn kept(db: &impl ConnectionTrait, (link, day): Group) -> Result<BTreeMap<
     Ok(kept)
 }
 
-/// `values` with what finds no room beside `kept` put together as [`Dimension::OTHER`].
-fn bounded<'a>(values: &'a BTreeMap<String, u64>, kept: Option<&BTreeSet<String>>) -> BTreeMap<&'a str, u64> {
-    let known = |value: &str| value == Dimension::OTHER || kept.is_some_and(|kept| kept.contains(value));
-    let used = kept.map_or(0, |kept| kept.iter().filter(|value| *value != Dimension::OTHER).count());
-    let mut room = Dimension::MAX_VALUES.saturating_sub(used);
-    let mut bounded = BTreeMap::new();
-    for (value, clicks) in values {
-        let value = if known(value) {
-            value
-        } else if room > 0 {
-            room -= 1;
-            value
-        } else {
-            Dimension::OTHER
-        };
-        *bounded.entry(value).or_default() += clicks;
-    }
-    bounded
+fn triples(rows: Vec<(LinkId, i64, i64)>) -> Vec<Value> {
+    rows.into_iter().flat_map(|(link, at, number)| [id(link), at.into(), number.into()]).collect()
 }
 
 fn id(link: LinkId) -> Value {

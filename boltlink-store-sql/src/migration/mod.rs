@@ -1,17 +1,22 @@
 //! The migrations, oldest first. One that has been released is never changed.
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
 pub(crate) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let migration = |name, sqlite| Box::new(SqlMigration { name, sqlite }) as Box<dyn MigrationTrait>;
+        let migration =
+            |name, sqlite, postgres| Box::new(SqlMigration { name, sqlite, postgres }) as Box<dyn MigrationTrait>;
         vec![
-            migration("m0001_first", include_str!("m0001_first.sqlite.sql")),
-            migration("m0002_whole", include_str!("m0002_whole.sqlite.sql")),
+            migration(
+                "m0001_first",
+                include_str!("m0001_first.sqlite.sql"),
+                Some(include_str!("m0001_first.postgres.sql")),
+            ),
+            migration("m0002_whole", include_str!("m0002_whole.sqlite.sql"), None),
         ]
     }
 }
@@ -20,6 +25,8 @@ impl MigratorTrait for Migrator {
 struct SqlMigration {
     name: &'static str,
     sqlite: &'static str,
+    /// `None` if Postgres has had from an earlier one what this one brings.
+    postgres: Option<&'static str>,
 }
 
 impl MigrationName for SqlMigration {
@@ -31,7 +38,13 @@ impl MigrationName for SqlMigration {
 #[async_trait]
 impl MigrationTrait for SqlMigration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared(self.sqlite).await?;
+        let text = match manager.get_database_backend() {
+            DbBackend::Sqlite => Some(self.sqlite),
+            _ => self.postgres,
+        };
+        if let Some(text) = text {
+            manager.get_connection().execute_unprepared(text).await?;
+        }
         Ok(())
     }
 }

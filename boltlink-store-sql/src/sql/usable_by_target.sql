@@ -6,7 +6,7 @@ WITH found (id) AS (
         SELECT id FROM link
         WHERE target_hash = $1 AND owner = $2 AND domain = $3 AND enabled AND expires_at IS NULL
         ORDER BY created_at, id LIMIT $6
-    )
+    ) AS page
     UNION ALL
     SELECT id FROM (
         SELECT id FROM (
@@ -14,7 +14,7 @@ WITH found (id) AS (
             WHERE target_hash = $1 AND owner = $2 AND domain = $3 AND enabled
                 AND expires_at IS NOT NULL AND expires_at > $5
             ORDER BY expires_at DESC LIMIT 2000
-        )
+        ) AS page
         ORDER BY created_at, id LIMIT $6
-    )
+    ) AS page
 )

@@ -1,0 +1,137 @@
+//! Applying clicks: totals, and rollups.
+
+use std::{collections::HashSet, sync::Arc};
+
+use async_trait::async_trait;
+use boltlink_core::{
+    ClickBatch, Clock, LinkId, ProducerId, StoreError, Timestamp,
+    ledger::sift,
+    rollup,
+    store::{Applied, ClickSink, Consumer, LedgerState},
+};
+use boltlink_store_sql::{Error, ledger, row::signed};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+
+use crate::{
+    array::{bigints, ids, statement},
+    books::{self, Books},
+    pool::Pool,
+    raw::Raw,
+    rollups,
+};
+
+/// One of the two sinks. They differ in what a click does, not in how often it does it.
+pub(crate) struct PostgresClicks {
+    pub(crate) consumer: Consumer,
+    pub(crate) pool: Pool,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) raw: Arc<Raw>,
+}
+
+#[async_trait]
+impl ClickSink for PostgresClicks {
+    async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError> {
+        if batches.is_empty() {
+            return Ok(Applied::default());
+        }
+        if self.consumer == Consumer::Analytics {
+            self.raw.keep_house(&self.pool, self.clock.now()).await;
+        }
+        let (consumer, batches): (_, Arc<[ClickBatch]>) = (self.consumer, batches.into());
+        let (raw, clock) = (self.raw.clone(), self.clock.clone());
+        self.pool
+            .write(move |db| {
+                let (batches, raw, clock) = (batches.clone(), raw.clone(), clock.clone());
+                Box::pin(async move { apply(db, consumer, &batches, &raw, clock.now()).await })
+            })
+            .await
+    }
+
+    async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {
+        let (consumer, batch, clock) = (self.consumer, batch.clone(), self.clock.clone());
+        // Postgres keeps no such character.
+        let reason = reason.replace('\0', "\u{fffd}");
+        self.pool
+            .write(move |db| {
+                let (batch, reason, clock) = (batch.clone(), reason.clone(), clock.clone());
+                Box::pin(async move {
+                    let id = batch.id();
+                    let books = Books::lock(db, consumer, [id.producer].into(), clock.now()).await?;
+                    if !books.rows.get(&id.producer).is_some_and(|row| row.contains(id.sequence)) {
+                        ledger::quarantine(db, consumer, &batch, &reason, clock.now()).await?;
+                    }
+                    books.keep(db, clock.now()).await
+                })
+            })
+            .await
+    }
+
+    async fn applied(&self, producers: &[ProducerId]) -> Result<Vec<LedgerState>, StoreError> {
+        let known = self.pool.read(|| books::states(self.pool.connections(), self.consumer, producers)).await?;
+        Ok(producers.iter().map(|producer| known.get(producer).cloned().unwrap_or_default()).collect())
+    }
+}
+
+/// Applies what is new of the batches, as part of a transaction.
+async fn apply(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    batches: &[ClickBatch],
+    raw: &Raw,
+    now: Timestamp,
+) -> Result<Applied, Error> {
+    let producers = batches.iter().map(|batch| batch.id().producer).collect();
+    let mut books = Books::lock(db, consumer, producers, now).await?;
+    let set_aside = books::quarantined(db, consumer, batches).await?;
+    let judged: Vec<ClickBatch> =
+        batches.iter().filter(|batch| !set_aside.contains(&batch.id())).cloned().collect();
+    let sifted = sift(&judged, &mut books.rows, now);
+    let mut applied = Applied {
+        batches: sifted.fresh.len() as u64,
+        duplicates: sifted.duplicates,
+        quarantined: (batches.len() - judged.len() + sifted.quarantined.len()) as u64,
+        clicks: sifted.fresh.iter().map(|batch| batch.len() as u64).sum(),
+        orphaned: 0,
+    };
+    for batch in &sifted.quarantined {
+        ledger::quarantine(db, consumer, batch, ledger::UNKNOWN_PRODUCER, now).await?;
+    }
+    applied.orphaned = take_effect(db, consumer, &sifted.fresh, raw, now).await?;
+    books.keep(db, now).await?;
+    Ok(applied)
+}
+
+/// What clicks do, and how many of them found no link to do it to.
+async fn take_effect(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    batches: &[&ClickBatch],
+    raw: &Raw,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    if batches.is_empty() {
+        return Ok(0);
+    }
+    match consumer {
+        Consumer::Totals => add_totals(db, batches).await,
+        Consumer::Analytics => {
+            rollups::add(db, &rollup::rollups(batches.iter().copied(), now)).await?;
+            raw.keep(db, batches, now).await?;
+            Ok(0)
+        }
+    }
+}
+
+/// Adds to the totals that exist, and returns the clicks that have none.
+async fn add_totals(db: &impl ConnectionTrait, batches: &[&ClickBatch]) -> Result<u64, Error> {
+    let totals = rollup::totals(batches.iter().copied());
+    let links = || ids(totals.keys().copied());
+    // An update locks rows in whatever order it finds them: two of them could wait for each other.
+    let lock = "SELECT link FROM link_total WHERE link = ANY($1) ORDER BY link FOR UPDATE";
+    let rows = db.query_all_raw(statement(lock, [links()])).await?;
+    let found = rows.iter().map(|row| Ok(LinkId::from_uuid(row.try_get_by_index(0)?)));
+    let found = found.collect::<Result<HashSet<_>, DbErr>>()?;
+    let values = [links(), bigints(totals.values().map(|clicks| signed(*clicks)))];
+    db.execute_raw(statement(include_str!("sql/totals_add.sql"), values)).await?;
+    Ok(totals.iter().filter(|(link, _)| !found.contains(*link)).map(|(_, clicks)| clicks).sum())
+}

@@ -1,0 +1,223 @@
+//! The connections, and how long anything may take on them.
+//!
+//! Nothing belongs to a session: bounds of time are set for each transaction, locks end with it. So a pooler may give
+//! every transaction another connection.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use boltlink_core::StoreError;
+use boltlink_store_sql::Error;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPostgresConnector, TransactionTrait,
+    sqlx::{Connection, Error as DriverError, postgres::PgPoolOptions},
+};
+
+use crate::{
+    config::PostgresConfig,
+    error::{answer, is_lost, is_worth_repeating},
+};
+
+/// Work within a transaction.
+pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// How often a transaction that was in the way of another is tried.
+const TRIES: u32 = 5;
+
+/// Connections to one database. Cloning shares them.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    connections: DatabaseConnection,
+    suspicion: Arc<Suspicion>,
+    begin: Arc<str>,
+    read_timeout: Duration,
+    write_timeout: Duration,
+}
+
+impl Pool {
+    /// Connects as soon as it is needed.
+    pub(crate) fn new(config: &PostgresConfig) -> Self {
+        let suspicion = Arc::<Suspicion>::default();
+        let (before, after) = (suspicion.clone(), suspicion.clone());
+        let patience = config.statement_timeout;
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections.max(1))
+            .acquire_timeout(config.acquire_timeout)
+            // A new connection costs little, one that a proxy has dropped in silence much.
+            .idle_timeout(Duration::from_secs(300))
+            .max_lifetime(Duration::from_secs(1_800))
+            // A round trip before each call would be dear; what is known to be bad is not given out all the same.
+            .test_before_acquire(false)
+            .before_acquire(move |_, meta| {
+                let trusted = before.trusts(meta.age);
+                Box::pin(async move { Ok(trusted) })
+            })
+            // One that no answer comes from any more must not keep its place in the pool.
+            .after_release(move |connection, meta| {
+                let trusted = after.trusts(meta.age);
+                Box::pin(async move {
+                    let ping = tokio::time::timeout(patience, connection.ping()).await;
+                    ping.map_err(|_| DriverError::Protocol("no answer".into()))??;
+                    Ok(trusted)
+                })
+            })
+            .connect_lazy_with(config.url.options());
+        // Every commit is on disk before it is answered, whatever the server's default is.
+        let begin = format!(
+            "SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
+            config.statement_timeout.as_millis().max(1),
+            config.lock_timeout.as_millis().max(1),
+        );
+        Self {
+            connections: SqlxPostgresConnector::from_sqlx_postgres_pool(pool),
+            suspicion,
+            begin: begin.into(),
+            read_timeout: config.acquire_timeout + config.statement_timeout,
+            // Several statements, of which each has its own bound: this one is for a server that says nothing at all.
+            write_timeout: config.acquire_timeout + 3 * config.statement_timeout,
+        }
+    }
+
+    /// For reads, each of which is a statement of its own.
+    pub(crate) const fn connections(&self) -> &DatabaseConnection {
+        &self.connections
+    }
+
+    /// Reads within the time that a read may take; once more if the connection turns out to be lost.
+    pub(crate) async fn read<T, F>(&self, read: impl Fn() -> F + Send + Sync) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, Error>> + Send,
+    {
+        let reading = async {
+            match read().await {
+                Err(error) if self.note(&error) => {
+                    tracing::debug!(%error, "a connection was lost; reading again");
+                    read().await.inspect_err(|error| {
+                        self.note(error);
+                    })
+                }
+                done => done,
+            }
+        };
+        match tokio::time::timeout(self.read_timeout, reading).await {
+            Ok(done) => done.map_err(answer),
+            Err(_) => Err(self.no_answer(self.read_timeout)),
+        }
+    }
+
+    /// Runs `work` in a transaction (READ COMMITTED), which is committed if it succeeds and rolled back if not. It is
+    /// run again if the server gave it up in favour of another one, and if the connection was lost before anything of
+    /// it was sent.
+    ///
+    /// The work is done by a task of its own: whoever drops the future gets the whole effect all the same.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'a> Fn(&'a DatabaseTransaction) -> Work<'a, T> + Send + Sync + 'static,
+    {
+        let pool = self.clone();
+        let task = tokio::spawn(async move {
+            match tokio::time::timeout(pool.write_timeout, pool.transactions(work)).await {
+                Ok(done) => done.map_err(answer),
+                Err(_) => Err(pool.no_answer(pool.write_timeout)),
+            }
+        });
+        match task.await {
+            Ok(done) => done,
+            Err(cut_off) if cut_off.is_cancelled() => Err(StoreError::unavailable("the process is stopping")),
+            // The transaction was rolled back.
+            Err(panic) => Err(StoreError::backend(panic)),
+        }
+    }
+
+    async fn transactions<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        F: for<'a> Fn(&'a DatabaseTransaction) -> Work<'a, T> + Send + Sync,
+    {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match self.transaction(&work).await {
+                Err(error) if tried < TRIES && is_worth_repeating(&error) => {
+                    tracing::debug!(%error, tried, "a transaction gave way to another one");
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn transaction<T, F>(&self, work: &F) -> Result<T, Error>
+    where
+        F: for<'a> Fn(&'a DatabaseTransaction) -> Work<'a, T> + Send + Sync,
+    {
+        let begun = match self.begin().await {
+            // Nothing was sent but the beginning.
+            Err(error) if self.note(&error) => self.begin().await,
+            begun => begun,
+        };
+        let transaction = begun.inspect_err(|error| {
+            self.note(error);
+        })?;
+        match work(&transaction).await {
+            Ok(done) => {
+                transaction.commit().await.map_err(Error::from).inspect_err(|error| {
+                    self.note(error);
+                })?;
+                Ok(done)
+            }
+            Err(error) => {
+                self.note(&error);
+                // The first error is the one to tell; what cannot be rolled back is not committed either.
+                if let Err(error) = transaction.rollback().await {
+                    tracing::debug!(%error, "a transaction could not be rolled back");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin(&self) -> Result<DatabaseTransaction, Error> {
+        let transaction = self.connections.begin().await?;
+        transaction.execute_unprepared(&self.begin).await?;
+        Ok(transaction)
+    }
+
+    /// Whether the error is that of a lost connection; the others that are open are then not used any more.
+    fn note(&self, error: &Error) -> bool {
+        let lost = is_lost(error);
+        if lost {
+            self.suspicion.rise();
+        }
+        lost
+    }
+
+    fn no_answer(&self, waited: Duration) -> StoreError {
+        self.suspicion.rise();
+        StoreError::unavailable(format!("the database gave no answer within {} s", waited.as_secs()))
+    }
+
+    /// Waits for the calls that run, and closes the connections.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.connections.close_by_ref().await.map_err(|error| answer(error.into()))
+    }
+}
+
+/// Since when connections are not to be trusted: those that were open when one turned out to be lost or read-only lead
+/// to a server that is gone, or is no primary any more.
+#[derive(Debug, Default)]
+struct Suspicion(Mutex<Option<Instant>>);
+
+impl Suspicion {
+    fn rise(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a connection of this age may be used.
+    fn trusts(&self, age: Duration) -> bool {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_none_or(|since| since.elapsed() > age)
+    }
+}

@@ -1,0 +1,48 @@
+//! Writing rollups.
+
+use boltlink_core::{LinkId, rollup::Rollups};
+use boltlink_store_sql::{
+    Error,
+    rollups::{self, Kept},
+};
+use sea_orm::{ConnectionTrait, Value};
+use uuid::Uuid;
+
+use crate::array::{bigints, ids, statement, texts};
+
+/// Adds the rollups to those that are stored.
+///
+/// Whoever writes the same link and day waits at its row in `rollup_link_day`, so that what is then read of its values is
+/// what they are bounded by.
+pub(crate) async fn add(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<(), Error> {
+    db.execute_raw(statement(include_str!("sql/hours_add.sql"), triples(&rollups::hours(rollups)))).await?;
+    db.execute_raw(statement(include_str!("sql/link_days_add.sql"), triples(&rollups::days(rollups)))).await?;
+
+    let kept = crowded(db, rollups).await?;
+    let rows = rollups::values(rollups, &kept);
+    let columns = [
+        ids(rows.iter().map(|row| row.link)),
+        bigints(rows.iter().map(|row| row.day)),
+        rows.iter().map(|row| row.dimension).collect::<Vec<_>>().into(),
+        texts(rows.iter().map(|row| row.value)),
+        bigints(rows.iter().map(|row| row.clicks)),
+    ];
+    db.execute_raw(statement(include_str!("sql/values_add.sql"), columns)).await?;
+    Ok(())
+}
+
+/// The values that are kept of the links and days which have no room.
+async fn crowded(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<Kept, Error> {
+    let sql = include_str!("sql/days_crowded.sql");
+    let mut kept = Kept::new();
+    for row in db.query_all_raw(statement(sql, triples(&rollups::rooms(rollups)))).await? {
+        let group = (LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?), row.try_get_by_index(1)?);
+        let values = kept.entry(group).or_default();
+        values.entry(row.try_get_by_index(2)?).or_default().insert(row.try_get_by_index(3)?);
+    }
+    Ok(kept)
+}
+
+fn triples(rows: &[(LinkId, i64, i64)]) -> [Value; 3] {
+    [ids(rows.iter().map(|row| row.0)), bigints(rows.iter().map(|row| row.1)), bigints(rows.iter().map(|row| row.2))]
+}

@@ -1,0 +1,96 @@
+//! The store as a whole.
+
+use std::{fmt, sync::Arc};
+
+use boltlink_core::{
+    Clock, StoreError, Stores,
+    sample::RawClicks,
+    store::{Consumer, CounterStore},
+};
+
+use crate::{
+    analytics::PostgresAnalytics,
+    change::{PostgresChanges, Told},
+    click::PostgresClicks,
+    config::PostgresConfig,
+    error::OpenError,
+    key::PostgresKeys,
+    link::PostgresLinks,
+    open::{self, Health, Migrated},
+    pool::Pool,
+    raw::Raw,
+};
+
+/// An open database. Cloning shares its connections.
+#[derive(Clone)]
+pub struct PostgresStore {
+    pool: Pool,
+    clock: Arc<dyn Clock>,
+    raw: RawClicks,
+    told: Arc<Told>,
+}
+
+impl PostgresStore {
+    /// Opens the database, which must exist, and brings its schema up to date. Any number of processes may do so at
+    /// once: one migrates, the others wait for it.
+    ///
+    /// # Errors
+    /// Why it cannot be served; the database is then as it was.
+    pub async fn open(config: &PostgresConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        open::migrate(config).await?;
+        Ok(Self { pool: Pool::new(config), clock, raw: config.raw_clicks, told: Arc::default() })
+    }
+
+    /// Brings the schema of the database up to date, without opening it for anything else.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn migrate(config: &PostgresConfig) -> Result<Migrated, OpenError> {
+        open::migrate(config).await
+    }
+
+    /// Looks the database over, without changing it.
+    ///
+    /// # Errors
+    /// If it cannot be reached, or cannot be served.
+    pub async fn check(config: &PostgresConfig) -> Result<Health, OpenError> {
+        open::check(config).await
+    }
+
+    /// The store's traits, with `log` for the clicks on their way.
+    #[must_use]
+    pub fn stores(&self, log: Arc<dyn CounterStore>) -> Stores {
+        let (pool, clock) = (&self.pool, &self.clock);
+        let raw = Arc::new(Raw::new(self.raw, clock.now()));
+        let sink = |consumer| {
+            Arc::new(PostgresClicks { consumer, pool: pool.clone(), clock: clock.clone(), raw: raw.clone() })
+        };
+        Stores {
+            links: Arc::new(PostgresLinks { pool: pool.clone(), clock: clock.clone() }),
+            totals: sink(Consumer::Totals),
+            analytics: sink(Consumer::Analytics),
+            reader: Arc::new(PostgresAnalytics {
+                pool: pool.clone(),
+                clock: clock.clone(),
+                retention: self.raw.retention,
+            }),
+            log,
+            keys: Arc::new(PostgresKeys { pool: pool.clone(), clock: clock.clone() }),
+            changes: Arc::new(PostgresChanges { pool: pool.clone(), told: self.told.clone() }),
+        }
+    }
+
+    /// Waits for the calls that run, and closes the connections. Later calls on the store's traits fail.
+    ///
+    /// # Errors
+    /// If a connection cannot be closed; nothing that was answered is lost.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.pool.close().await
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PostgresStore { … }")
+    }
+}
