@@ -1,5 +1,7 @@
 //! Writing rollups.
 
+use std::collections::BTreeMap;
+
 use boltlink_core::{LinkId, rollup::Rollups};
 use boltlink_store_sql::{
     Error,
@@ -37,8 +39,10 @@ async fn crowded(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<Kept, E
     let mut kept = Kept::new();
     for row in db.query_all_raw(statement(sql, triples(&rollups::rooms(rollups)))).await? {
         let group = (LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?), row.try_get_by_index(1)?);
-        let values = kept.entry(group).or_default();
-        values.entry(row.try_get_by_index(2)?).or_default().insert(row.try_get_by_index(3)?);
+        let values: &mut BTreeMap<i16, _> = kept.entry(group).or_default();
+        if let Some(dimension) = row.try_get_by_index(2)? {
+            values.entry(dimension).or_default().insert(row.try_get_by_index(3)?);
+        }
     }
     Ok(kept)
 }

@@ -1,0 +1,131 @@
+//! What the tests of the database share.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)] // Each test binary uses its part; a failure is a panic.
+
+use std::sync::Arc;
+
+use boltlink_core::{
+    AccountId, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, FakeClock, Forward, Lifetime, Link, LinkId,
+    ProducerId, RedirectKind, Stores, SystemEntropy, Tags, TargetRules, TargetUrl, memory::MemoryLog, store::Inserted,
+};
+use boltlink_store_postgres::{PostgresConfig, PostgresStore};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+
+/// A database of one test's own, dropped with it.
+pub(crate) struct OwnDatabase {
+    url: url::Url,
+}
+
+impl OwnDatabase {
+    pub(crate) async fn new() -> Self {
+        let server = std::env::var("BOLTLINK_TEST_POSTGRES_URL").expect("BOLTLINK_TEST_POSTGRES_URL names a server");
+        let mut url: url::Url = server.parse().unwrap();
+        let name = format!("boltlink_test_{}", SystemEntropy.link_id(boltlink_core::SystemClock.now()).as_uuid().simple());
+        run_at(&url, &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")).await;
+        url.set_path(&name);
+        Self { url }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.url.as_str()
+    }
+}
+
+impl Drop for OwnDatabase {
+    fn drop(&mut self) {
+        let mut server = self.url.clone();
+        let name = self.url.path().trim_start_matches('/').to_owned();
+        server.set_path("postgres");
+        // Outside of the test's runtime, which may be ending.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(run_at(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
+        });
+        let _ = dropping.join();
+    }
+}
+
+async fn run_at(url: &url::Url, sql: &str) {
+    let mut options = sea_orm::ConnectOptions::new(url.as_str());
+    options.max_connections(1).sqlx_logging(false);
+    let db = sea_orm::Database::connect(options).await.unwrap();
+    db.execute_unprepared(sql).await.unwrap();
+    db.close().await.unwrap();
+}
+
+/// A database, and a clock that stands still.
+pub(crate) struct Place {
+    pub(crate) database: OwnDatabase,
+    pub(crate) clock: Arc<FakeClock>,
+}
+
+impl Place {
+    pub(crate) async fn new() -> Self {
+        Self { database: OwnDatabase::new().await, clock: Arc::default() }
+    }
+
+    pub(crate) fn config(&self) -> PostgresConfig {
+        PostgresConfig::new(self.database.url()).unwrap()
+    }
+
+    pub(crate) async fn open(&self) -> (PostgresStore, Stores) {
+        self.open_with(&self.config()).await
+    }
+
+    pub(crate) async fn open_with(&self, config: &PostgresConfig) -> (PostgresStore, Stores) {
+        let store = PostgresStore::open(config, self.clock.clone()).await.unwrap();
+        let stores = store.stores(Arc::new(MemoryLog::new(self.clock.clone(), 1_000_000)));
+        (store, stores)
+    }
+
+    /// A look from outside.
+    pub(crate) async fn connect(&self) -> DatabaseConnection {
+        let mut options = sea_orm::ConnectOptions::new(self.database.url());
+        options.max_connections(4).sqlx_logging(false);
+        sea_orm::Database::connect(options).await.unwrap()
+    }
+
+    pub(crate) fn link(&self, slug: &str) -> Link {
+        let now = self.clock.now();
+        Link {
+            id: SystemEntropy.link_id(now),
+            owner: AccountId::OPERATOR,
+            domain: Domain::default_domain(),
+            slug: slug.parse().unwrap(),
+            target: TargetUrl::parse("https://example.com/", &TargetRules::default()).unwrap(),
+            title: None,
+            note: None,
+            tags: Tags::default(),
+            redirect: RedirectKind::default(),
+            lifetime: Lifetime::default(),
+            max_visits: None,
+            forward: Forward::default(),
+            crawlable: false,
+            enabled: true,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+
+    pub(crate) async fn store_link(&self, stores: &Stores, link: Link) -> LinkId {
+        assert_eq!(stores.links.insert(&link, None).await.unwrap(), Inserted::Created);
+        link.id
+    }
+
+    pub(crate) fn producer(&self) -> ProducerId {
+        SystemEntropy.producer_id(self.clock.now())
+    }
+
+    pub(crate) fn batch(&self, producer: ProducerId, sequence: u64, clicks: &[(LinkId, usize)]) -> ClickBatch {
+        let clicks =
+            clicks.iter().flat_map(|(link, count)| std::iter::repeat_n(Click::bare(*link, self.clock.now()), *count));
+        ClickBatch::new(BatchId { producer, sequence }, clicks)
+    }
+}
+
+/// The first column of all rows, as text.
+pub(crate) async fn texts(db: &impl ConnectionTrait, sql: &str) -> Vec<String> {
+    let rows = db.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+}
