@@ -62,6 +62,15 @@ async fn filled() -> (Place, Stores, DatabaseConnection, Vec<Link>) {
     stores.totals.apply(std::slice::from_ref(&batch)).await.unwrap();
     stores.analytics.apply(std::slice::from_ref(&batch)).await.unwrap();
     let db = place.connect().await;
+    // And as many rows beside them as a service has after a while: of small tables all is read at once.
+    for sql in [
+        "INSERT INTO link_total SELECT gen_random_uuid(), 1, 0, 0 FROM generate_series(1, 150000)",
+        "INSERT INTO rollup_hour SELECT gen_random_uuid(), n, 1 FROM generate_series(1, 150000) n",
+        "INSERT INTO rollup_day SELECT gen_random_uuid(), n % 100, 1, 'x', 1 FROM generate_series(1, 150000) n",
+        "INSERT INTO rollup_link_day SELECT link, day - 3 * n, 1 FROM rollup_link_day, generate_series(1, 8) n",
+    ] {
+        db.execute_unprepared(sql).await.unwrap();
+    }
     db.execute_unprepared("VACUUM ANALYZE").await.unwrap();
     (place, stores, db, links)
 }
