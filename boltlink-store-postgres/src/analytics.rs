@@ -9,10 +9,10 @@ use boltlink_core::{
 };
 use boltlink_store_sql::analytics;
 
-use crate::pool::Pool;
+use crate::replica::Readers;
 
 pub(crate) struct PostgresAnalytics {
-    pub(crate) pool: Pool,
+    pub(crate) readers: Readers,
     pub(crate) clock: Arc<dyn Clock>,
     /// How long single clicks are kept.
     pub(crate) retention: Duration,
@@ -21,11 +21,11 @@ pub(crate) struct PostgresAnalytics {
 #[async_trait]
 impl AnalyticsReader for PostgresAnalytics {
     async fn total(&self, scope: Scope) -> Result<u64, StoreError> {
-        self.pool.read(|| analytics::total(self.pool.connections(), scope)).await
+        self.readers.read(|db| async move { analytics::total(&db, scope).await }).await
     }
 
     async fn series(&self, scope: Scope, interval: Interval, span: Span) -> Result<Vec<Point>, StoreError> {
-        self.pool.read(|| analytics::series(self.pool.connections(), scope, interval, span)).await
+        self.readers.read(|db| async move { analytics::series(&db, scope, interval, span).await }).await
     }
 
     async fn breakdown(
@@ -36,11 +36,11 @@ impl AnalyticsReader for PostgresAnalytics {
         to: i64,
         limit: u32,
     ) -> Result<Vec<Share>, StoreError> {
-        self.pool.read(|| analytics::breakdown(self.pool.connections(), link, by, from, to, limit)).await
+        self.readers.read(|db| async move { analytics::breakdown(&db, link, by, from, to, limit).await }).await
     }
 
     async fn top(&self, from: i64, to: i64, limit: u32) -> Result<Vec<LinkClicks>, StoreError> {
-        self.pool.read(|| analytics::top(self.pool.connections(), from..to, limit)).await
+        self.readers.read(|db| async move { analytics::top(&db, from..to, limit).await }).await
     }
 
     async fn clicks(
@@ -53,6 +53,6 @@ impl AnalyticsReader for PostgresAnalytics {
     ) -> Result<Vec<RawClick>, StoreError> {
         // What is too old is gone, whether or not somebody has come by since to drop it.
         let from = from.max(self.clock.now().minus(self.retention));
-        self.pool.read(|| analytics::clicks(self.pool.connections(), link, from..to, after, limit)).await
+        self.readers.read(|db| async move { analytics::clicks(&db, link, from..to, after, limit).await }).await
     }
 }

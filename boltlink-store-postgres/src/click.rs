@@ -14,7 +14,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use crate::{
     array::{bigints, ids, statement},
-    books::{self, Books},
+    ledgers::{self, Ledgers},
     pool::Pool,
     raw::Raw,
     rollups,
@@ -56,18 +56,18 @@ impl ClickSink for PostgresClicks {
                 let (batch, reason, clock) = (batch.clone(), reason.clone(), clock.clone());
                 Box::pin(async move {
                     let id = batch.id();
-                    let books = Books::lock(db, consumer, [id.producer].into(), clock.now()).await?;
-                    if !books.rows.get(&id.producer).is_some_and(|row| row.contains(id.sequence)) {
+                    let ledgers = Ledgers::lock(db, consumer, [id.producer].into(), clock.now()).await?;
+                    if !ledgers.rows.get(&id.producer).is_some_and(|row| row.contains(id.sequence)) {
                         ledger::quarantine(db, consumer, &batch, &reason, clock.now()).await?;
                     }
-                    books.keep(db, clock.now()).await
+                    ledgers.keep(db, clock.now()).await
                 })
             })
             .await
     }
 
     async fn applied(&self, producers: &[ProducerId]) -> Result<Vec<LedgerState>, StoreError> {
-        let known = self.pool.read(|| books::states(self.pool.connections(), self.consumer, producers)).await?;
+        let known = self.pool.read(|| ledgers::states(self.pool.connections(), self.consumer, producers)).await?;
         Ok(producers.iter().map(|producer| known.get(producer).cloned().unwrap_or_default()).collect())
     }
 }
@@ -81,11 +81,10 @@ async fn apply(
     now: Timestamp,
 ) -> Result<Applied, Error> {
     let producers = batches.iter().map(|batch| batch.id().producer).collect();
-    let mut books = Books::lock(db, consumer, producers, now).await?;
-    let set_aside = books::quarantined(db, consumer, batches).await?;
-    let judged: Vec<ClickBatch> =
-        batches.iter().filter(|batch| !set_aside.contains(&batch.id())).cloned().collect();
-    let sifted = sift(&judged, &mut books.rows, now);
+    let mut ledgers = Ledgers::lock(db, consumer, producers, now).await?;
+    let set_aside = ledgers::quarantined(db, consumer, batches).await?;
+    let judged: Vec<ClickBatch> = batches.iter().filter(|batch| !set_aside.contains(&batch.id())).cloned().collect();
+    let sifted = sift(&judged, &mut ledgers.rows, now);
     let mut applied = Applied {
         batches: sifted.fresh.len() as u64,
         duplicates: sifted.duplicates,
@@ -97,7 +96,7 @@ async fn apply(
         ledger::quarantine(db, consumer, batch, ledger::UNKNOWN_PRODUCER, now).await?;
     }
     applied.orphaned = take_effect(db, consumer, &sifted.fresh, raw, now).await?;
-    books.keep(db, now).await?;
+    ledgers.keep(db, now).await?;
     Ok(applied)
 }
 

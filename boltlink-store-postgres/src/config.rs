@@ -11,6 +11,10 @@ use url::Url;
 pub struct PostgresConfig {
     /// The database.
     pub url: PostgresUrl,
+    /// A replica of it that lists of links and analytics are read from; links are loaded for visitors from the database
+    /// itself. Who wrote through a store reads what it wrote there; what other processes wrote, as soon as the replica
+    /// has it. Default: none.
+    pub replica: Option<PostgresUrl>,
     /// How many connections are open at most. Default: 10.
     pub max_connections: u32,
     /// How long a call waits for one of them. Default: 3 s.
@@ -34,6 +38,7 @@ impl PostgresConfig {
     pub fn new(url: &str) -> Result<Self, InvalidUrl> {
         Ok(Self {
             url: url.parse()?,
+            replica: None,
             max_connections: 10,
             acquire_timeout: Duration::from_secs(3),
             connect_timeout: Duration::from_secs(5),
@@ -41,6 +46,14 @@ impl PostgresConfig {
             lock_timeout: Duration::from_secs(5),
             raw_clicks: RawClicks::default(),
         })
+    }
+
+    /// The same with the [`replica`](Self::replica) at `url`.
+    ///
+    /// # Errors
+    /// If it is no such URL.
+    pub fn replica(self, url: &str) -> Result<Self, InvalidUrl> {
+        Ok(Self { replica: Some(url.parse()?), ..self })
     }
 }
 

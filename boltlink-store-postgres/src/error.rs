@@ -190,9 +190,8 @@ fn is_connection(error: &DbErr) -> bool {
     if matches!(error, DbErr::ConnectionAcquire(_)) {
         return true;
     }
-    let broken = |inner: &sqlx::Error| {
-        matches!(inner, Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed)
-    };
+    let broken =
+        |inner: &sqlx::Error| matches!(inner, Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed);
     driver(error).is_some_and(broken)
 }
 

@@ -24,17 +24,18 @@
 
 mod analytics;
 mod array;
-mod books;
 mod change;
 mod click;
 mod config;
 mod error;
 mod key;
+mod ledgers;
 mod link;
 mod open;
 mod partition;
 mod pool;
 mod raw;
+mod replica;
 mod rollups;
 mod search;
 mod store;

@@ -8,9 +8,7 @@ use std::{
 use async_trait::async_trait;
 use boltlink_core::{
     AccountId, Clock, Domain, Link, LinkId, Slug, SlugCase, StoreError, StoredLink, TargetUrl, Timestamp,
-    store::{
-        Change, Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange,
-    },
+    store::{Change, Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange},
 };
 use boltlink_store_sql::{
     Error, link,
@@ -24,11 +22,13 @@ use crate::{
     array::{bigints, ids, optional, optional_bigints, statement, texts, uuids},
     change,
     pool::Pool,
+    replica::Readers,
     search,
 };
 
 pub(crate) struct PostgresLinks {
     pub(crate) pool: Pool,
+    pub(crate) readers: Readers,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -37,25 +37,23 @@ impl LinkStore for PostgresLinks {
     async fn insert(&self, link: &Link, key: Option<&Idempotency>) -> Result<Inserted, StoreError> {
         let new: Insert = Insert { once: key.cloned(), ..link.clone().into() };
         let clock = self.clock.clone();
-        self.pool
-            .write(move |db| {
-                let (new, now) = (new.clone(), clock.now());
-                Box::pin(async move {
-                    lock_keys(db, std::slice::from_ref(&new)).await?;
-                    link::insert(db, &new, now).await
-                })
+        let write = self.pool.write(move |db| {
+            let (new, now) = (new.clone(), clock.now());
+            Box::pin(async move {
+                lock_keys(db, std::slice::from_ref(&new)).await?;
+                link::insert(db, &new, now).await
             })
-            .await
+        });
+        self.readers.after(write).await
     }
 
     async fn insert_many(&self, links: &[Insert]) -> Result<Vec<Inserted>, StoreError> {
         let (links, clock): (Arc<[Insert]>, _) = (links.into(), self.clock.clone());
-        self.pool
-            .write(move |db| {
-                let (links, now) = (links.clone(), clock.now());
-                Box::pin(async move { insert_many(db, &links, now).await })
-            })
-            .await
+        let write = self.pool.write(move |db| {
+            let (links, now) = (links.clone(), clock.now());
+            Box::pin(async move { insert_many(db, &links, now).await })
+        });
+        self.readers.after(write).await
     }
 
     async fn by_id(&self, id: LinkId) -> Result<Option<StoredLink>, StoreError> {
@@ -89,28 +87,26 @@ impl LinkStore for PostgresLinks {
 
     async fn update(&self, link: &Link, expected: u64) -> Result<StoredLink, StoreError> {
         let (link, clock) = (link.clone(), self.clock.clone());
-        self.pool
-            .write(move |db| {
-                let (link, now) = (link.clone(), clock.now());
-                Box::pin(async move {
-                    lock(db, link.id).await?;
-                    link::update(db, &link, expected, now).await
-                })
+        let write = self.pool.write(move |db| {
+            let (link, now) = (link.clone(), clock.now());
+            Box::pin(async move {
+                lock(db, link.id).await?;
+                link::update(db, &link, expected, now).await
             })
-            .await
+        });
+        self.readers.after(write).await
     }
 
     async fn delete(&self, id: LinkId, expected: Option<u64>) -> Result<(), StoreError> {
         let clock = self.clock.clone();
-        self.pool
-            .write(move |db| {
-                let now = clock.now();
-                Box::pin(async move {
-                    lock(db, id).await?;
-                    link::delete(db, id, expected, now).await
-                })
+        let write = self.pool.write(move |db| {
+            let now = clock.now();
+            Box::pin(async move {
+                lock(db, id).await?;
+                link::delete(db, id, expected, now).await
             })
-            .await
+        });
+        self.readers.after(write).await
     }
 
     async fn list(
@@ -120,7 +116,7 @@ impl LinkStore for PostgresLinks {
         after: Option<LinkCursor>,
         limit: u32,
     ) -> Result<Vec<StoredLink>, StoreError> {
-        self.pool.read(|| search::list(self.pool.connections(), filter, order, after, limit)).await
+        self.readers.read(|db| async move { search::list(&db, filter, order, after, limit).await }).await
     }
 
     async fn reserve(&self, id: LinkId, wanted: u32) -> Result<u32, StoreError> {
@@ -143,15 +139,14 @@ impl LinkStore for PostgresLinks {
 
     async fn change_slug_case(&self, case: SlugCase) -> Result<SlugCaseChange, StoreError> {
         let clock = self.clock.clone();
-        self.pool
-            .write(move |db| {
-                let now = clock.now();
-                Box::pin(async move {
-                    lock_out_writers(db).await?;
-                    slug_case::change(db, case, now).await
-                })
+        let write = self.pool.write(move |db| {
+            let now = clock.now();
+            Box::pin(async move {
+                lock_out_writers(db).await?;
+                slug_case::change(db, case, now).await
             })
-            .await
+        });
+        self.readers.after(write).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -178,8 +173,11 @@ async fn lock_out_writers(db: &DatabaseTransaction) -> Result<(), Error> {
 /// Lets requests with one idempotency key wait for each other: none can see what another one is about to write. Two keys
 /// that happen to share a lock wait for nothing, and that is all.
 async fn lock_keys(db: &DatabaseTransaction, links: &[Insert]) -> Result<(), Error> {
-    let keys: BTreeSet<String> =
-        links.iter().filter_map(|new| new.once.as_ref()).map(|once| format!("{}/{}", once.owner, once.key.as_str())).collect();
+    let keys: BTreeSet<String> = links
+        .iter()
+        .filter_map(|new| new.once.as_ref())
+        .map(|once| format!("{}/{}", once.owner, once.key.as_str()))
+        .collect();
     if !keys.is_empty() {
         // Sorted by what is locked: the list is done before the first lock is taken.
         let sql = "SELECT pg_advisory_xact_lock(lock) FROM (SELECT DISTINCT hashtextextended(key, 0) AS lock \
@@ -208,7 +206,8 @@ async fn insert_many(db: &DatabaseTransaction, links: &[Insert], now: Timestamp)
         }
         return Ok(inserted);
     }
-    let created = ids_of(&db.query_all_raw(statement(include_str!("sql/link_insert_many.sql"), columns(links))).await?)?;
+    let created =
+        ids_of(&db.query_all_raw(statement(include_str!("sql/link_insert_many.sql"), columns(links))).await?)?;
     let others = ids(links.iter().map(|new| new.link.id).filter(|id| !created.contains(id)));
     let known = ids_of(&db.query_all_raw(statement("SELECT id FROM link WHERE id = ANY($1)", [others])).await?)?;
 
@@ -219,8 +218,7 @@ async fn insert_many(db: &DatabaseTransaction, links: &[Insert], now: Timestamp)
         bigints(new.iter().map(|new| signed(new.taken()))),
     ];
     db.execute_raw(statement(include_str!("sql/total_insert_many.sql"), totals)).await?;
-    let changes: Vec<_> =
-        new.iter().map(|new| Change::Link(new.link.domain.clone(), new.link.slug.clone())).collect();
+    let changes: Vec<_> = new.iter().map(|new| Change::Link(new.link.domain.clone(), new.link.slug.clone())).collect();
     change::note(db, &changes, now).await?;
     let answer = |new: &Insert| match new.link.id {
         id if created.contains(&id) => Inserted::Created,

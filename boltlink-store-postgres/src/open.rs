@@ -87,8 +87,10 @@ async fn migrate_under_lock(db: &DatabaseConnection) -> Result<(SchemaState, Vec
 
 async fn migrate_within(db: &DatabaseTransaction) -> Result<(SchemaState, Vec<String>), Error> {
     // As long as it takes, and as long as others take that do the same.
-    db.execute_unprepared("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL synchronous_commit = on")
-        .await?;
+    db.execute_unprepared(
+        "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL synchronous_commit = on",
+    )
+    .await?;
     db.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
     // Another process may have been faster.
     let state = schema::state(db).await?;
@@ -177,9 +179,7 @@ async fn connect(config: &PostgresConfig) -> Result<DatabaseConnection, OpenErro
             let _ = connection.close().await;
             Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(config.url.options())))
         }
-        Err(error) => {
-            Err(OpenError::from_sql(url(), Error::Driver(DbErr::Conn(RuntimeErr::SqlxError(error.into())))))
-        }
+        Err(error) => Err(OpenError::from_sql(url(), Error::Driver(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))),
     }
 }
 
@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn old_poolers_are_told() {
-        for (version, old) in [("1.18.0", true), ("1.20.1", true), ("1.21.0", false), ("1.25.2", false), ("2.0", false)] {
+        for (version, old) in [("1.18.0", true), ("1.20.1", true), ("1.21.0", false), ("1.25.2", false), ("2.0", false)]
+        {
             assert_eq!(is_too_old(version), old, "{version}");
         }
     }

@@ -17,7 +17,7 @@ use sea_orm::{
 };
 
 use crate::{
-    config::PostgresConfig,
+    config::{PostgresConfig, PostgresUrl},
     error::{answer, is_lost, is_worth_repeating},
 };
 
@@ -38,8 +38,8 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Connects as soon as it is needed.
-    pub(crate) fn new(config: &PostgresConfig) -> Self {
+    /// Connects to `url` as soon as it is needed.
+    pub(crate) fn new(url: &PostgresUrl, config: &PostgresConfig) -> Self {
         let suspicion = Arc::<Suspicion>::default();
         let (before, after) = (suspicion.clone(), suspicion.clone());
         let patience = config.statement_timeout;
@@ -64,7 +64,7 @@ impl Pool {
                     Ok(trusted)
                 })
             })
-            .connect_lazy_with(config.url.options());
+            .connect_lazy_with(url.options());
         // Every commit is on disk before it is answered, whatever the server's default is.
         let begin = format!(
             "SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",

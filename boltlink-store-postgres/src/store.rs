@@ -19,12 +19,14 @@ use crate::{
     open::{self, Health, Migrated},
     pool::Pool,
     raw::Raw,
+    replica::Readers,
 };
 
 /// An open database. Cloning shares its connections.
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
+    readers: Readers,
     clock: Arc<dyn Clock>,
     raw: RawClicks,
     told: Arc<Told>,
@@ -38,7 +40,9 @@ impl PostgresStore {
     /// Why it cannot be served; the database is then as it was.
     pub async fn open(config: &PostgresConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         open::migrate(config).await?;
-        Ok(Self { pool: Pool::new(config), clock, raw: config.raw_clicks, told: Arc::default() })
+        let pool = Pool::new(&config.url, config);
+        let readers = Readers::new(pool.clone(), config.replica.as_ref().map(|url| Pool::new(url, config)));
+        Ok(Self { pool, readers, clock, raw: config.raw_clicks, told: Arc::default() })
     }
 
     /// Brings the schema of the database up to date, without opening it for anything else.
@@ -60,17 +64,17 @@ impl PostgresStore {
     /// The store's traits, with `log` for the clicks on their way.
     #[must_use]
     pub fn stores(&self, log: Arc<dyn CounterStore>) -> Stores {
-        let (pool, clock) = (&self.pool, &self.clock);
+        let (pool, readers, clock) = (&self.pool, &self.readers, &self.clock);
         let raw = Arc::new(Raw::new(self.raw, clock.now()));
         let sink = |consumer| {
             Arc::new(PostgresClicks { consumer, pool: pool.clone(), clock: clock.clone(), raw: raw.clone() })
         };
         Stores {
-            links: Arc::new(PostgresLinks { pool: pool.clone(), clock: clock.clone() }),
+            links: Arc::new(PostgresLinks { pool: pool.clone(), readers: readers.clone(), clock: clock.clone() }),
             totals: sink(Consumer::Totals),
             analytics: sink(Consumer::Analytics),
             reader: Arc::new(PostgresAnalytics {
-                pool: pool.clone(),
+                readers: readers.clone(),
                 clock: clock.clone(),
                 retention: self.raw.retention,
             }),
@@ -85,6 +89,7 @@ impl PostgresStore {
     /// # Errors
     /// If a connection cannot be closed; nothing that was answered is lost.
     pub async fn close(&self) -> Result<(), StoreError> {
+        self.readers.close().await?;
         self.pool.close().await
     }
 }

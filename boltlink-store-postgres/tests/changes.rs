@@ -107,7 +107,8 @@ async fn a_row_that_cannot_be_read_means_everything() {
     let (_store, stores) = place.open().await;
     let cursor = stores.changes.head().await.unwrap();
     let db = place.connect().await;
-    let sql = format!("INSERT INTO change_log (kind, subject, at) VALUES (1, 'no slash', {})", place.clock.now().as_micros());
+    let sql =
+        format!("INSERT INTO change_log (kind, subject, at) VALUES (1, 'no slash', {})", place.clock.now().as_micros());
     db.execute_unprepared(&sql).await.unwrap();
     assert!(matches!(stores.changes.since(cursor, 1_000).await.unwrap(), Changes::Everything { .. }));
 }

@@ -32,7 +32,8 @@ async fn assert_indexed(db: &DatabaseConnection, sql: &str, values: Vec<Value>, 
     let plan = plan(db, sql, values).await;
     assert!(plan.contains(index), "{sql}\n{plan}");
     for table in GROWING {
-        let walks = |line: &str| line.contains(&format!("Seq Scan on {table} ")) || line.contains("Seq Scan on click_default ");
+        let walks =
+            |line: &str| line.contains(&format!("Seq Scan on {table} ")) || line.contains("Seq Scan on click_default ");
         assert!(!plan.lines().any(walks), "{sql}\n{plan}");
     }
 }

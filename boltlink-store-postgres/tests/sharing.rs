@@ -55,7 +55,8 @@ async fn two_consumers_neither_wait_in_a_circle_nor_count_twice() {
     }
     let mut tasks = Vec::new();
     for (stores, turned) in [(&first, false), (&second, true)] {
-        for (sink, start) in [(&stores.totals, 0), (&stores.analytics, 0), (&stores.totals, 7), (&stores.analytics, 7)] {
+        for (sink, start) in [(&stores.totals, 0), (&stores.analytics, 0), (&stores.totals, 7), (&stores.analytics, 7)]
+        {
             let (sink, mut batches) = (sink.clone(), batches[start..].to_vec());
             if turned {
                 batches.reverse();

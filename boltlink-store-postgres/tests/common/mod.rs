@@ -20,7 +20,8 @@ impl OwnDatabase {
     pub(crate) async fn new() -> Self {
         let server = std::env::var("BOLTLINK_TEST_POSTGRES_URL").expect("BOLTLINK_TEST_POSTGRES_URL names a server");
         let mut url: url::Url = server.parse().unwrap();
-        let name = format!("boltlink_test_{}", SystemEntropy.link_id(boltlink_core::SystemClock.now()).as_uuid().simple());
+        let name =
+            format!("boltlink_test_{}", SystemEntropy.link_id(boltlink_core::SystemClock.now()).as_uuid().simple());
         run_at(&url, &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")).await;
         url.set_path(&name);
         Self { url }

@@ -21,7 +21,7 @@ use crate::array::{bigints, statement, texts, uuids};
 const PRUNED: i64 = 100;
 
 /// The rows of some producers, locked until the transaction ends.
-pub(crate) struct Books {
+pub(crate) struct Ledgers {
     /// What is known of the producers; to be brought up to date.
     pub(crate) rows: BTreeMap<ProducerId, Ledger>,
     consumer: Consumer,
@@ -29,7 +29,7 @@ pub(crate) struct Books {
     known: BTreeMap<ProducerId, Ledger>,
 }
 
-impl Books {
+impl Ledgers {
     /// Locks the rows of the producers, in their order. Rows that do not exist are made first: there is nothing else that
     /// two transactions, both of which know nothing of a producer, could wait for each other at.
     pub(crate) async fn lock(
@@ -55,8 +55,11 @@ impl Books {
     /// Writes what has changed. Rows of producers of which nothing was applied go again.
     pub(crate) async fn keep(self, db: &DatabaseTransaction, now: Timestamp) -> Result<(), Error> {
         let consumer = code(self.consumer);
-        let changed: Vec<_> =
-            self.rows.iter().filter(|(producer, row)| row.highest() > 0 && self.known.get(*producer) != Some(*row)).collect();
+        let changed: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|(producer, row)| row.highest() > 0 && self.known.get(*producer) != Some(*row))
+            .collect();
         if !changed.is_empty() {
             let values = [
                 consumer.into(),
