@@ -1,6 +1,6 @@
 //! Applying clicks: totals, and rollups.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use boltlink_core::{
@@ -83,7 +83,11 @@ async fn apply(
     let producers = batches.iter().map(|batch| batch.id().producer).collect();
     let mut ledgers = Ledgers::lock(db, consumer, producers, now).await?;
     let set_aside = ledgers::quarantined(db, consumer, batches).await?;
-    let judged: Vec<ClickBatch> = batches.iter().filter(|batch| !set_aside.contains(&batch.id())).cloned().collect();
+    let judged: Cow<'_, [ClickBatch]> = if set_aside.is_empty() {
+        batches.into()
+    } else {
+        batches.iter().filter(|batch| !set_aside.contains(&batch.id())).cloned().collect()
+    };
     let sifted = sift(&judged, &mut ledgers.rows, now);
     let mut applied = Applied {
         batches: sifted.fresh.len() as u64,

@@ -139,7 +139,7 @@ impl LinkStore for PostgresLinks {
 
     async fn change_slug_case(&self, case: SlugCase) -> Result<SlugCaseChange, StoreError> {
         let clock = self.clock.clone();
-        let write = self.pool.write(move |db| {
+        let write = self.pool.write_at_length(move |db| {
             let now = clock.now();
             Box::pin(async move {
                 lock_out_writers(db).await?;

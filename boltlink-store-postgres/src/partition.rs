@@ -68,7 +68,7 @@ pub(crate) async fn keep_house(pool: &Pool, retention: Duration, now: Timestamp)
     for day in existing.into_iter().filter(|day| *day < oldest.day()) {
         pool.write(move |db| Box::pin(drop(db, day))).await?;
     }
-    pool.write(move |db| Box::pin(prune(db, oldest))).await
+    pool.write_at_length(move |db| Box::pin(prune(db, oldest))).await
 }
 
 /// The days that have partitions.

@@ -4,7 +4,7 @@
 //! every transaction another connection.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use boltlink_core::StoreError;
 use boltlink_store_sql::Error;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPostgresConnector, TransactionTrait,
-    sqlx::{Connection, Error as DriverError, postgres::PgPoolOptions},
+    sqlx::postgres::PgPoolOptions,
 };
 
 use crate::{
@@ -42,7 +42,6 @@ impl Pool {
     pub(crate) fn new(url: &PostgresUrl, config: &PostgresConfig) -> Self {
         let suspicion = Arc::<Suspicion>::default();
         let (before, after) = (suspicion.clone(), suspicion.clone());
-        let patience = config.statement_timeout;
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections.max(1))
             .acquire_timeout(config.acquire_timeout)
@@ -55,14 +54,10 @@ impl Pool {
                 let trusted = before.trusts(meta.age);
                 Box::pin(async move { Ok(trusted) })
             })
-            // One that no answer comes from any more must not keep its place in the pool.
-            .after_release(move |connection, meta| {
+            // The driver asks each one that comes back whether it still answers, and waits for ever: not for these.
+            .after_release(move |_, meta| {
                 let trusted = after.trusts(meta.age);
-                Box::pin(async move {
-                    let ping = tokio::time::timeout(patience, connection.ping()).await;
-                    ping.map_err(|_| DriverError::Protocol("no answer".into()))??;
-                    Ok(trusted)
-                })
+                Box::pin(async move { Ok(trusted) })
             })
             .connect_lazy_with(url.options());
         // Every commit is on disk before it is answered, whatever the server's default is.
@@ -89,6 +84,7 @@ impl Pool {
     /// Reads within the time that a read may take; once more if the connection turns out to be lost.
     pub(crate) async fn read<T, F>(&self, read: impl Fn() -> F + Send + Sync) -> Result<T, StoreError>
     where
+        T: Send,
         F: Future<Output = Result<T, Error>> + Send,
     {
         let reading = async {
@@ -102,10 +98,7 @@ impl Pool {
                 done => done,
             }
         };
-        match tokio::time::timeout(self.read_timeout, reading).await {
-            Ok(done) => done.map_err(answer),
-            Err(_) => Err(self.no_answer(self.read_timeout)),
-        }
+        self.within(self.read_timeout, reading).await
     }
 
     /// Runs `work` in a transaction (READ COMMITTED), which is committed if it succeeds and rolled back if not. It is
@@ -119,17 +112,32 @@ impl Pool {
         F: for<'a> Fn(&'a DatabaseTransaction) -> Work<'a, T> + Send + Sync + 'static,
     {
         let pool = self.clone();
-        let task = tokio::spawn(async move {
-            match tokio::time::timeout(pool.write_timeout, pool.transactions(work)).await {
-                Ok(done) => done.map_err(answer),
-                Err(_) => Err(pool.no_answer(pool.write_timeout)),
+        in_task(async move { pool.within(pool.write_timeout, pool.transactions(work)).await }).await
+    }
+
+    /// The same for work of very many statements, each of which has its bound, but not all of them together.
+    pub(crate) async fn write_at_length<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'a> Fn(&'a DatabaseTransaction) -> Work<'a, T> + Send + Sync + 'static,
+    {
+        let pool = self.clone();
+        in_task(async move { pool.transactions(work).await.map_err(answer) }).await
+    }
+
+    async fn within<T>(
+        &self,
+        time: Duration,
+        work: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<T, StoreError> {
+        // Dropped at the end only: what it leaves of its connection is then known to be bad.
+        let mut work = pin!(work);
+        match tokio::time::timeout(time, work.as_mut()).await {
+            Ok(done) => done.map_err(answer),
+            Err(_) => {
+                self.suspicion.rise();
+                Err(StoreError::unavailable(format!("the database gave no answer within {} s", time.as_secs())))
             }
-        });
-        match task.await {
-            Ok(done) => done,
-            Err(cut_off) if cut_off.is_cancelled() => Err(StoreError::unavailable("the process is stopping")),
-            // The transaction was rolled back.
-            Err(panic) => Err(StoreError::backend(panic)),
         }
     }
 
@@ -194,14 +202,20 @@ impl Pool {
         lost
     }
 
-    fn no_answer(&self, waited: Duration) -> StoreError {
-        self.suspicion.rise();
-        StoreError::unavailable(format!("the database gave no answer within {} s", waited.as_secs()))
-    }
-
     /// Waits for the calls that run, and closes the connections.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.connections.close_by_ref().await.map_err(|error| answer(error.into()))
+    }
+}
+
+async fn in_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(cut_off) if cut_off.is_cancelled() => Err(StoreError::unavailable("the process is stopping")),
+        // The transaction was rolled back.
+        Err(panic) => Err(StoreError::backend(panic)),
     }
 }
 

@@ -53,6 +53,7 @@ impl Readers {
     /// Reads, wherever that may be done.
     pub(crate) async fn read<T, F>(&self, read: impl Fn(DatabaseConnection) -> F + Send + Sync) -> Result<T, StoreError>
     where
+        T: Send,
         F: Future<Output = Result<T, Error>> + Send,
     {
         if let Some(replica) = &self.replica
