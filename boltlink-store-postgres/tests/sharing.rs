@@ -186,3 +186,27 @@ async fn connections_that_turned_read_only_are_left() {
     db.execute_unprepared(&format!("ALTER DATABASE {name} RESET default_transaction_read_only")).await.unwrap();
     place.store_link(&replica, place.link("taken")).await;
 }
+
+/// A database that is set to answer before it has written: within the store's transactions it is not.
+#[tokio::test]
+async fn what_is_answered_is_on_disk_whatever_the_default() {
+    let place = Place::new().await;
+    let db = place.connect().await;
+    let name = texts(&db, "SELECT current_database()::text").await.remove(0);
+    db.execute_unprepared(&format!("ALTER DATABASE {name} SET synchronous_commit = off")).await.unwrap();
+    let (_store, stores) = place.open().await;
+    // What the transactions of the store are set to, seen by a trigger within them.
+    db.execute_unprepared(
+        "CREATE TABLE seen (setting TEXT); CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$; \
+         CREATE TRIGGER look AFTER INSERT OR UPDATE ON link_total FOR EACH STATEMENT EXECUTE FUNCTION look()",
+    )
+    .await
+    .unwrap();
+    let link = Link { max_visits: Some(5.try_into().unwrap()), ..place.link("capped") };
+    let link = place.store_link(&stores, link).await;
+    assert_eq!(stores.links.reserve(link, 2).await.unwrap(), 2);
+    stores.totals.apply(&[place.batch(place.producer(), 1, &[(link, 1)])]).await.unwrap();
+    assert_eq!(texts(&db, "SELECT DISTINCT setting FROM seen").await, ["on"]);
+    assert_eq!(texts(&db, "SELECT COUNT(*)::text FROM seen").await, ["3"]);
+}
