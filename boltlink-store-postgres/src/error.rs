@@ -159,6 +159,10 @@ pub(crate) fn answer(error: Error) -> StoreError {
         Some(code) if code.starts_with("22") || code.starts_with("23") => {
             StoreError::Invalid { reason: message(&driver) }
         }
+        None if matches!(driver, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) => StoreError::unavailable(
+            "no connection to the database was free in time, or none could be made: it is away, or there are more calls \
+             than connections",
+        ),
         None if is_connection(&driver) => unavailable("the database cannot be reached"),
         _ => StoreError::backend(driver),
     }

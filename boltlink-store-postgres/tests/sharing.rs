@@ -114,7 +114,7 @@ async fn a_dropped_call_leaves_nothing_or_the_whole() {
 async fn a_pool_without_a_free_connection_is_unavailable() {
     let place = Place::new().await;
     let mut config = place.config();
-    (config.max_connections, config.acquire_timeout) = (1, Duration::from_millis(100));
+    (config.max_connections, config.acquire_timeout) = (1, Duration::from_secs(1));
     let (_store, stores) = place.open_with(&config).await;
     let link = place.store_link(&stores, place.link("held")).await;
     let db = place.connect().await;
@@ -126,7 +126,7 @@ async fn a_pool_without_a_free_connection_is_unavailable() {
         tokio::task::yield_now().await;
     }
     let error = stores.links.by_id(link).await.unwrap_err();
-    assert!(error.is_retryable() && error.to_string().contains("pool timed out"), "{error}");
+    assert!(error.is_retryable() && error.to_string().contains("no connection"), "{error}");
     holder.rollback().await.unwrap();
     deleting.await.unwrap().unwrap();
     assert!(stores.links.by_id(link).await.unwrap().is_none());
