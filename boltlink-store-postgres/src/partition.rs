@@ -60,7 +60,7 @@ impl Housekeeping {
 pub(crate) async fn keep_house(pool: &Pool, retention: Duration, now: Timestamp) -> Result<(), StoreError> {
     let oldest = now.minus(retention);
     let existing = pool.read(|| days(pool.connections())).await?;
-    for day in now.day().max(oldest.day())..=now.day() + AHEAD {
+    for day in now.day()..=now.day() + AHEAD {
         if !existing.contains(&day) {
             pool.write(move |db| Box::pin(make(db, day))).await?;
         }

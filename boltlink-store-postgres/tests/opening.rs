@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use boltlink_core::store::Scope;
+use boltlink_core::store::{LinkFilter, LinkOrder, Scope};
 use boltlink_store_postgres::{OpenError, PostgresConfig, PostgresStore};
 use common::{Place, texts};
 use sea_orm::{ConnectionTrait, TransactionTrait};
@@ -166,4 +166,50 @@ async fn another_encoding_is_refused() {
     let error = refusal(&place, &PostgresConfig::new(url.as_str()).unwrap()).await;
     db.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
     assert!(matches!(error, OpenError::Encoding { .. }), "{error:?}");
+}
+
+/// A user who may make tables, but no extensions.
+#[tokio::test]
+async fn without_the_extension_lists_by_text_walk() {
+    let place = Place::new().await;
+    let db = place.connect().await;
+    let role = texts(&db, "SELECT current_database()::text || '_user'").await.remove(0);
+    db.execute_unprepared(&format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'plain'; GRANT CREATE, USAGE ON SCHEMA public TO {role}"
+    ))
+    .await
+    .unwrap();
+    let mut url: url::Url = place.database.url().parse().unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("plain")).unwrap();
+    let config = PostgresConfig::new(url.as_str()).unwrap();
+    let (store, stores) = place.open_with(&config).await;
+    place.store_link(&stores, place.link("needle")).await;
+    place.store_link(&stores, place.link("hay")).await;
+    let filter = LinkFilter { text: Some("needle".parse().unwrap()), ..LinkFilter::default() };
+    let found = stores.links.list(&filter, LinkOrder::Newest, None, 10).await.unwrap();
+    let health = PostgresStore::check(&config).await.unwrap();
+    store.close().await.unwrap();
+    db.execute_unprepared(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+    assert_eq!(found.iter().map(|stored| stored.link.slug.as_str()).collect::<Vec<_>>(), ["needle"]);
+    assert!(!health.text_index && health.problems.is_empty(), "{health:?}");
+}
+
+/// One who may make nothing.
+#[tokio::test]
+async fn who_may_not_make_tables_is_told_so() {
+    let place = Place::new().await;
+    let db = place.connect().await;
+    let role = texts(&db, "SELECT current_database()::text || '_user'").await.remove(0);
+    db.execute_unprepared(&format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'plain'; REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+    ))
+    .await
+    .unwrap();
+    let mut url: url::Url = place.database.url().parse().unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("plain")).unwrap();
+    let error = refusal(&place, &PostgresConfig::new(url.as_str()).unwrap()).await;
+    db.execute_unprepared(&format!("DROP ROLE {role}")).await.unwrap();
+    assert!(matches!(error, OpenError::Forbidden { .. }) && error.to_string().contains("grant"), "{error:?}");
 }

@@ -6,7 +6,7 @@ use boltlink_core::{
     ClickId, LinkId, Timestamp,
     store::{CONTENDERS, ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span},
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend};
 use uuid::Uuid;
 
 use crate::{
@@ -24,7 +24,10 @@ pub const SERIES_HOURS: &str = include_str!("sql/series_hours.sql");
 /// The text of [`series`] by days.
 pub const SERIES_DAYS: &str = include_str!("sql/series_days.sql");
 /// The text of [`clicks`].
-pub const CLICKS: &str = include_str!("sql/clicks.sql");
+pub const CLICKS: &str = concat!(include_str!("sql/clicks.sql"), "ORDER BY at DESC, id DESC LIMIT $5");
+/// The same where clicks are partitioned by time: partitions are chosen by single columns.
+pub const CLICKS_PARTITIONED: &str =
+    concat!(include_str!("sql/clicks.sql"), "AND at <= $3 ORDER BY at DESC, id DESC LIMIT $5");
 /// The text of [`breakdown`].
 pub const BREAKDOWN: &str = include_str!("sql/breakdown.sql");
 
@@ -137,7 +140,8 @@ pub async fn clicks(
         (*id.as_uuid()).into(),
         i64::from(limit).into(),
     ];
-    crate::all(db, CLICKS, values).await?.iter().map(raw_click).collect()
+    let sql = if db.get_database_backend() == DbBackend::Sqlite { CLICKS } else { CLICKS_PARTITIONED };
+    crate::all(db, sql, values).await?.iter().map(raw_click).collect()
 }
 
 fn link_of(scope: Scope) -> Uuid {

@@ -1,3 +1,3 @@
 -- A range of click_by_link, newest first.
 SELECT id, at, weight, referrer, user_agent, language, visitor, network FROM click
-WHERE link = $1 AND at >= $2 AND (at, id) < ($3, $4) ORDER BY at DESC, id DESC LIMIT $5
+WHERE link = $1 AND at >= $2 AND (at, id) < ($3, $4)
