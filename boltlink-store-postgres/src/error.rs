@@ -156,7 +156,11 @@ pub(crate) fn answer(error: Error) -> StoreError {
              max_prepared_statements",
         ),
         Some(code) if is_outage(code) => unavailable("the database server is away"),
-        Some(code) if code.starts_with("22") || code.starts_with("23") => {
+        Some(code) if code.starts_with("28") || matches!(code, "3D000" | "57P04" | "42501") => {
+            unavailable("the database refuses this user")
+        }
+        // Values that do not fit, conditions that they break, and sizes that are beyond the server.
+        Some(code) if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => {
             StoreError::Invalid { reason: message(&driver) }
         }
         None if matches!(driver, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) => StoreError::unavailable(
@@ -179,7 +183,8 @@ pub(crate) fn is_lost(error: &Error) -> bool {
     match code(driver).as_deref() {
         // Behind one address there may be another primary by now.
         Some("25006") => true,
-        Some(code) => is_outage(code),
+        // A server that has no room for another connection serves those that are open.
+        Some(code) => is_outage(code) && !code.starts_with("53"),
         None => is_connection(driver) && !matches!(driver, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
     }
 }
