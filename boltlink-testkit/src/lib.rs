@@ -29,13 +29,36 @@
 
 mod client;
 mod connection;
+#[cfg(unix)]
+mod daemon;
+mod database;
 mod error;
+mod key_space;
 mod load;
 mod output;
+#[cfg(unix)]
+mod postgres;
+#[cfg(unix)]
+mod programs;
+mod proxy;
+#[cfg(unix)]
+mod redis;
+mod resp;
 mod server;
+#[cfg(unix)]
+mod shared;
 
 pub use client::{Client, Reply};
 pub use connection::{Answer, Connection};
+pub use database::Database;
 pub use error::Error;
+pub use key_space::KeySpace;
 pub use load::{Load, Running, Tally};
+#[cfg(unix)]
+pub use postgres::PostgresServer;
+pub use proxy::Proxy;
+#[cfg(unix)]
+pub use redis::{Persistence, RedisServer};
 pub use server::{Builder, Server};
+#[cfg(unix)]
+pub use shared::TestServers;

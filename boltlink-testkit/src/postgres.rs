@@ -1,0 +1,173 @@
+//! A Postgres server of a test's own.
+
+use std::{fs, process::Command, time::Instant};
+
+use sea_orm::sqlx::{Connection as _, PgConnection};
+use tokio::time::sleep;
+
+use crate::{
+    daemon::{Daemon, PATIENCE, POLL, free_port, send},
+    error::Error,
+    programs::{Postgres, Programs},
+};
+
+/// What a throw-away server is run with.
+///
+/// Without `fsync` the tests are several times as fast and [`PostgresServer::kill`] is still honest:
+/// what a killed process has written is with the operating system, which goes on. Only a machine that
+/// loses its power forgets it. A commit still waits for its record to be written.
+const SETTINGS: [&str; 9] = [
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=on",
+    "max_connections=300",
+    "shared_buffers=64MB",
+    // Neither sockets nor shared memory that would be left behind outside the directory.
+    "unix_socket_directories=",
+    "dynamic_shared_memory_type=mmap",
+    "listen_addresses=127.0.0.1",
+    "max_wal_size=256MB",
+];
+
+/// How often a start may meet a port that someone else was quicker to take.
+const ATTEMPTS: usize = 5;
+
+/// A Postgres server of a test's own, for tests that stop, kill or restart it.
+///
+/// It runs as a process of this machine, with its data in a temporary directory. Both are gone when
+/// this is dropped, and also when the test's process is killed.
+pub struct PostgresServer {
+    daemon: Daemon,
+    programs: Postgres,
+    port: u16,
+    url: String,
+}
+
+impl PostgresServer {
+    /// Makes a server and starts it on a free port.
+    ///
+    /// # Errors
+    /// If Postgres is not installed, with the command that installs it; or if it does not start, with
+    /// all that it wrote.
+    pub async fn start() -> Result<Self, Error> {
+        let programs = Programs::installed().postgres()?;
+        let daemon = Daemon::new("postgres", true)?;
+        let mut server = Self { daemon, programs, port: 0, url: String::new() };
+        server.make_data()?;
+        for _ in 0..ATTEMPTS {
+            server.port = free_port()?;
+            server.url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
+            if server.run().await? {
+                return Ok(server);
+            }
+        }
+        Err(server.daemon.failed("found no free port"))
+    }
+
+    /// The address of a database that exists, as a superuser without a password.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Kills all of the server's processes without a warning, as `kill -9` does. What was committed is
+    /// there after [`start_again`](Self::start_again).
+    pub fn kill(&mut self) {
+        let processes = self.processes();
+        // The first one first: it would bring the others back. Either may be gone by now.
+        let _ = self.daemon.kill();
+        let _ = send("KILL", &processes);
+    }
+
+    /// Stops the server as an operator would: connections are closed, transactions rolled back.
+    ///
+    /// # Errors
+    /// If it does not run or does not end in time; with all that it wrote.
+    pub async fn stop(&mut self) -> Result<(), Error> {
+        self.daemon.stop("INT").await
+    }
+
+    /// Starts the server again, on the same port and data; one that still runs is killed first.
+    ///
+    /// # Errors
+    /// If it does not start; with all that it wrote.
+    pub async fn start_again(&mut self) -> Result<(), Error> {
+        self.kill();
+        let end = Instant::now() + PATIENCE;
+        // The last of the processes that were killed may still hold the data for a moment.
+        while !self.run().await? {
+            if Instant::now() >= end {
+                return Err(self.daemon.failed("does not start again"));
+            }
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// The number of its release, such as 15.
+    pub(crate) fn version(&self) -> String {
+        let version = fs::read_to_string(self.daemon.directory().join("data").join("PG_VERSION"));
+        version.unwrap_or_default().trim().to_owned()
+    }
+
+    fn make_data(&self) -> Result<(), Error> {
+        let mut initdb = self.daemon.command(&self.programs.initdb);
+        initdb.args(["-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        let output = initdb.output().map_err(|error| Error::new(format!("initdb does not start: {error}")))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(Error::new(format!("initdb failed: {}\n{text}", output.status)))
+    }
+
+    /// Starts it and waits until it answers; `false` if it ended because the port or the data is still
+    /// another's.
+    async fn run(&mut self) -> Result<bool, Error> {
+        let begin = self.daemon.log().len();
+        let mut command: Command = self.daemon.command(&self.programs.postgres);
+        command.args(["-D", "data", "-p", &self.port.to_string()]);
+        command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        self.daemon.start(&mut command)?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(connection) = PgConnection::connect(&self.url).await {
+                // Best effort: it has served its purpose.
+                let _ = connection.close().await;
+                return Ok(true);
+            }
+            if let Some(status) = self.daemon.ended()? {
+                let log = self.daemon.log();
+                let said = log.get(begin..).unwrap_or_default();
+                if ["could not bind", "pre-existing shared memory", "lock file"].iter().any(|why| said.contains(why)) {
+                    return Ok(false);
+                }
+                return Err(self.daemon.failed(&format!("ended before it was ready: {status}")));
+            }
+            if Instant::now() >= end {
+                return Err(self.daemon.failed(&format!("was not ready within {} s", PATIENCE.as_secs())));
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// The processes that serve connections and do the chores, beside the first.
+    fn processes(&self) -> Vec<u32> {
+        let Some(pid) = self.daemon.pid() else { return Vec::new() };
+        let numbers = |text: &str| text.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<u32>>();
+        if let Ok(children) = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")) {
+            return numbers(&children);
+        }
+        let listed = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output();
+        // Without `ps` they are left to end by themselves, which they do when the first is gone.
+        let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let children = listed.lines().map(numbers).filter(|line| line.get(1) == Some(&pid));
+        children.filter_map(|line| line.first().copied()).collect()
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

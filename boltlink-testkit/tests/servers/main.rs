@@ -1,0 +1,7 @@
+//! The throw-away servers: what they keep, and that they leave nothing behind.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
+
+mod postgres;
+mod redis;
