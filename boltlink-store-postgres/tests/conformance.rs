@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use boltlink_core::{FakeClock, memory::MemoryLog, testing::Fixture};
 use boltlink_store_postgres::{PostgresConfig, PostgresStore};
-use common::OwnDatabase;
+use boltlink_testkit::Database;
 
 async fn fixture() -> Fixture {
     let clock = Arc::new(FakeClock::default());
-    let database = OwnDatabase::new().await;
+    let database = Database::new().await.unwrap();
     let store = PostgresStore::open(&PostgresConfig::new(database.url()).unwrap(), clock.clone()).await.unwrap();
     let log = Arc::new(MemoryLog::new(clock.clone(), 1_000_000));
     // Fields are dropped in their order: the connections are closed before the database goes.

@@ -6,6 +6,7 @@ mod clients;
 mod examples;
 mod schemathesis;
 mod server;
+mod servers;
 mod test;
 mod tools;
 
@@ -25,9 +26,13 @@ struct Cli {
 enum Chore {
     /// Set up what the tests need and run all of them, doctests included.
     ///
-    /// Nothing has to be installed or started before. Uses cargo-nextest where it is installed, else
+    /// Starts a Postgres and a Redis for the run, and installs them first where they are missing; those named by
+    /// BOLTLINK_TEST_POSTGRES_URL and BOLTLINK_TEST_REDIS_URL are taken instead. Uses cargo-nextest where it is installed, else
     /// `cargo test`.
     Test {
+        /// Run only what needs no server, and say at the end what was left out.
+        #[arg(long, conflicts_with = "args")]
+        embedded: bool,
         /// What to hand to the test runner, such as a filter; the doctests are then left out.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
@@ -57,8 +62,9 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
-        Chore::Test { args } if args.is_empty() => test::all(),
-        Chore::Test { args } => test::some(&args),
+        Chore::Test { embedded: true, .. } => test::embedded(),
+        Chore::Test { args, .. } if args.is_empty() => test::all(),
+        Chore::Test { args, .. } => test::some(&args),
         Chore::Clients => clients::run(),
         Chore::Schemathesis { args } => schemathesis::run(&args),
         Chore::Ci { keep_going } => ci::run(keep_going),

@@ -1,17 +1,39 @@
-//! The tests. None needs anything from outside: databases are embedded, and servers are started by
-//! the tests themselves, each on a port and a directory of its own.
+//! The tests. What they need from outside is started for the run and ends with it.
 
 use std::process::{Command, Stdio};
 
 use crate::{
     Result,
     cargo::{WORKSPACE, cargo, run},
+    servers::Servers,
 };
+
+/// The packages, and the test programs of others, that need Postgres or Redis.
+const SERVER_PACKAGES: [&str; 1] = ["boltlink-store-postgres"];
+const SERVER_PROGRAMS: [&str; 2] = ["servers", "postgres"];
 
 /// Runs every test. The doctests come first, so that the runner's own count stands at the end.
 pub(crate) fn all() -> Result {
     let docs = docs();
     let tests = tests();
+    docs.and(tests)
+}
+
+/// Runs every test that needs no server, and says which were left out.
+pub(crate) fn embedded() -> Result {
+    let docs = docs();
+    let mut tests = nextest().ok_or("this needs cargo-nextest: cargo install --locked cargo-nextest")?;
+    let programs = SERVER_PROGRAMS.map(|program| format!("binary(={program})")).join(" | ");
+    for package in SERVER_PACKAGES {
+        tests.args(["--exclude", package]);
+    }
+    tests.args(WORKSPACE).args(["--tests", "--no-fail-fast", "-E"]).arg(format!("not ({programs})"));
+    let tests = run(&mut tests);
+    eprintln!(
+        "\nLeft out, as they need servers: the tests of {}, and the test programs {}.",
+        SERVER_PACKAGES.join(", "),
+        SERVER_PROGRAMS.join(", ")
+    );
     docs.and(tests)
 }
 
@@ -22,16 +44,27 @@ pub(crate) fn docs() -> Result {
 
 /// Runs all other tests, to the last one even if some fail.
 pub(crate) fn tests() -> Result {
-    run(runner().args(WORKSPACE).args(["--tests", "--no-fail-fast"]))
+    with_servers(runner().args(WORKSPACE).args(["--tests", "--no-fail-fast"]))
 }
 
 /// Runs the tests that `args` select, in the words of the runner.
 pub(crate) fn some(args: &[String]) -> Result {
-    run(runner().args(WORKSPACE).arg("--tests").args(args))
+    with_servers(runner().args(WORKSPACE).arg("--tests").args(args))
+}
+
+fn with_servers(command: &mut Command) -> Result {
+    let servers = Servers::start()?;
+    let outcome = run(command.envs(servers.variables.iter().map(|(name, address)| (name, address))));
+    eprintln!("\nThe tests ran with {}.", servers.described);
+    outcome
 }
 
 /// cargo-nextest if it is installed, as it runs the tests of all crates at the same time.
 fn runner() -> Command {
+    nextest().unwrap_or_else(|| cargo(["test"]))
+}
+
+fn nextest() -> Option<Command> {
     let nextest = cargo(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if nextest.is_ok_and(|status| status.success()) { cargo(["nextest", "run"]) } else { cargo(["test"]) }
+    nextest.is_ok_and(|status| status.success()).then(|| cargo(["nextest", "run"]))
 }

@@ -1,6 +1,6 @@
 //! What the tests of the database share.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)] // Each test binary uses its part; a failure is a panic.
+#![allow(dead_code, clippy::unwrap_used)] // Each test binary uses its part; a failure is a panic.
 
 use std::sync::Arc;
 
@@ -9,60 +9,18 @@ use boltlink_core::{
     ProducerId, RedirectKind, Stores, SystemEntropy, Tags, TargetRules, TargetUrl, memory::MemoryLog, store::Inserted,
 };
 use boltlink_store_postgres::{PostgresConfig, PostgresStore};
+use boltlink_testkit::Database;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-
-/// A database of one test's own, dropped with it.
-pub(crate) struct OwnDatabase {
-    url: url::Url,
-}
-
-impl OwnDatabase {
-    pub(crate) async fn new() -> Self {
-        let server = std::env::var("BOLTLINK_TEST_POSTGRES_URL").expect("BOLTLINK_TEST_POSTGRES_URL names a server");
-        let mut url: url::Url = server.parse().unwrap();
-        let name =
-            format!("boltlink_test_{}", SystemEntropy.link_id(boltlink_core::SystemClock.now()).as_uuid().simple());
-        run_at(&url, &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")).await;
-        url.set_path(&name);
-        Self { url }
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        self.url.as_str()
-    }
-}
-
-impl Drop for OwnDatabase {
-    fn drop(&mut self) {
-        let mut server = self.url.clone();
-        let name = self.url.path().trim_start_matches('/').to_owned();
-        server.set_path("postgres");
-        // Outside of the test's runtime, which may be ending.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(run_at(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
-        });
-        let _ = dropping.join();
-    }
-}
-
-async fn run_at(url: &url::Url, sql: &str) {
-    let mut options = sea_orm::ConnectOptions::new(url.as_str());
-    options.max_connections(1).sqlx_logging(false);
-    let db = sea_orm::Database::connect(options).await.unwrap();
-    db.execute_unprepared(sql).await.unwrap();
-    db.close().await.unwrap();
-}
 
 /// A database, and a clock that stands still.
 pub(crate) struct Place {
-    pub(crate) database: OwnDatabase,
+    pub(crate) database: Database,
     pub(crate) clock: Arc<FakeClock>,
 }
 
 impl Place {
     pub(crate) async fn new() -> Self {
-        Self { database: OwnDatabase::new().await, clock: Arc::default() }
+        Self { database: Database::new().await.unwrap(), clock: Arc::default() }
     }
 
     pub(crate) fn config(&self) -> PostgresConfig {

@@ -1,0 +1,82 @@
+//! The servers that the tests of one run share.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use crate::{
+    Result,
+    cargo::{built, run},
+};
+
+/// Running servers. They end with this, and with this process however it ends.
+pub(crate) struct Servers {
+    child: Child,
+    /// By which variables tests find them.
+    pub(crate) variables: Vec<(String, String)>,
+    /// What they are.
+    pub(crate) described: String,
+}
+
+impl Servers {
+    /// Starts them, and installs what is missing for it.
+    pub(crate) fn start() -> Result<Self> {
+        let programs = built("bin")?;
+        let program = programs.get("test-servers").ok_or("the workspace has no program 'test-servers'")?;
+        match Self::launch(program) {
+            Ok(servers) => Ok(servers),
+            Err(error) => {
+                eprintln!("{error}");
+                install()?;
+                Self::launch(program)
+            }
+        }
+    }
+
+    fn launch(program: &Path) -> Result<Self> {
+        let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().ok_or("the servers' output is not at hand")?;
+        let mut servers = Self { child, variables: Vec::new(), described: String::new() };
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            if let Some(described) = line.strip_prefix("ready: ") {
+                described.clone_into(&mut servers.described);
+                return Ok(servers);
+            }
+            if let Some((name, address)) = line.split_once('=') {
+                servers.variables.push((name.to_owned(), address.to_owned()));
+            }
+        }
+        Err("the servers that the tests need did not start".into())
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        // The end of its input tells it to end.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Installs Postgres and Redis with the system's own means.
+fn install() -> Result {
+    let by = |shell: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", shell]).stdin(Stdio::null());
+        run(&mut command)
+    };
+    // Root needs no sudo, and may not have it.
+    let sudo = "if [ \"$(id -u)\" = 0 ]; then sudo() { shift; \"$@\"; }; fi; ";
+    if Path::new("/usr/bin/apt-get").exists() {
+        by(&format!("{sudo} sudo -n apt-get update -q && sudo -n apt-get install -qy postgresql redis-server"))
+    } else if Path::new("/usr/bin/dnf").exists() {
+        by(&format!("{sudo} sudo -n dnf install -qy postgresql-server redis"))
+    } else if cfg!(target_os = "macos") {
+        by("brew install postgresql@17 redis")
+    } else {
+        Err("install Postgres and Redis, or run `cargo xtask test --embedded`".into())
+    }
+}
