@@ -50,8 +50,7 @@
 //! # Features
 //!
 //! - `sqlite` (default): [`sqlite`], all stores in one file.
-//! - `postgres`: [`postgres`], all stores but the log of clicks in a Postgres database, for any number of nodes.
-//! - `redis`: [`redis`], the log of clicks, rate limits, and wake-ups when something changes.
+//! - `postgres`: [`postgres`], all stores in a Postgres database, for any number of nodes.
 //! - `journal` (default): [`journal`], clicks on disk until they are stored.
 //! - `testing`: the conformance suites, for authors of stores.
 //!
@@ -64,7 +63,5 @@ pub use boltlink_core::*;
 
 #[cfg(feature = "postgres")]
 pub use boltlink_store_postgres as postgres;
-#[cfg(feature = "redis")]
-pub use boltlink_store_redis as redis;
 #[cfg(feature = "sqlite")]
 pub use boltlink_store_sqlite as sqlite;

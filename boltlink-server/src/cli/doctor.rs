@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use boltlink_store_postgres::PostgresStore;
 use boltlink_store_sqlite::SqliteStore;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,7 +18,7 @@ use tokio::{
 };
 
 use super::failure::{Failure, print};
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 
 /// How long whoever has the port may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -95,28 +96,53 @@ fn try_writing(folder: &Path) -> io::Result<()> {
     fs::remove_file(&probe)
 }
 
-async fn database(path: &Path) -> Finding {
-    if !path.exists() {
-        return Ok(format!("{} will be made at the first start", path.display()));
+async fn database(database: &DatabaseUrl) -> Finding {
+    match database {
+        DatabaseUrl::Sqlite(path) if !path.exists() => {
+            Ok(format!("{} will be made at the first start", path.display()))
+        }
+        DatabaseUrl::Sqlite(path) => {
+            let health = SqliteStore::check(path).await.map_err(|error| Broken {
+                what: error.to_string(),
+                fix: "as it says; a database elsewhere is named with --data-dir or DATABASE_URL",
+            })?;
+            if !health.problems.is_empty() {
+                return Err(Broken {
+                    what: format!("{database} is damaged: {}", health.problems.join("; ")),
+                    fix: "stop the server, keep a copy of the file, and restore a backup",
+                });
+            }
+            Ok(format!("{database} is whole; {}", schema(health.version, health.known_version)))
+        }
+        DatabaseUrl::Postgres(postgres) => {
+            let health = PostgresStore::check(postgres).await.map_err(|error| Broken {
+                what: error.to_string(),
+                fix: "as it says; DATABASE_URL names the database",
+            })?;
+            if !health.problems.is_empty() {
+                return Err(Broken { what: health.problems.join("; "), fix: "as it says" });
+            }
+            let pooler = health.pgbouncer.map(|version| format!(", behind PgBouncer {version}")).unwrap_or_default();
+            let search = if health.text_index {
+                ""
+            } else {
+                "; lists by text are slow: as a superuser, run CREATE EXTENSION pg_trgm in it, then start anew"
+            };
+            let schema = schema(health.version, health.known_version);
+            Ok(format!("{database} answers, Postgres {}{pooler}; {schema}{search}", health.server))
+        }
     }
-    let health = SqliteStore::check(path).await.map_err(|error| Broken {
-        what: error.to_string(),
-        fix: "as it says; a database elsewhere is named with --data-dir or --database-url",
-    })?;
-    if !health.problems.is_empty() {
-        return Err(Broken {
-            what: format!("{} is damaged: {}", path.display(), health.problems.join("; ")),
-            fix: "stop the server, keep a copy of the file, and restore a backup",
-        });
+}
+
+/// Which schema a database has, and what becomes of it.
+fn schema(version: u32, known: u32) -> String {
+    match version {
+        0 => "its schema will be made at the first start".to_owned(),
+        _ if version < known => {
+            format!("its schema is at version {version} and will be brought to {known} at the next start")
+        }
+        _ => format!("its schema is at version {version}"),
     }
-    Ok(match health.version {
-        version if version < health.known_version => format!(
-            "{} is whole; its schema is at version {version} and will be brought to {} at the next start",
-            path.display(),
-            health.known_version
-        ),
-        version => format!("{} is whole, with schema version {version}", path.display()),
-    })
 }
 
 /// An address that is taken is right if a BoltLink has it.

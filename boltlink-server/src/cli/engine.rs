@@ -1,16 +1,21 @@
 //! The engine on the configured database, for each command in the way it needs it.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use boltlink_core::{
-    BuildError, Domain, Shortener, ShortenerBuilder, SlugRules, Stores, SystemClock, TargetRules,
+    BuildError, Domain, Shortener, ShortenerBuilder, SlugRules, StoreError, Stores, SystemClock, TargetRules,
     journal::JournalConfig, memory::MemoryLog,
 };
 use boltlink_server::Hosts;
+use boltlink_store_postgres::PostgresStore;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
 
 use super::failure::Failure;
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 
 /// What links are allowed to be here, and how they are written.
 pub(super) struct Site {
@@ -44,18 +49,65 @@ impl Site {
 /// An engine with the database it works on.
 pub(super) struct Opened {
     pub(super) shortener: Shortener,
-    store: Option<SqliteStore>,
+    database: Option<Database>,
 }
 
 impl Opened {
     /// Stores what is recorded, and lets go of the database.
     pub(super) async fn close(self) {
         self.shortener.shutdown().await;
-        if let Some(store) = self.store
-            && let Err(error) = store.close().await
+        if let Some(database) = self.database
+            && let Err(error) = database.close().await
         {
             tracing::warn!(%error, "the database could not be closed; nothing stored is lost");
         }
+    }
+}
+
+/// An open database of either kind.
+pub(super) enum Database {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+}
+
+impl Database {
+    /// Opens the configured database, makes an SQLite file if needed, and brings the schema up to date. `sync` is for
+    /// SQLite: Postgres is asked whenever something must be safe.
+    pub(super) async fn open(config: &Config, sync: Sync) -> Result<Self, Failure> {
+        let clock = Arc::new(SystemClock);
+        match config.database() {
+            DatabaseUrl::Sqlite(path) => {
+                let file = SqliteConfig { raw_clicks: config.raw_clicks(), sync, ..SqliteConfig::new(path) };
+                SqliteStore::open(&file, clock).await.map(Self::Sqlite).map_err(Failure::new)
+            }
+            DatabaseUrl::Postgres(postgres) => {
+                PostgresStore::open(&postgres, clock).await.map(Self::Postgres).map_err(Failure::new)
+            }
+        }
+    }
+
+    /// Its stores, with a click log in this process's memory.
+    pub(super) fn stores(&self) -> Stores {
+        let log = Arc::new(MemoryLog::new(Arc::new(SystemClock), MemoryLog::DEFAULT_CAPACITY));
+        match self {
+            Self::Sqlite(store) => store.stores(log),
+            Self::Postgres(store) => store.stores(log),
+        }
+    }
+
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
+        }
+    }
+}
+
+/// The database file that is wanted, but does not exist.
+fn missing_file(config: &Config) -> Option<PathBuf> {
+    match config.database() {
+        DatabaseUrl::Sqlite(path) => (!path.exists()).then_some(path),
+        DatabaseUrl::Postgres(_) => None,
     }
 }
 
@@ -69,20 +121,18 @@ pub(super) async fn open_for_bulk(config: &Config) -> Result<Opened, Failure> {
     build_with(config, Shortener::builder().visits(false).consumers([]), Sync::OnClose).await
 }
 
-/// The same, but a database that does not exist is a mistake.
+/// The same, but an SQLite file that does not exist is a mistake.
 pub(super) async fn open_existing(config: &Config) -> Result<Opened, Failure> {
-    if config.database().exists() {
-        return open(config).await;
-    }
+    let Some(file) = missing_file(config) else { return open(config).await };
     Err(Failure::new(format_args!(
         "there is no database at {}\n    fix: name the server's folder with --data-dir or BOLTLINK_DATA_DIR",
-        config.database().display()
+        file.display()
     )))
 }
 
-/// The same, but a database that does not exist is an empty one, and is not made.
+/// The same, but an SQLite file that does not exist is an empty one, and is not made.
 pub(super) async fn open_to_look(config: &Config) -> Result<Opened, Failure> {
-    if config.database().exists() {
+    if missing_file(config).is_none() {
         return open(config).await;
     }
     let stores = Stores::in_memory(Arc::new(SystemClock));
@@ -106,28 +156,20 @@ async fn build(config: &Config, builder: ShortenerBuilder) -> Result<Opened, Fai
 }
 
 async fn build_with(config: &Config, builder: ShortenerBuilder, sync: Sync) -> Result<Opened, Failure> {
-    let (store, stores) = open_store(config, sync).await?;
-    start(builder.slug_rules(config.slug_rules()), stores, Some(store)).await
-}
-
-/// Opens the database without an engine on it.
-pub(super) async fn open_store(config: &Config, sync: Sync) -> Result<(SqliteStore, Stores), Failure> {
     make_folder(config.data_dir())?;
-    let clock = Arc::new(SystemClock);
-    let file = SqliteConfig { raw_clicks: config.raw_clicks(), sync, ..SqliteConfig::new(config.database()) };
-    let store = SqliteStore::open(&file, clock.clone()).await.map_err(Failure::new)?;
-    let stores = store.stores(Arc::new(MemoryLog::new(clock, MemoryLog::DEFAULT_CAPACITY)));
-    Ok((store, stores))
+    let database = Database::open(config, sync).await?;
+    let stores = database.stores();
+    start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await
 }
 
-async fn start(builder: ShortenerBuilder, stores: Stores, store: Option<SqliteStore>) -> Result<Opened, Failure> {
+async fn start(builder: ShortenerBuilder, stores: Stores, database: Option<Database>) -> Result<Opened, Failure> {
     let shortener = builder.stores(stores).build().await.map_err(|error| match error {
         BuildError::SlugCase { kept, wanted } => Failure::new(format_args!(
             "{error}\n    fix: set BOLTLINK_SLUG_CASE={kept}, or stop the server and run boltlink migrate --change-slug-case {wanted}"
         )),
         error => Failure::new(error),
     })?;
-    Ok(Opened { shortener, store })
+    Ok(Opened { shortener, database })
 }
 
 pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {

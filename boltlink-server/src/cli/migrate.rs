@@ -7,17 +7,18 @@ use boltlink_core::{
     journal::Journal,
     store::{LinkStore, SlugCaseChange},
 };
+use boltlink_store_postgres::PostgresStore;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
 
 use super::{
-    engine,
+    engine::{self, Database},
     failure::{Failure, print},
 };
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Changes how slugs are told apart: sensitive or insensitive. Stop the server first; nothing changes if links
+    /// Changes how slugs are told apart: sensitive or insensitive. Stop all servers first; nothing changes if links
     /// would then share a slug.
     #[arg(long, value_name = "CASE")]
     change_slug_case: Option<SlugCase>,
@@ -25,16 +26,24 @@ pub(super) struct Args {
 
 pub(super) async fn run(config: &Config, args: Args) -> Result<ExitCode, Failure> {
     engine::make_folder(config.data_dir())?;
-    let path = config.database();
-    let migrated = SqliteStore::migrate(&SqliteConfig::new(&path)).await.map_err(Failure::new)?;
-    let steps = migrated.applied.len();
+    let database = config.database();
+    let (steps, version) = match &database {
+        DatabaseUrl::Sqlite(path) => {
+            let migrated = SqliteStore::migrate(&SqliteConfig::new(path)).await.map_err(Failure::new)?;
+            (migrated.applied.len(), migrated.version)
+        }
+        DatabaseUrl::Postgres(postgres) => {
+            let migrated = PostgresStore::migrate(postgres).await.map_err(Failure::new)?;
+            (migrated.applied.len(), migrated.version)
+        }
+    };
     let done = if steps == 0 { "was up to date".to_owned() } else { format!("is up to date after {steps} migrations") };
-    print(&format!("{} {done}: schema version {}\n", path.display(), migrated.version))?;
+    print(&format!("{database} {done}: schema version {version}\n"))?;
     if let Some(case) = args.change_slug_case {
         refuse_beside_a_server(config)?;
-        let (store, stores) = engine::open_store(config, Sync::EachCommit).await?;
-        let changed = change_slug_case(&*stores.links, case).await;
-        store.close().await.map_err(Failure::new)?;
+        let database = Database::open(config, Sync::EachCommit).await?;
+        let changed = change_slug_case(&*database.stores().links, case).await;
+        database.close().await.map_err(Failure::new)?;
         print(&changed?)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -106,7 +106,7 @@ fn greeting(config: &Config, address: SocketAddr, key: Option<KeyToken>) -> Stri
     let mut text = format!(
         "BoltLink {}\n  listening on {url}\n  docs at      {outside}/docs\n  data in      {}\n",
         env!("CARGO_PKG_VERSION"),
-        config.database().display()
+        config.database()
     );
     if let Some(key) = key {
         let key = key.reveal();

@@ -1,5 +1,6 @@
 //! The configuration: defaults < TOML file < environment < flags, every problem reported at once.
 
+mod backend;
 mod load;
 mod print;
 mod settings;
@@ -16,15 +17,17 @@ use std::{
 
 use boltlink_core::{SlugRules, TargetRules, TargetUrl, sample::RawClicks};
 use boltlink_server::BaseUrl;
+use boltlink_store_postgres::PostgresConfig;
 
 pub(crate) use self::{
+    backend::DatabaseUrl,
     load::load,
     print::to_toml,
     settings::{Config, all, unknown},
     sources::{Input, Origin, flag},
     value::PageUrls,
 };
-use self::{sources::Sources, value::Domains};
+use self::{backend::ReplicaUrl, sources::Sources, value::Domains};
 
 /// One thing wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +56,9 @@ pub(crate) fn parse(input: &Input<'_>) -> Result<Config, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut sources = Sources::collect(input, &mut problems);
     let config = Config::read(&mut sources);
-    let contradictions: Vec<_> = contradictions(&sources).into_iter().chain(stray_pages(&sources)).collect();
+    let mut contradictions: Vec<_> = contradictions(&sources).into_iter().collect();
+    contradictions.extend(stray_pages(&sources));
+    contradictions.extend(stray_replica(&sources));
     problems.extend(contradictions);
     if input.env.get("REDIS_URL").is_some_and(|url| !url.is_empty()) {
         problems.push(Problem {
@@ -67,11 +72,17 @@ pub(crate) fn parse(input: &Input<'_>) -> Result<Config, Vec<Problem>> {
 }
 
 impl Config {
-    /// The database file.
-    pub(crate) fn database(&self) -> PathBuf {
+    /// Where the database is.
+    pub(crate) fn database(&self) -> DatabaseUrl {
         match &self.storage.database_url {
-            Some(url) => url.path().to_owned(),
-            None => self.storage.data_dir.join("boltlink.db"),
+            None => DatabaseUrl::Sqlite(self.storage.data_dir.join("boltlink.db")),
+            Some(DatabaseUrl::Sqlite(path)) => DatabaseUrl::Sqlite(path.clone()),
+            Some(DatabaseUrl::Postgres(postgres)) => DatabaseUrl::Postgres(PostgresConfig {
+                replica: self.storage.database_replica_url.as_ref().map(|replica| replica.0.clone()),
+                max_connections: self.storage.database_connections.0,
+                raw_clicks: self.raw_clicks(),
+                ..postgres.clone()
+            }),
         }
     }
 
@@ -99,6 +110,21 @@ impl Config {
     pub(crate) fn listens_by_default(&self) -> bool {
         self.origins.get("listen") == Some(&Origin::Default)
     }
+}
+
+/// A replica of nothing.
+fn stray_replica(sources: &Sources<'_>) -> Option<Problem> {
+    let database = sources.peek::<Option<DatabaseUrl>>("database_url")?;
+    let replica = sources.peek::<Option<ReplicaUrl>>("database_replica_url")?;
+    if replica.is_none() || matches!(database, Some(DatabaseUrl::Postgres(_))) {
+        return None;
+    }
+    Some(Problem {
+        key: "database_replica_url".into(),
+        origin: sources.origin("database_replica_url"),
+        what: "names a replica, but the database is an SQLite file".into(),
+        fix: "set database_url to the Postgres database it is a replica of, or remove it".into(),
+    })
 }
 
 /// Pages of domains that nobody can ask for, or that would lead in a circle.

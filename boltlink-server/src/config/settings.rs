@@ -6,11 +6,9 @@ use boltlink_core::{Durability, KeyToken, SlugCase};
 use boltlink_server::BaseUrl;
 
 use super::{
+    backend::{Connections, DatabaseUrl, ReadyRequires, ReplicaUrl},
     sources::{Origins, Sources},
-    value::{
-        DatabaseUrl, Domains, FlushInterval, LogFilter, PageUrls, RawRate, ReadyRequires, Retention, Secret,
-        ServerSecret, Switch, Value,
-    },
+    value::{Domains, FlushInterval, LogFilter, PageUrls, RawRate, Retention, Secret, ServerSecret, Switch, Value},
 };
 
 /// What is known of a setting before anybody gives it a value.
@@ -141,8 +139,15 @@ settings! {
         /// The folder for the database and for clicks that are not stored yet (journal/). Made if it
         /// does not exist.
         data_dir: PathBuf = ".", env "BOLTLINK_DATA_DIR", example "/var/lib/boltlink";
-        /// The database: sqlite: and the path of its file. Without it: boltlink.db in the data folder.
+        /// The database: sqlite: and the path of its file, or postgres://user:password@host/database. Without it:
+        /// boltlink.db in the data folder.
         database_url: Option<DatabaseUrl> = "", env "DATABASE_URL", example "sqlite:/var/lib/boltlink/boltlink.db";
+        /// How many connections to Postgres this process may hold.
+        database_connections: Connections = "10", env "BOLTLINK_DATABASE_CONNECTIONS", example "10";
+        /// A replica of the Postgres database, postgres://user:password@host/database, to read lists and statistics
+        /// from. Visitors' links are always loaded from the database itself.
+        database_replica_url: Option<ReplicaUrl> = "", env "BOLTLINK_DATABASE_REPLICA_URL",
+            example "postgres://user:password@replica/database";
     }
 
     /// Clicks: how they are counted.

@@ -44,7 +44,7 @@ fn nothing_said_is_a_valid_configuration() {
     let config = World::default().parse().unwrap();
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:5000");
     assert!(config.listens_by_default());
-    assert_eq!(config.database(), Path::new(".").join("boltlink.db"));
+    assert_eq!(config.database().to_string(), Path::new(".").join("boltlink.db").display().to_string());
     assert_eq!(config.clicks.durability, Durability::Buffered);
     assert_eq!(config.clicks.flush_interval.0, Duration::from_millis(500));
 }
@@ -75,7 +75,7 @@ fn every_problem_is_reported_at_once() {
             ("BOLTLINK_INITIAL_API_KEY_FILE", "/run/key"),
             ("BOLTLINK_BASE_URL", "https://go.example.com"),
             ("BOLTLINK_DOMAINS", "GO.example.com"),
-            ("DATABASE_URL", "postgres://u:hunter2@db/x"),
+            ("DATABASE_URL", "postgres://u:hunter2@db/x?sslmode=hunter2"),
             ("REDIS_URL", "redis://cache"),
         ],
         flags: &[("flush_interval", "100ms")],
@@ -178,9 +178,7 @@ fn values_that_cannot_be_right_are_refused() {
         ("domains", "a b"),
         ("ready_requires", "redis"),
         ("data_dir", ""),
-        ("database_url", "boltlink.db"),
-        ("database_url", "sqlite::memory:"),
-        ("database_url", "sqlite:x.db?mode=ro"),
+        ("database_connections", "0"),
         ("flush_interval", "61s"),
         ("flush_interval", "soon"),
         ("log", "boltlink=loud"),
@@ -188,6 +186,24 @@ fn values_that_cannot_be_right_are_refused() {
         let flags: &'static [_] = vec![(name, text)].leak();
         assert_eq!(World { flags, ..World::default() }.parse().unwrap_err().len(), 1, "{name} = {text}");
     }
+}
+
+#[test]
+fn a_database_is_a_file_or_on_postgres() {
+    let with = |url| World { env: vec![("DATABASE_URL", url)].leak(), ..World::default() };
+    for url in ["boltlink.db", "sqlite::memory:", "sqlite:x.db?mode=ro", "mysql://u:hunter2@db/x", "postgres:x"] {
+        assert_eq!(with(url).refused(), ["database_url (environment variable DATABASE_URL)"], "{url}");
+    }
+    let config = with("postgres://u:hunter2@db.example/x").parse().unwrap();
+    assert!(config.database().to_string().contains("db.example"));
+    for text in [to_toml(&config), format!("{config:?}"), config.database().to_string()] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let env = &[("BOLTLINK_DATABASE_REPLICA_URL", "postgres://u:hunter2@replica/x")];
+    assert_eq!(
+        World { env, ..World::default() }.refused(),
+        ["database_replica_url (environment variable BOLTLINK_DATABASE_REPLICA_URL)"]
+    );
 }
 
 #[test]

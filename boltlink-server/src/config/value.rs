@@ -1,11 +1,6 @@
 //! The kinds of values that settings have. One parser for each, whatever the text came from.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use boltlink_core::{Domain, Durability, KeyToken, SlugCase, TargetRules, TargetUrl};
 use boltlink_server::{BaseUrl, InvalidBaseUrl};
@@ -33,13 +28,13 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
-    fn new(what: impl Into<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), fix: None }
     }
 }
 
 /// A TOML string. JSON's escapes are a subset of TOML's.
-fn quoted(text: impl fmt::Display) -> String {
+pub(super) fn quoted(text: impl fmt::Display) -> String {
     serde_json::Value::String(text.to_string()).to_string()
 }
 
@@ -107,76 +102,9 @@ impl Value for Domains {
     }
 }
 
-/// What readiness depends on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ReadyRequires {
-    /// The database.
-    pub(crate) database: bool,
-}
-
-impl Value for ReadyRequires {
-    fn parse(text: &str) -> Result<Self, Wrong> {
-        let mut requires = Self::default();
-        for part in items(text) {
-            match part {
-                "database" => requires.database = true,
-                "redis" => return Err(Wrong::new("names redis, but this server works without Redis")),
-                other => return Err(Wrong::new(format!("'{other}' is nothing the server depends on"))),
-            }
-        }
-        Ok(requires)
-    }
-
-    fn to_toml(&self) -> Option<String> {
-        self.database.then(|| quoted("database"))
-    }
-}
-
 /// The items of a comma-separated list.
-fn items(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
-}
-
-/// Where links, keys and counts are kept: the path of an SQLite file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DatabaseUrl(PathBuf);
-
-impl DatabaseUrl {
-    /// The file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Value for DatabaseUrl {
-    /// Never repeats the text: URLs of other databases have passwords in them.
-    fn parse(text: &str) -> Result<Self, Wrong> {
-        let Some(path) = text.strip_prefix("sqlite:") else {
-            let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-            return Err(match scheme {
-                "postgres" | "postgresql" => Wrong {
-                    what: "names a Postgres database, but this build has no Postgres store yet".into(),
-                    fix: Some("unset it to use the SQLite file in the data folder, or give sqlite:PATH".into()),
-                },
-                _ => Wrong::new("must be sqlite: and the path of a file"),
-            });
-        };
-        let path = path.strip_prefix("//").unwrap_or(path);
-        if path.contains('?') {
-            return Err(Wrong::new("must end after the path: parameters behind a '?' are not supported"));
-        }
-        if path == ":memory:" {
-            return Err(Wrong::new("names a database in memory, which would forget everything"));
-        }
-        if path.is_empty() || path.ends_with(['/', '\\']) {
-            return Err(Wrong::new("must name a file behind sqlite:"));
-        }
-        Ok(Self(path.into()))
-    }
-
-    fn to_toml(&self) -> Option<String> {
-        Some(quoted(format_args!("sqlite:{}", self.0.display())))
-    }
 }
 
 /// Addresses of pages: one for the default domain, and one for each other that is named.

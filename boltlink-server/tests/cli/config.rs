@@ -30,7 +30,7 @@ fn every_problem_is_told_before_anything_is_touched() {
     let folder = Folder::new();
     folder.write("boltlink.toml", "colour = 'red'\n");
     let env = [
-        ("DATABASE_URL", "postgres://u:hunter2@db/links"),
+        ("DATABASE_URL", "mysql://u:hunter2@db/links"),
         ("REDIS_URL", "redis://:hunter2@cache"),
         ("BOLTLINK_SECRET", "x"),
     ];
@@ -42,7 +42,7 @@ fn every_problem_is_told_before_anything_is_touched() {
             "5 problems",
             "colour (boltlink.toml line 1)",
             "listen (flag --listen)",
-            "database_url (environment variable DATABASE_URL): names a Postgres database, but this build has no Postgres store yet",
+            "database_url (environment variable DATABASE_URL): must be sqlite: and the path of a file, or a postgres:// URL",
             "redis_url (environment variable REDIS_URL)",
             "secret (environment variable BOLTLINK_SECRET): must be 64 hexadecimal digits",
         ] {

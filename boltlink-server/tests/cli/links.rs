@@ -50,7 +50,7 @@ fn migrate_makes_a_database_where_it_is_told_to() {
     folder.ok(&["migrate", "--data-dir", "data/here"]);
     assert_eq!(folder.files(), ["data"]);
     assert_eq!(folder.ok(&["export", "--data-dir", "data/here"]), "");
-    folder.ok(&["migrate", "--database-url", "sqlite:other.db"]);
+    assert_eq!(folder.run_with(&["migrate"], &[("DATABASE_URL", "sqlite:other.db")], "").code, Some(0));
     assert!(folder.path().join("other.db").exists());
 }
 

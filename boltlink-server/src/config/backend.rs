@@ -1,0 +1,133 @@
+//! The kinds of values that say where data is kept, and what depends on it.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use boltlink_store_postgres::{PostgresConfig, PostgresUrl};
+
+use super::value::{Value, Wrong, items, quoted};
+
+/// Where links, keys and counts are kept.
+#[derive(Clone)]
+pub(crate) enum DatabaseUrl {
+    /// The path of an SQLite file.
+    Sqlite(PathBuf),
+    /// A Postgres database.
+    Postgres(PostgresConfig),
+}
+
+impl Value for DatabaseUrl {
+    /// It may have a password in it.
+    const SECRET: bool = true;
+
+    /// Never repeats the text.
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let Some(path) = text.strip_prefix("sqlite:") else {
+            if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+                return postgres(text).map(Self::Postgres);
+            }
+            return Err(Wrong::new("must be sqlite: and the path of a file, or a postgres:// URL"));
+        };
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.contains('?') {
+            return Err(Wrong::new("must end after the path: parameters behind a '?' are not supported"));
+        }
+        if path == ":memory:" {
+            return Err(Wrong::new("names a database in memory, which would forget everything"));
+        }
+        if path.is_empty() || path.ends_with(['/', '\\']) {
+            return Err(Wrong::new("must name a file behind sqlite:"));
+        }
+        Ok(Self::Sqlite(Path::new(path).to_owned()))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(path) => Some(quoted(format_args!("sqlite:{}", path.display()))),
+            Self::Postgres(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    /// The path of the file, or the URL without its password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(config) => config.url.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn postgres(text: &str) -> Result<PostgresConfig, Wrong> {
+    PostgresConfig::new(text).map_err(|error| Wrong {
+        what: error.to_string(),
+        fix: Some("give a URL such as postgres://user:password@host:5432/database".into()),
+    })
+}
+
+/// A replica of a Postgres database.
+#[derive(Debug, Clone)]
+pub(crate) struct ReplicaUrl(pub(crate) PostgresUrl);
+
+impl Value for ReplicaUrl {
+    /// It may have a password in it.
+    const SECRET: bool = true;
+
+    /// Never repeats the text.
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        postgres(text).map(|config| Self(config.url))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        None
+    }
+}
+
+/// How many connections to the database one process may hold: 1 to 1,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Connections(pub(crate) u32);
+
+impl Value for Connections {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let number = text.parse().ok().filter(|number| (1..=1_000).contains(number));
+        number.map(Self).ok_or_else(|| Wrong::new("must be a whole number from 1 to 1000"))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(self.0))
+    }
+}
+
+/// What readiness depends on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ReadyRequires {
+    /// The database.
+    pub(crate) database: bool,
+}
+
+impl Value for ReadyRequires {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let mut requires = Self::default();
+        for part in items(text) {
+            match part {
+                "database" => requires.database = true,
+                "redis" => return Err(Wrong::new("names redis, but this server works without Redis")),
+                other => return Err(Wrong::new(format!("'{other}' is nothing the server depends on"))),
+            }
+        }
+        Ok(requires)
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        self.database.then(|| quoted("database"))
+    }
+}

@@ -1,1 +1,0 @@
-//! BoltLink on Redis.
