@@ -25,7 +25,7 @@ impl Value for DatabaseUrl {
     /// Never repeats the text.
     fn parse(text: &str) -> Result<Self, Wrong> {
         let Some(path) = text.strip_prefix("sqlite:") else {
-            if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+            if text.starts_with("postgres://") || text.starts_with("postgresql://") {
                 return postgres(text).map(Self::Postgres);
             }
             return Err(Wrong::new("must be sqlite: and the path of a file, or a postgres:// URL"));
