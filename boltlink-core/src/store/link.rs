@@ -37,7 +37,7 @@ pub trait LinkStore: Send + Sync {
     ///   [`Idempotency::RETENTION`] → [`Inserted::Replayed`] if the fingerprint is equal, else
     ///   [`Inserted::KeyReused`]; nothing stored. This comes before the slug is looked at. Of parallel
     ///   calls with one key exactly one is [`Inserted::Created`].
-    /// - One round trip, or two.
+    /// - One statement, or two, in a transaction.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: it may have been stored; a repetition with the same `key` tells.

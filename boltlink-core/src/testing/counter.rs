@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     BatchId, Click, ClickBatch, Clock, LinkId, Network, VisitorHash,
-    store::{Consumer, Delivery},
+    store::{Backlog, Consumer, Delivery},
 };
 
 /// Runs the suite of [`CounterStore`](crate::store::CounterStore); see [`testing`](crate::testing).
@@ -42,6 +42,7 @@ macro_rules! counter_suite {
             the_view_is_taken_down_once
             a_batch_settled_unsealed_is_not_pending
             an_unseen_batch_takes_nothing_down
+            what_waits_is_told_per_consumer
         }
     };
 }
@@ -356,4 +357,22 @@ pub async fn an_unseen_batch_takes_nothing_down(fixture: &Fixture) {
     add(fixture, &two, Delivery::First).await;
     assert_eq!(seal(fixture, TOTALS, 1).await, [one]);
     assert_eq!(pending(fixture, link).await, 2);
+}
+
+pub async fn what_waits_is_told_per_consumer(fixture: &Fixture) {
+    let log = &fixture.stores.log;
+    let (_, all) = batches::<3>(fixture);
+    assert_eq!(log.backlog(TOTALS).await.unwrap(), Backlog::default());
+    for batch in &all {
+        add(fixture, batch, Delivery::First).await;
+    }
+    let run = log.run().await.unwrap();
+    // What is leased is not settled yet.
+    seal(fixture, TOTALS, 2).await;
+    assert_eq!(log.backlog(TOTALS).await.unwrap().batches, 3);
+    assert!(log.backlog(TOTALS).await.unwrap().oldest.is_some());
+    settle(fixture, TOTALS, &all[..2]).await;
+    assert_eq!(log.backlog(TOTALS).await.unwrap().batches, 1);
+    assert_eq!(log.backlog(ANALYTICS).await.unwrap().batches, 3);
+    assert_eq!(log.run().await.unwrap(), run, "nothing was forgotten");
 }

@@ -123,7 +123,7 @@ async fn database(database: &DatabaseUrl) -> Finding {
                 return Err(Broken { what: health.problems.join("; "), fix: "as it says" });
             }
             let pooler = health.pgbouncer.map(|version| format!(", behind PgBouncer {version}")).unwrap_or_default();
-            let search = if health.text_index {
+            let search = if health.text_index || health.version == 0 {
                 ""
             } else {
                 "; lists by text are slow: as a superuser, run CREATE EXTENSION pg_trgm in it, then start anew"

@@ -67,7 +67,7 @@ impl Opened {
 /// An open database of either kind.
 pub(super) enum Database {
     Sqlite(SqliteStore),
-    Postgres(PostgresStore),
+    Postgres(Box<PostgresStore>),
 }
 
 impl Database {
@@ -81,7 +81,8 @@ impl Database {
                 SqliteStore::open(&file, clock).await.map(Self::Sqlite).map_err(Failure::new)
             }
             DatabaseUrl::Postgres(postgres) => {
-                PostgresStore::open(&postgres, clock).await.map(Self::Postgres).map_err(Failure::new)
+                let store = PostgresStore::open(&postgres, clock).await.map_err(Failure::new)?;
+                Ok(Self::Postgres(Box::new(store)))
             }
         }
     }

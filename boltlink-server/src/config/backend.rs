@@ -15,7 +15,7 @@ pub(crate) enum DatabaseUrl {
     /// The path of an SQLite file.
     Sqlite(PathBuf),
     /// A Postgres database.
-    Postgres(PostgresConfig),
+    Postgres(Box<PostgresConfig>),
 }
 
 impl Value for DatabaseUrl {
@@ -26,7 +26,7 @@ impl Value for DatabaseUrl {
     fn parse(text: &str) -> Result<Self, Wrong> {
         let Some(path) = text.strip_prefix("sqlite:") else {
             if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-                return postgres(text).map(Self::Postgres);
+                return postgres(text).map(|config| Self::Postgres(Box::new(config)));
             }
             return Err(Wrong::new("must be sqlite: and the path of a file, or a postgres:// URL"));
         };

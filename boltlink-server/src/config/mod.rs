@@ -77,12 +77,12 @@ impl Config {
         match &self.storage.database_url {
             None => DatabaseUrl::Sqlite(self.storage.data_dir.join("boltlink.db")),
             Some(DatabaseUrl::Sqlite(path)) => DatabaseUrl::Sqlite(path.clone()),
-            Some(DatabaseUrl::Postgres(postgres)) => DatabaseUrl::Postgres(PostgresConfig {
+            Some(DatabaseUrl::Postgres(postgres)) => DatabaseUrl::Postgres(Box::new(PostgresConfig {
                 replica: self.storage.database_replica_url.as_ref().map(|replica| replica.0.clone()),
                 max_connections: self.storage.database_connections.0,
                 raw_clicks: self.raw_clicks(),
-                ..postgres.clone()
-            }),
+                ..(**postgres).clone()
+            })),
         }
     }
 

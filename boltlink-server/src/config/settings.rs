@@ -180,7 +180,7 @@ settings! {
     logging: Logging {
         /// What is logged: a level (error, warn, info, debug, trace), or a list such as
         /// warn,boltlink_core=debug.
-        log: LogFilter = "info,sea_orm_migration=warn", env "BOLTLINK_LOG", example "info,boltlink_core=debug";
+        log: LogFilter = "info,sea_orm_migration=warn,sqlx::postgres::notice=warn", env "BOLTLINK_LOG", example "info,boltlink_core=debug";
     }
 }
 
