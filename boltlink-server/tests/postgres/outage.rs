@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use boltlink_testkit::{Load, PostgresServer};
+use boltlink_testkit::{Client, Database, Load, PostgresServer, Proxy};
 use serde_json::json;
 
 use crate::{create, rolled_up, server, until};
+
+/// Visits a link once, so that it is cached: not before the node has read of its creation in the change log, which evicts
+/// it.
+async fn cache(client: &Client, path: &str) {
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(client.get(path).await.unwrap().status, 302);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cached_links_go_on_without_the_database_and_every_click_is_counted() {
@@ -13,7 +20,7 @@ async fn cached_links_go_on_without_the_database_and_every_click_is_counted() {
     let mut node = server(postgres.url()).start().await.unwrap();
     let client = node.client();
     let id = create(&client, "cached").await;
-    assert_eq!(client.get("/cached").await.unwrap().status, 302);
+    cache(&client, "/cached").await;
 
     postgres.kill();
     let load = |requests| Load::new(node.address(), ["/cached"]).connections(8).requests(requests).start();
@@ -54,4 +61,36 @@ async fn a_node_that_is_killed_during_an_outage_leaves_its_clicks_in_the_journal
         .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(client.clicks(&id).await.unwrap(), answered, "nothing doubles");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_that_are_lost_double_nothing() {
+    let database = Database::new().await.unwrap();
+    let mut url: url::Url = database.url().parse().unwrap();
+    let address = url.socket_addrs(|| None).unwrap()[0];
+    let proxy = Proxy::start(address).await.unwrap();
+    url.set_port(Some(proxy.address().port())).unwrap();
+    let mut node = server(url.as_str()).start().await.unwrap();
+    let client = node.client();
+    let id = create(&client, "once").await;
+    cache(&client, "/once").await;
+
+    let mut answered = 1;
+    for round in 0..6 {
+        let load = Load::new(node.address(), ["/once"]).connections(8).requests(400).start();
+        // What is sent arrives and is committed, but nobody hears of it; or connections break in the middle.
+        proxy.lose_replies(round % 2 == 0);
+        proxy.delay(Duration::from_millis(round));
+        answered += load.finish().await.answered_with(302);
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        proxy.cut();
+        proxy.lose_replies(false);
+    }
+    proxy.delay(Duration::ZERO);
+    assert_eq!(answered, 2_401, "cached redirects go on");
+    until("every click is stored", async || client.clicks(&id).await.is_ok_and(|clicks| clicks >= answered)).await;
+    node.stop().await.unwrap();
+    node.restart().await.unwrap();
+    let client = node.client();
+    assert_eq!((client.clicks(&id).await.unwrap(), rolled_up(&client).await), (answered, answered));
 }
