@@ -335,7 +335,6 @@ impl ShortenerBuilder {
             log: stores.log.clone(),
             delivery,
             settled: settled.clone(),
-            settles_here: Consumer::ALL.iter().all(|consumer| self.consumers.contains(consumer)),
         });
         Ok((recorder, keeper))
     }

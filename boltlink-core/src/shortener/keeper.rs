@@ -16,7 +16,7 @@ use crate::{
 
 /// Releasing asks both sinks for their ledgers, so not after every settled group.
 const RELEASE_INTERVAL: Duration = Duration::from_secs(1);
-/// Where other processes settle, nobody tells when.
+/// Of a log that other processes drain too, nobody tells what they settle.
 const ASK_INTERVAL: Duration = Duration::from_secs(2);
 const ADOPT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -26,8 +26,6 @@ pub(super) struct Keeper {
     pub(super) delivery: Arc<Delivery>,
     pub(super) settled: Arc<Notify>,
     pub(super) log: Arc<dyn CounterStore>,
-    /// Whether all consumers run in this process.
-    pub(super) settles_here: bool,
 }
 
 impl Keeper {
@@ -54,7 +52,7 @@ impl Keeper {
             let next = async {
                 tokio::join!(self.settled.notified(), tokio::time::sleep(RELEASE_INTERVAL));
             };
-            let longest = if self.settles_here && !self.log.outlives_process() { ADOPT_INTERVAL } else { ASK_INTERVAL };
+            let longest = if self.log.outlives_process() { ASK_INTERVAL } else { ADOPT_INTERVAL };
             tokio::select! {
                 () = next => {}
                 () = tokio::time::sleep(longest) => {}
