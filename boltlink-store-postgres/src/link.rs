@@ -1,9 +1,6 @@
 //! Links.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use boltlink_core::{
@@ -15,8 +12,7 @@ use boltlink_store_sql::{
     row::{signed, tags_text},
     slug_case,
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
-use uuid::Uuid;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
 use crate::{
     array::{bigints, ids, optional, optional_bigints, statement, texts, uuids},
@@ -195,21 +191,15 @@ async fn reserve(db: &DatabaseTransaction, id: LinkId, wanted: u32) -> Result<u3
 }
 
 async fn insert_many(db: &DatabaseTransaction, links: &[Insert], now: Timestamp) -> Result<Vec<Inserted>, Error> {
-    let mut distinct = HashSet::new();
-    let entangled = links.iter().any(|new| new.once.is_some() || !distinct.insert(new.link.id));
-    if entangled {
+    if link::are_entangled(links) {
         // What one is answered depends on those before.
         lock_keys(db, links).await?;
-        let mut inserted = Vec::with_capacity(links.len());
-        for new in links {
-            inserted.push(link::insert(db, new, now).await?);
-        }
-        return Ok(inserted);
+        return link::insert_each(db, links, now).await;
     }
     let created =
-        ids_of(&db.query_all_raw(statement(include_str!("sql/link_insert_many.sql"), columns(links))).await?)?;
+        link::ids(&db.query_all_raw(statement(include_str!("sql/link_insert_many.sql"), columns(links))).await?)?;
     let others = ids(links.iter().map(|new| new.link.id).filter(|id| !created.contains(id)));
-    let known = ids_of(&db.query_all_raw(statement("SELECT id FROM link WHERE id = ANY($1)", [others])).await?)?;
+    let known = link::ids(&db.query_all_raw(statement("SELECT id FROM link WHERE id = ANY($1)", [others])).await?)?;
 
     let new: Vec<_> = links.iter().filter(|new| created.contains(&new.link.id)).collect();
     let totals = [
@@ -220,12 +210,7 @@ async fn insert_many(db: &DatabaseTransaction, links: &[Insert], now: Timestamp)
     db.execute_raw(statement(include_str!("sql/total_insert_many.sql"), totals)).await?;
     let changes: Vec<_> = new.iter().map(|new| Change::Link(new.link.domain.clone(), new.link.slug.clone())).collect();
     change::note(db, &changes, now).await?;
-    let answer = |new: &Insert| match new.link.id {
-        id if created.contains(&id) => Inserted::Created,
-        id if known.contains(&id) => Inserted::IdTaken,
-        _ => Inserted::SlugTaken,
-    };
-    Ok(links.iter().map(answer).collect())
+    Ok(link::answers(links, &created, &known))
 }
 
 /// The columns of `link`, in the order of the table.
@@ -256,9 +241,4 @@ fn columns(new: &[Insert]) -> [Value; 20] {
         flags(|link| link.forward.path),
         flags(|link| link.crawlable),
     ]
-}
-
-/// The ids in the first column.
-fn ids_of(rows: &[QueryResult]) -> Result<HashSet<LinkId>, DbErr> {
-    rows.iter().map(|row| Ok(LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?))).collect()
 }

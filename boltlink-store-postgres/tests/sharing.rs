@@ -7,8 +7,9 @@ mod common;
 use std::time::Duration;
 
 use boltlink_core::{
-    Link, LinkId,
+    Clock, Link, LinkId,
     store::{Interval, Scope, Span},
+    testing::sharing,
 };
 use common::{Place, texts};
 use sea_orm::{ConnectionTrait, TransactionTrait};
@@ -18,20 +19,15 @@ async fn reservations_stay_exact_over_two_stores() {
     let place = Place::new().await;
     let (_one, first) = place.open().await;
     let (_two, second) = place.open().await;
-    let link = Link { max_visits: Some(100.try_into().unwrap()), ..place.link("capped") };
-    let link = place.store_link(&first, link).await;
-    let visitors: Vec<_> = (0..200)
-        .map(|at| {
-            let links = if at % 2 == 0 { first.links.clone() } else { second.links.clone() };
-            tokio::spawn(async move { links.reserve(link, 1).await.unwrap() })
-        })
-        .collect();
-    let mut granted = 0;
-    for visitor in visitors {
-        granted += visitor.await.unwrap();
-    }
-    assert_eq!(granted, 100);
-    assert_eq!(second.links.by_id(link).await.unwrap().unwrap().taken, 100);
+    sharing::reservations_stay_exact(&first, &second, place.clock.now()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_sent_to_two_stores_takes_effect_once() {
+    let place = Place::new().await;
+    let (_one, first) = place.open().await;
+    let (_two, second) = place.open().await;
+    sharing::a_batch_takes_effect_once(&first, &second, place.clock.now()).await;
 }
 
 /// Every batch goes to both stores, in groups that overlap and in opposite orders, over the same links.

@@ -1,10 +1,12 @@
 //! Links, for transactions that keep other writers of links out.
 
+use std::collections::HashSet;
+
 use boltlink_core::{
     AccountId, Domain, Link, LinkId, Slug, StoreError, StoredLink, TargetUrl, Timestamp,
     store::{Change, Idempotency, Insert, Inserted},
 };
-use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
 
 use crate::{
     Error, change,
@@ -123,6 +125,46 @@ pub async fn insert(db: &impl ConnectionTrait, new: &Insert, now: Timestamp) -> 
         remember(db, key, link.id).await?;
     }
     Ok(Inserted::Created)
+}
+
+/// Whether what one of the links is answered may depend on those before it: then they are to be
+/// [inserted one by one](insert_each).
+#[must_use]
+pub fn are_entangled(links: &[Insert]) -> bool {
+    let mut distinct = HashSet::new();
+    links.iter().any(|new| new.once.is_some() || !distinct.insert(new.link.id))
+}
+
+/// [`insert`]s the links one after the other.
+///
+/// # Errors
+/// The driver's.
+pub async fn insert_each(db: &impl ConnectionTrait, links: &[Insert], now: Timestamp) -> Result<Vec<Inserted>, Error> {
+    let mut inserted = Vec::with_capacity(links.len());
+    for new in links {
+        inserted.push(insert(db, new, now).await?);
+    }
+    Ok(inserted)
+}
+
+/// What became of links that are not [entangled](are_entangled), of which those of the ids `created` were inserted
+/// together, and those of the ids `known` were there before.
+#[must_use]
+pub fn answers(links: &[Insert], created: &HashSet<LinkId>, known: &HashSet<LinkId>) -> Vec<Inserted> {
+    let answer = |new: &Insert| match new.link.id {
+        id if created.contains(&id) => Inserted::Created,
+        id if known.contains(&id) => Inserted::IdTaken,
+        _ => Inserted::SlugTaken,
+    };
+    links.iter().map(answer).collect()
+}
+
+/// The links' ids in the first column.
+///
+/// # Errors
+/// The driver's.
+pub fn ids(rows: &[QueryResult]) -> Result<HashSet<LinkId>, Error> {
+    rows.iter().map(|row| Ok(LinkId::from_uuid(Columns(row).uuid(0)?))).collect()
 }
 
 /// What a request with this key was answered before.

@@ -1,9 +1,6 @@
 //! Links.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use boltlink_core::{
@@ -15,8 +12,7 @@ use boltlink_store_sql::{
     row::{link_values, signed},
     slug_case,
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, QueryResult, Value};
-use uuid::Uuid;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, Value};
 
 use crate::{batch::Batch, error::answer, queue::Priority, search::Search, writer::Writer};
 
@@ -130,20 +126,14 @@ impl LinkStore for SqliteLinks {
 }
 
 async fn insert_many(db: &DatabaseTransaction, links: &[Insert], now: Timestamp) -> Result<Vec<Inserted>, Error> {
-    let mut ids = HashSet::new();
-    let entangled = links.iter().any(|new| new.once.is_some() || !ids.insert(new.link.id));
-    if entangled {
+    if link::are_entangled(links) {
         // What one is answered depends on those before.
-        let mut inserted = Vec::with_capacity(links.len());
-        for new in links {
-            inserted.push(link::insert(db, new, now).await?);
-        }
-        return Ok(inserted);
+        return link::insert_each(db, links, now).await;
     }
     let rows = links.iter().flat_map(|new| link_values(&new.link)).collect();
-    let created = ids_of(&INSERT.query(db, rows).await?)?;
+    let created = link::ids(&INSERT.query(db, rows).await?)?;
     let others = links.iter().map(|new| new.link.id).filter(|id| !created.contains(id));
-    let known = ids_of(&KNOWN.query(db, others.map(|id| (*id.as_uuid()).into()).collect()).await?)?;
+    let known = link::ids(&KNOWN.query(db, others.map(|id| (*id.as_uuid()).into()).collect()).await?)?;
 
     let new = || links.iter().filter(|new| created.contains(&new.link.id));
     let total = |new: &Insert| {
@@ -153,47 +143,15 @@ async fn insert_many(db: &DatabaseTransaction, links: &[Insert], now: Timestamp)
     INSERT_TOTAL.execute(db, new().flat_map(total).collect(), |_, _| {}).await?;
     let change = |new: &Insert| change::values(&Change::Link(new.link.domain.clone(), new.link.slug.clone()), now);
     INSERT_CHANGE.execute(db, new().filter_map(change).flatten().collect(), |_, _| {}).await?;
-    let answer = |new: &Insert| match new.link.id {
-        id if created.contains(&id) => Inserted::Created,
-        id if known.contains(&id) => Inserted::IdTaken,
-        _ => Inserted::SlugTaken,
-    };
-    Ok(links.iter().map(answer).collect())
-}
-
-/// The ids in the first column.
-fn ids_of(rows: &[QueryResult]) -> Result<HashSet<LinkId>, Error> {
-    rows.iter().map(|row| Ok(LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?))).collect()
+    Ok(link::answers(links, &created, &known))
 }
 
 #[cfg(test)]
 mod tests {
-    use boltlink_core::{EntropyExt, FakeClock, Forward, Lifetime, RedirectKind, SystemEntropy, Tags, TargetRules};
+    use boltlink_core::{FakeClock, testing::link_at};
 
     use super::*;
     use crate::{SqliteConfig, SqliteStore, open::connect};
-
-    fn link(slug: &str) -> Link {
-        Link {
-            id: SystemEntropy.link_id(Timestamp::EPOCH),
-            owner: AccountId::OPERATOR,
-            domain: Domain::default_domain(),
-            slug: slug.parse().unwrap(),
-            target: TargetUrl::parse("https://example.com/", &TargetRules::default()).unwrap(),
-            title: None,
-            note: None,
-            tags: Tags::default(),
-            redirect: RedirectKind::default(),
-            lifetime: Lifetime::default(),
-            max_visits: None,
-            forward: Forward::default(),
-            crawlable: false,
-            enabled: true,
-            created_at: Timestamp::EPOCH,
-            updated_at: Timestamp::EPOCH,
-            version: 1,
-        }
-    }
 
     #[tokio::test]
     async fn a_full_disk_is_unavailable_and_leaves_nothing_half_done() {
@@ -209,14 +167,14 @@ mod tests {
             clock,
             search: Search::default(),
         };
-        let kept = link("kept");
+        let kept = link_at("kept", Timestamp::EPOCH);
         assert_eq!(links.insert(&kept, None).await.unwrap(), Inserted::Created);
 
-        let many: Vec<_> = (0..2_000).map(|at| link(&format!("bulk-{at}")).into()).collect();
+        let many: Vec<_> = (0..2_000).map(|at| link_at(&format!("bulk-{at}"), Timestamp::EPOCH).into()).collect();
         let error = links.insert_many(&many).await.unwrap_err();
         assert!(error.is_retryable() && error.to_string().contains("disk is full"), "{error}");
         let listed = links.list(&LinkFilter::default(), LinkOrder::Newest, None, 500).await.unwrap();
         assert_eq!(listed.into_iter().map(|stored| stored.link).collect::<Vec<_>>(), [kept]);
-        assert_eq!(links.insert(&link("later"), None).await.unwrap(), Inserted::Created);
+        assert_eq!(links.insert(&link_at("later", Timestamp::EPOCH), None).await.unwrap(), Inserted::Created);
     }
 }

@@ -7,8 +7,9 @@ mod common;
 use std::time::Duration;
 
 use boltlink_core::{
-    Clock, Link,
+    Clock,
     store::{Change, Changes},
+    testing::sharing,
 };
 use common::Place;
 use sea_orm::{ConnectionTrait, Database};
@@ -18,20 +19,7 @@ async fn reservations_stay_exact_over_two_handles() {
     let place = Place::new();
     let (_one, first) = place.open().await;
     let (_two, second) = place.open().await;
-    let link = Link { max_visits: Some(100.try_into().unwrap()), ..place.link("capped") };
-    let link = place.store_link(&first, link).await;
-    let visitors: Vec<_> = (0..200)
-        .map(|at| {
-            let links = if at % 2 == 0 { first.links.clone() } else { second.links.clone() };
-            tokio::spawn(async move { links.reserve(link, 1).await.unwrap() })
-        })
-        .collect();
-    let mut granted = 0;
-    for visitor in visitors {
-        granted += visitor.await.unwrap();
-    }
-    assert_eq!(granted, 100);
-    assert_eq!(second.links.by_id(link).await.unwrap().unwrap().taken, 100);
+    sharing::reservations_stay_exact(&first, &second, place.clock.now()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,21 +27,7 @@ async fn a_batch_sent_to_two_handles_takes_effect_once() {
     let place = Place::new();
     let (_one, first) = place.open().await;
     let (_two, second) = place.open().await;
-    let link = place.store_link(&first, place.link("viral")).await;
-    let producer = place.producer();
-    let applying: Vec<_> = (0..60)
-        .map(|at| {
-            let sink = if at % 2 == 0 { first.totals.clone() } else { second.totals.clone() };
-            let batch = place.batch(producer, 1 + at / 2, &[(link, 2)]);
-            tokio::spawn(async move { sink.apply(&[batch]).await.unwrap().clicks })
-        })
-        .collect();
-    let mut clicks = 0;
-    for apply in applying {
-        clicks += apply.await.unwrap();
-    }
-    assert_eq!(clicks, 60);
-    assert_eq!(first.links.by_id(link).await.unwrap().unwrap().clicks, 60);
+    sharing::a_batch_takes_effect_once(&first, &second, place.clock.now()).await;
 }
 
 #[tokio::test]

@@ -52,6 +52,7 @@ pub mod model_limit;
 pub mod model_link;
 pub mod model_list;
 mod sample;
+pub mod sharing;
 
 use std::{any::Any, fmt, future::Future, sync::Arc, time::Duration};
 
@@ -59,6 +60,8 @@ use proptest::{
     strategy::Strategy,
     test_runner::{Config, TestError, TestRunner},
 };
+
+pub use sample::link_at;
 
 #[doc(inline)]
 pub use crate::{change_suite, click_suite, counter_suite, key_suite, limiter_suite, link_suite, store_suites};

@@ -3,7 +3,7 @@
 use super::Fixture;
 use crate::{
     AccountId, ApiKey, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, Forward, KeyToken, Lifetime, Link,
-    LinkId, ProducerId, RedirectKind, StoredLink, SystemEntropy, Tags, TargetRules, TargetUrl,
+    LinkId, ProducerId, RedirectKind, StoredLink, SystemEntropy, Tags, TargetRules, TargetUrl, Timestamp,
     store::{Applied, Consumer, Insert, Inserted, LinkStore, Scope},
 };
 
@@ -13,7 +13,12 @@ pub(super) fn target(text: &str) -> TargetUrl {
 
 /// An ordinary link, not stored yet.
 pub(super) fn link(fixture: &Fixture, slug: &str) -> Link {
-    let now = fixture.clock.now();
+    link_at(slug, fixture.clock.now())
+}
+
+/// An ordinary link, made `now`: for tests of a store's own.
+#[must_use]
+pub fn link_at(slug: &str, now: Timestamp) -> Link {
     Link {
         id: SystemEntropy.link_id(now),
         owner: AccountId::OPERATOR,

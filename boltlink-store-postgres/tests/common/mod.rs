@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use boltlink_core::{
-    AccountId, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, FakeClock, Forward, Lifetime, Link, LinkId,
-    ProducerId, RedirectKind, Stores, SystemEntropy, Tags, TargetRules, TargetUrl, memory::MemoryLog, store::Inserted,
+    BatchId, Click, ClickBatch, Clock, EntropyExt, FakeClock, Link, LinkId, ProducerId, Stores, SystemEntropy,
+    memory::MemoryLog, store::Inserted, testing::link_at,
 };
 use boltlink_store_postgres::{PostgresConfig, PostgresStore};
 use boltlink_testkit::Database;
@@ -45,26 +45,7 @@ impl Place {
     }
 
     pub(crate) fn link(&self, slug: &str) -> Link {
-        let now = self.clock.now();
-        Link {
-            id: SystemEntropy.link_id(now),
-            owner: AccountId::OPERATOR,
-            domain: Domain::default_domain(),
-            slug: slug.parse().unwrap(),
-            target: TargetUrl::parse("https://example.com/", &TargetRules::default()).unwrap(),
-            title: None,
-            note: None,
-            tags: Tags::default(),
-            redirect: RedirectKind::default(),
-            lifetime: Lifetime::default(),
-            max_visits: None,
-            forward: Forward::default(),
-            crawlable: false,
-            enabled: true,
-            created_at: now,
-            updated_at: now,
-            version: 1,
-        }
+        link_at(slug, self.clock.now())
     }
 
     pub(crate) async fn store_link(&self, stores: &Stores, link: Link) -> LinkId {
