@@ -93,8 +93,35 @@ impl Daemon {
         command
     }
 
-    /// Starts a [command](Self::command) as the server; what it writes goes to its log.
-    pub(crate) fn start(&mut self, command: &mut Command) -> Result<(), Error> {
+    /// Starts a [command](Self::command) as the server, and waits until it is ready; `false` if it ended with one of the
+    /// words in `taken`, as a port or its data is still another's. What it writes goes to its log.
+    pub(crate) async fn start(
+        &mut self,
+        command: &mut Command,
+        taken: &[&str],
+        is_ready: impl AsyncFn() -> bool,
+    ) -> Result<bool, Error> {
+        let begin = self.log().len();
+        self.spawn(command)?;
+        let end = Instant::now() + PATIENCE;
+        while !is_ready().await {
+            if let Some(status) = self.ended()? {
+                let log = self.log();
+                let said = log.get(begin..).unwrap_or_default();
+                if taken.iter().any(|why| said.contains(why)) {
+                    return Ok(false);
+                }
+                return Err(self.failed(&format!("ended before it was ready: {status}")));
+            }
+            if Instant::now() >= end {
+                return Err(self.failed(&format!("was not ready within {} s", PATIENCE.as_secs())));
+            }
+            sleep(POLL).await;
+        }
+        Ok(true)
+    }
+
+    fn spawn(&mut self, command: &mut Command) -> Result<(), Error> {
         let log = File::options().create(true).append(true).open(self.log_path())?;
         let program = command.get_program().to_string_lossy().into_owned();
         let spawned = command.stdout(log.try_clone()?).stderr(log).spawn();

@@ -76,11 +76,16 @@ pub(crate) fn shown(url: &Url) -> String {
 
 /// The server on which databases are made.
 async fn server() -> Result<Url, Error> {
-    let url = match env::var(POSTGRES) {
-        Ok(url) if !url.is_empty() => url,
-        _ => throw_away().await?,
+    let url = match named(POSTGRES) {
+        Some(url) => url,
+        None => throw_away().await?,
     };
     Url::parse(&url).map_err(|error| Error::new(format!("{POSTGRES} is no address: {error}")))
+}
+
+/// The server that the variable names, if any.
+pub(crate) fn named(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|url| !url.is_empty())
 }
 
 /// Starts this process' own server at the first call.

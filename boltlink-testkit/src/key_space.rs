@@ -1,12 +1,10 @@
 //! A part of a Redis server of one test's own.
 
-use std::env;
-
 use tokio::sync::OnceCell;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{error::Error, resp};
+use crate::{database::named, error::Error, resp};
 
 /// Names a Redis server.
 pub(crate) const REDIS: &str = "BOLTLINK_TEST_REDIS_URL";
@@ -54,9 +52,9 @@ impl Drop for KeySpace {
 }
 
 async fn server() -> Result<Url, Error> {
-    let url = match env::var(REDIS) {
-        Ok(url) if !url.is_empty() => url,
-        _ => throw_away().await?,
+    let url = match named(REDIS) {
+        Some(url) => url,
+        None => throw_away().await?,
     };
     Url::parse(&url).map_err(|error| Error::new(format!("{REDIS} is no address: {error}")))
 }

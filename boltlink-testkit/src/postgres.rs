@@ -124,31 +124,16 @@ impl PostgresServer {
     /// Starts it and waits until it answers; `false` if it ended because the port or the data is still
     /// another's.
     async fn run(&mut self) -> Result<bool, Error> {
-        let begin = self.daemon.log().len();
         let mut command: Command = self.daemon.command(&self.programs.postgres);
         command.args(["-D", "data", "-p", &self.port.to_string()]);
         command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
-        self.daemon.start(&mut command)?;
-        let end = Instant::now() + PATIENCE;
-        loop {
-            if let Ok(connection) = PgConnection::connect(&self.url).await {
-                // Best effort: it has served its purpose.
-                let _ = connection.close().await;
-                return Ok(true);
-            }
-            if let Some(status) = self.daemon.ended()? {
-                let log = self.daemon.log();
-                let said = log.get(begin..).unwrap_or_default();
-                if ["could not bind", "pre-existing shared memory", "lock file"].iter().any(|why| said.contains(why)) {
-                    return Ok(false);
-                }
-                return Err(self.daemon.failed(&format!("ended before it was ready: {status}")));
-            }
-            if Instant::now() >= end {
-                return Err(self.daemon.failed(&format!("was not ready within {} s", PATIENCE.as_secs())));
-            }
-            sleep(POLL).await;
-        }
+        let answers = async || {
+            let Ok(connection) = PgConnection::connect(&self.url).await else { return false };
+            // Best effort: it has served its purpose.
+            let _ = connection.close().await;
+            true
+        };
+        self.daemon.start(&mut command, &["could not bind", "pre-existing shared memory", "lock file"], answers).await
     }
 
     /// The processes that serve connections and do the chores, beside the first.

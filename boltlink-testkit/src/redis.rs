@@ -3,14 +3,13 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::Instant,
 };
 
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::task::spawn_blocking;
 use url::Url;
 
 use crate::{
-    daemon::{Daemon, PATIENCE, POLL, free_port},
+    daemon::{Daemon, free_port},
     error::Error,
     programs::Programs,
     resp,
@@ -137,15 +136,7 @@ impl RedisServer {
     /// # Errors
     /// If the server does not answer, or refuses.
     pub async fn call(&self, command: &[&str]) -> Result<String, Error> {
-        let shown = command.join(" ");
-        let url = Url::parse(&self.url).map_err(|error| Error::new(error.to_string()))?;
-        let command: Vec<_> = command.iter().map(|word| (*word).to_owned()).collect();
-        let answer = spawn_blocking(move || {
-            let command: Vec<_> = command.iter().map(String::as_str).collect();
-            resp::call(&url, &command)
-        });
-        let answer = answer.await.map_err(|error| Error::new(error.to_string()))?;
-        answer.map_err(|error| Error::new(format!("{shown}: {error}")))
+        call(&self.url, command).await
     }
 
     fn data(&self) -> PathBuf {
@@ -158,7 +149,6 @@ impl RedisServer {
 
     /// Starts it and waits until it answers; `false` if it ended because the port is another's.
     async fn run(&mut self) -> Result<bool, Error> {
-        let begin = self.daemon.log().len();
         let mut command = self.daemon.command(&self.program);
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(self.data());
         command.args(["--maxmemory-policy", "noeviction"]);
@@ -168,25 +158,22 @@ impl RedisServer {
             Persistence::AppendEverySecond => ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"],
             Persistence::Snapshot => ["--save", "3600 1", "--appendonly", "no", "--appendfsync", "no"],
         });
-        self.daemon.start(&mut command)?;
-        let end = Instant::now() + PATIENCE;
-        loop {
-            // While it reads its data it answers, but not this.
-            if self.call(&["PING"]).await.is_ok_and(|answer| answer == "+PONG") {
-                return Ok(true);
-            }
-            if let Some(status) = self.daemon.ended()? {
-                if self.daemon.log().get(begin..).unwrap_or_default().contains("Address already in use") {
-                    return Ok(false);
-                }
-                return Err(self.daemon.failed(&format!("ended before it was ready: {status}")));
-            }
-            if Instant::now() >= end {
-                return Err(self.daemon.failed(&format!("was not ready within {} s", PATIENCE.as_secs())));
-            }
-            sleep(POLL).await;
-        }
+        // While it reads its data it answers, but not this.
+        let answers = async || call(&self.url, &["PING"]).await.is_ok_and(|answer| answer == "+PONG");
+        self.daemon.start(&mut command, &["Address already in use"], answers).await
     }
+}
+
+async fn call(url: &str, command: &[&str]) -> Result<String, Error> {
+    let shown = command.join(" ");
+    let url = Url::parse(url).map_err(|error| Error::new(error.to_string()))?;
+    let command: Vec<_> = command.iter().map(|word| (*word).to_owned()).collect();
+    let answer = spawn_blocking(move || {
+        let command: Vec<_> = command.iter().map(String::as_str).collect();
+        resp::call(&url, &command)
+    });
+    let answer = answer.await.map_err(|error| Error::new(error.to_string()))?;
+    answer.map_err(|error| Error::new(format!("{shown}: {error}")))
 }
 
 /// Makes `to` a copy of the directory `from`.

@@ -13,6 +13,8 @@ use std::{
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+#[cfg(unix)]
+use crate::daemon::send;
 use crate::{client::Client, error::Error, output::Output};
 
 /// How long a start may take: an unoptimised build beside other tests on a busy machine.
@@ -264,9 +266,7 @@ impl Process {
         if let Some(status) = self.child.try_wait()? {
             return Err(self.failed(&format!("had ended before it was told to stop: {status}")));
         }
-        // By the shell: std can only kill, and a crate for one signal is too much.
-        let told = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status()?;
-        if !told.success() {
+        if send("TERM", &[self.child.id()]).is_err() {
             return Err(self.failed("could not be told to stop"));
         }
         let end = Instant::now() + STOP;
