@@ -81,6 +81,24 @@ impl Client {
         link["clicks"].as_u64().ok_or_else(|| Error::new(format!("no clicks in {link}")))
     }
 
+    /// All clicks by the rollups, of today and yesterday (a test may run across midnight).
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn rolled_up(&self) -> Result<u64, Error> {
+        let global = self.get("/api/v1/analytics/global").await?.expect(200)?;
+        global["clicks"].as_u64().ok_or_else(|| Error::new(format!("no clicks in {global}")))
+    }
+
+    /// Makes a link that must be made, and returns its id.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub async fn make(&self, link: &Value) -> Result<String, Error> {
+        let made = self.create(link).await?.expect(201)?;
+        made["id"].as_str().map(str::to_owned).ok_or_else(|| Error::new(format!("no id in {made}")))
+    }
+
     /// Gets any path: an operation of the API, or a short link.
     ///
     /// # Errors

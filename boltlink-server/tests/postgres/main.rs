@@ -3,12 +3,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
+#[path = "../common/nodes.rs"]
 mod nodes;
 mod outage;
+mod sharing;
 
 use std::time::Duration;
 
-use boltlink_testkit::{Builder, Client, Server};
+use boltlink_testkit::{Builder, Server};
 use serde_json::{Value, json};
 
 /// A server of this build on the database at `url`, with a journal of its own.
@@ -16,20 +18,8 @@ fn server(url: &str) -> Builder {
     Server::builder(env!("CARGO_BIN_EXE_boltlink")).env("DATABASE_URL", url)
 }
 
-/// Creates a link to a page and returns its id.
-async fn create(client: &Client, slug: &str) -> String {
-    create_as(client, &json!({ "target": "https://example.com/", "slug": slug })).await
-}
-
-async fn create_as(client: &Client, link: &Value) -> String {
-    let made = client.create(link).await.unwrap().expect(201).unwrap();
-    made["id"].as_str().unwrap().to_owned()
-}
-
-/// All clicks by the rollups, today and yesterday (a test may run across midnight).
-async fn rolled_up(client: &Client) -> u64 {
-    let global = client.get("/api/v1/analytics/global").await.unwrap().expect(200).unwrap();
-    global["clicks"].as_u64().unwrap()
+fn example(slug: &str) -> Value {
+    json!({ "target": "https://example.com/", "slug": slug })
 }
 
 /// Waits until `condition` holds; gives up after a minute, as a test would hang otherwise.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use boltlink_testkit::{Client, Database, Load, PostgresServer, Proxy};
 use serde_json::json;
 
-use crate::{create, rolled_up, server, until};
+use crate::{example, server, until};
 
 /// Visits a link once, so that it is cached: not before the node has read of its creation in the change log, which evicts
 /// it.
@@ -19,7 +19,7 @@ async fn cached_links_go_on_without_the_database_and_every_click_is_counted() {
     let mut postgres = PostgresServer::start().await.unwrap();
     let mut node = server(postgres.url()).start().await.unwrap();
     let client = node.client();
-    let id = create(&client, "cached").await;
+    let id = client.make(&example("cached")).await.unwrap();
     cache(&client, "/cached").await;
 
     postgres.kill();
@@ -39,7 +39,7 @@ async fn cached_links_go_on_without_the_database_and_every_click_is_counted() {
     assert_eq!(running.finish().await.answered_with(302), 3_000);
     until("the database is back", async || client.get("/ready").await.unwrap().text.contains("\"ready\"")).await;
     until("every click is stored", async || client.clicks(&id).await.is_ok_and(|clicks| clicks == 5_001)).await;
-    until("in the rollups too", async || rolled_up(&client).await == 5_001).await;
+    until("in the rollups too", async || client.rolled_up().await.unwrap() == 5_001).await;
     node.stop().await.unwrap();
 }
 
@@ -47,7 +47,7 @@ async fn cached_links_go_on_without_the_database_and_every_click_is_counted() {
 async fn a_node_that_is_killed_during_an_outage_leaves_its_clicks_in_the_journal() {
     let mut postgres = PostgresServer::start().await.unwrap();
     let mut node = server(postgres.url()).env("BOLTLINK_DURABILITY", "acknowledged").start().await.unwrap();
-    let id = create(&node.client(), "kept").await;
+    let id = node.client().make(&example("kept")).await.unwrap();
     assert_eq!(node.client().get("/kept").await.unwrap().status, 302);
     postgres.kill();
     let load = Load::new(node.address(), ["/kept"]).connections(8).requests(500).start().finish().await;
@@ -72,7 +72,7 @@ async fn replies_that_are_lost_double_nothing() {
     url.set_port(Some(proxy.address().port())).unwrap();
     let mut node = server(url.as_str()).start().await.unwrap();
     let client = node.client();
-    let id = create(&client, "once").await;
+    let id = client.make(&example("once")).await.unwrap();
     cache(&client, "/once").await;
 
     let mut answered = 1;
@@ -92,5 +92,5 @@ async fn replies_that_are_lost_double_nothing() {
     node.stop().await.unwrap();
     node.restart().await.unwrap();
     let client = node.client();
-    assert_eq!((client.clicks(&id).await.unwrap(), rolled_up(&client).await), (answered, answered));
+    assert_eq!((client.clicks(&id).await.unwrap(), client.rolled_up().await.unwrap()), (answered, answered));
 }

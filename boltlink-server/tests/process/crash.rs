@@ -2,14 +2,14 @@
 
 use boltlink_testkit::Load;
 
-use crate::{create, example, rolled_up, server};
+use crate::{example, server};
 
 /// Kills and restarts the server under load, `rounds` times, and says what was answered with a
 /// redirect, what was sent, and what was counted.
 async fn survive(durability: &str, rounds: u32) -> Counts {
     let mut server = server().env("BOLTLINK_DURABILITY", durability).start().await.unwrap();
     let client = server.client();
-    let ids = [create(&client, &example("one")).await, create(&client, &example("two")).await];
+    let ids = [client.make(&example("one")).await.unwrap(), client.make(&example("two")).await.unwrap()];
     let (mut answered, mut sent) = (0, 0);
     for round in 0..rounds {
         let load =
@@ -28,7 +28,7 @@ async fn survive(durability: &str, rounds: u32) -> Counts {
     server.stop().await.unwrap();
     server.restart().await.unwrap();
     let client = server.client();
-    let (mut counted, rollups) = (0, rolled_up(&client).await);
+    let (mut counted, rollups) = (0, client.rolled_up().await.unwrap());
     for id in ids {
         counted += client.clicks(&id).await.unwrap();
     }

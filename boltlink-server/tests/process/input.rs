@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, process::Command};
 
 use serde_json::Value;
 
-use crate::{rolled_up, server};
+use crate::server;
 
 /// Homepages, repositories and documentation of the whole dependency tree, as their authors wrote them.
 fn addresses() -> BTreeSet<String> {
@@ -63,5 +63,5 @@ async fn every_address_leads_where_its_author_meant() {
     for link in &links {
         assert_eq!(client.clicks(link["id"].as_str().unwrap()).await.unwrap(), 1, "{link}");
     }
-    assert_eq!(rolled_up(&client).await, links.len() as u64);
+    assert_eq!(client.rolled_up().await.unwrap(), links.len() as u64);
 }

@@ -3,7 +3,7 @@
 use boltlink_testkit::Load;
 use serde_json::json;
 
-use crate::{create, example, rolled_up, server};
+use crate::{example, server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_still_there_after_a_restart() {
@@ -13,7 +13,7 @@ async fn everything_is_still_there_after_a_restart() {
         "target": "https://example.com/path?q=1#top", "slug": "keep", "title": "A title", "note": "A note\nof two lines",
         "tags": ["b", "a"], "redirect": 308, "max_visits": 1000, "expires_at": "2999-01-01T00:00:00Z",
     });
-    let id = create(&client, &fields).await;
+    let id = client.make(&fields).await.unwrap();
     for _ in 0..7 {
         assert_eq!(client.get("/keep").await.unwrap().status, 308);
     }
@@ -30,13 +30,13 @@ async fn everything_is_still_there_after_a_restart() {
     for field in ["target", "slug", "title", "note", "redirect", "max_visits", "expires_at"] {
         assert_eq!(link[field], fields[field], "{field}");
     }
-    assert_eq!(rolled_up(&client).await, 7);
+    assert_eq!(client.rolled_up().await.unwrap(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_under_load_loses_nothing() {
     let mut server = server().start().await.unwrap();
-    let id = create(&server.client(), &example("busy")).await;
+    let id = server.client().make(&example("busy")).await.unwrap();
     let load = Load::new(server.address(), ["/busy"]).connections(8).start();
     load.answers(500).await.unwrap();
     server.stop().await.unwrap();
@@ -44,5 +44,5 @@ async fn a_stop_under_load_loses_nothing() {
     server.restart().await.unwrap();
     let clicks = server.client().clicks(&id).await.unwrap();
     assert!(tally.answered_with(302) <= clicks && clicks <= tally.sent(), "{clicks} of {tally:?}");
-    assert_eq!(rolled_up(&server.client()).await, clicks);
+    assert_eq!(server.client().rolled_up().await.unwrap(), clicks);
 }

@@ -1,9 +1,8 @@
 //! Nodes on one database.
 
 use boltlink_testkit::{Database, Load, Server};
-use serde_json::json;
 
-use crate::{create, create_as, rolled_up, server, until};
+use crate::{example, nodes, server, until};
 
 /// Two nodes on a database of their own, which is to live as long as they do.
 async fn two_nodes() -> (Server, Server, Database) {
@@ -16,38 +15,13 @@ async fn two_nodes() -> (Server, Server, Database) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cap_is_exact_over_two_nodes() {
     let (first, second, _database) = two_nodes().await;
-    let link = json!({ "target": "https://example.com/", "slug": "capped", "max_visits": 100 });
-    let id = create_as(&first.client(), &link).await;
-    let load = |server: &Server| Load::new(server.address(), ["/capped"]).connections(25).requests(500).start();
-    let (here, there) = (load(&first), load(&second));
-    let (here, there) = (here.finish().await, there.finish().await);
-    assert_eq!(here.answered() + there.answered(), 1_000);
-    assert_eq!(here.answered_with(302) + there.answered_with(302), 100, "{here:?} {there:?}");
-    assert_eq!(here.answered_with(410) + there.answered_with(410), 900, "{here:?} {there:?}");
-    for server in [&first, &second] {
-        until("both nodes' clicks are stored", async || server.client().clicks(&id).await.unwrap() == 100).await;
-    }
+    nodes::a_cap_is_exact(&first, &second).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_on_one_node_shows_on_the_other() {
+async fn a_change_on_one_node_shows_on_the_other_within_a_second() {
     let (first, second, _database) = two_nodes().await;
-    let (here, there) = (first.client(), second.client());
-    // Asked for before, so that the answer is cached.
-    assert_eq!(there.get("/shared").await.unwrap().status, 404);
-    let id = create(&here, "shared").await;
-    until("a creation", async || there.get("/shared").await.unwrap().status == 302).await;
-
-    let edit = here.request("PATCH".parse().unwrap(), &format!("/api/v1/links/{id}"));
-    let edit = edit.json(&json!({ "target": "https://example.com/new" }));
-    here.send(edit).await.unwrap().expect(200).unwrap();
-    let leads_to_new =
-        async || there.get("/shared").await.unwrap().header("location") == Some("https://example.com/new");
-    until("an edit", leads_to_new).await;
-
-    let deletion = here.request("DELETE".parse().unwrap(), &format!("/api/v1/links/{id}"));
-    assert_eq!(here.send(deletion).await.unwrap().status, 204);
-    until("a deletion", async || there.get("/shared").await.unwrap().status == 404).await;
+    nodes::a_change_shows_within_a_second(&first, &second).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +30,7 @@ async fn killed_nodes_lose_no_acknowledged_click() {
     let node = || server(database.url()).env("BOLTLINK_DURABILITY", "acknowledged");
     let mut first = node().start().await.unwrap();
     let mut second = node().env("BOLTLINK_INITIAL_API_KEY", first.key()).start().await.unwrap();
-    let id = create(&first.client(), "one").await;
+    let id = first.client().make(&example("one")).await.unwrap();
     let (mut answered, mut sent) = (0, 0);
     for round in 0..6 {
         let load = |server: &Server| Load::new(server.address(), ["/one"]).connections(8).start();
@@ -81,7 +55,7 @@ async fn killed_nodes_lose_no_acknowledged_click() {
     first.restart().await.unwrap();
     let counted = first.client().clicks(&id).await.unwrap();
     assert!(answered <= counted && counted <= sent, "{answered} answered, {counted} counted, {sent} sent");
-    assert_eq!(counted, rolled_up(&first.client()).await);
+    assert_eq!(counted, first.client().rolled_up().await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
