@@ -8,7 +8,8 @@ use std::{
 use crate::error::Error;
 
 /// Where packages put programs that are on nobody's path. A `*` stands for any part of a name.
-const PLACES: [&str; 12] = [
+const PLACES: [&str; 13] = [
+    "/usr/bin",
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
     "/usr/local/pgsql/bin",

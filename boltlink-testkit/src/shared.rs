@@ -1,10 +1,11 @@
 //! The servers that one run of the tests shares.
 
 use crate::{
-    database::POSTGRES,
+    database::{POSTGRES, named},
     error::Error,
     key_space::REDIS,
     postgres::PostgresServer,
+    programs::Programs,
     redis::{Persistence, RedisServer},
 };
 
@@ -16,14 +17,28 @@ pub struct TestServers {
 }
 
 impl TestServers {
+    /// Looks whether what is to be started is installed.
+    ///
+    /// # Errors
+    /// The first that is not, with the command that installs it.
+    pub fn installed() -> Result<(), Error> {
+        let programs = Programs::installed();
+        if named(POSTGRES).is_none() {
+            programs.postgres()?;
+        }
+        if named(REDIS).is_none() {
+            programs.redis()?;
+        }
+        Ok(())
+    }
+
     /// Starts them.
     ///
     /// # Errors
-    /// If one is not installed, with the command that installs it; or if it does not start.
+    /// If one is not [installed](Self::installed), or does not start; with all that it wrote.
     pub async fn start() -> Result<Self, Error> {
-        let named = |name| std::env::var_os(name).is_some_and(|url| !url.is_empty());
-        let postgres = if named(POSTGRES) { None } else { Some(PostgresServer::start().await?) };
-        let redis = if named(REDIS) { None } else { Some(RedisServer::start(Persistence::None).await?) };
+        let postgres = if named(POSTGRES).is_some() { None } else { Some(PostgresServer::start().await?) };
+        let redis = if named(REDIS).is_some() { None } else { Some(RedisServer::start(Persistence::None).await?) };
         Ok(Self { postgres, redis })
     }
 

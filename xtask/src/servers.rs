@@ -11,6 +11,9 @@ use crate::{
     cargo::{built, run},
 };
 
+/// What the program that starts them ends with if one is not installed.
+const NOT_INSTALLED: i32 = 3;
+
 /// Running servers. They end with this, and with this process however it ends.
 pub(crate) struct Servers {
     child: Child,
@@ -25,17 +28,15 @@ impl Servers {
     pub(crate) fn start() -> Result<Self> {
         let programs = built("bin")?;
         let program = programs.get("test-servers").ok_or("the workspace has no program 'test-servers'")?;
-        match Self::launch(program) {
-            Ok(servers) => Ok(servers),
-            Err(error) => {
-                eprintln!("{error}");
-                install()?;
-                Self::launch(program)
-            }
+        if let Some(servers) = Self::launch(program)? {
+            return Ok(servers);
         }
+        install()?;
+        Self::launch(program)?.ok_or_else(|| "what was installed is not where it is looked for".into())
     }
 
-    fn launch(program: &Path) -> Result<Self> {
+    /// `None` if a program is not installed. Every other failure is one that installing would not mend.
+    fn launch(program: &Path) -> Result<Option<Self>> {
         let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or("the servers' output is not at hand")?;
         let mut servers = Self { child, variables: Vec::new(), described: String::new() };
@@ -43,13 +44,16 @@ impl Servers {
             let line = line?;
             if let Some(described) = line.strip_prefix("ready: ") {
                 described.clone_into(&mut servers.described);
-                return Ok(servers);
+                return Ok(Some(servers));
             }
             if let Some((name, address)) = line.split_once('=') {
                 servers.variables.push((name.to_owned(), address.to_owned()));
             }
         }
-        Err("the servers that the tests need did not start".into())
+        match servers.child.wait()?.code() {
+            Some(NOT_INSTALLED) => Ok(None),
+            _ => Err("the servers that the tests need did not start".into()),
+        }
     }
 }
 
