@@ -1,0 +1,262 @@
+//! The log of clicks that are not stored yet.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use boltlink_core::{
+    BatchId, ClickBatch, LinkId, ProducerId, StoreError,
+    store::{Backlog, Consumer, CounterStore, Delivery, LogRun},
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use redis::{FromRedisValue, Script, ScriptInvocation};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    keys::{self, ShardKeys, shard_of},
+    lane::Lane,
+    store::Inner,
+};
+
+/// How long a consumer may take before another one gets its batches.
+const LEASE: Duration = Duration::from_secs(30);
+/// Bytes of batches in one answer; one batch more at most.
+const SEALED_AT_ONCE: usize = 4 << 20;
+/// So many producers are remembered per shard. One comes with every start and day of a recorder.
+const PRODUCERS: usize = 4096;
+/// Arguments of one call: a script blocks the server while it runs.
+const ARGUMENTS: usize = 1024;
+/// How long the number of shards is believed.
+const SHARDS_KNOWN: Duration = Duration::from_secs(5);
+
+macro_rules! script {
+    ($name:literal) => {
+        LazyLock::new(|| Script::new(concat!(include_str!("lua/run.lua"), include_str!(concat!("lua/", $name)))))
+    };
+}
+
+static ADD: LazyLock<Script> = script!("add.lua");
+static SEAL: LazyLock<Script> = script!("seal.lua");
+static SETTLE: LazyLock<Script> = script!("settle.lua");
+static PENDING: LazyLock<Script> = script!("pending.lua");
+static WATCH: LazyLock<Script> = script!("watch.lua");
+static BACKLOG: LazyLock<Script> = script!("backlog.lua");
+static SHARDS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/shards.lua")));
+
+pub(crate) struct RedisLog {
+    redis: Arc<Inner>,
+    /// How many shards may hold something: as many as any process was ever configured with.
+    shards: Mutex<Option<(u16, Instant)>>,
+    /// The shard that is sealed first next time, so that none has to wait for the others.
+    turn: AtomicU16,
+}
+
+impl RedisLog {
+    pub(crate) const fn new(redis: Arc<Inner>) -> Self {
+        Self { redis, shards: Mutex::new(None), turn: AtomicU16::new(0) }
+    }
+
+    /// Where new batches of `producer` go.
+    fn home(&self, producer: ProducerId) -> u16 {
+        shard_of(producer, self.redis.config.shards.get())
+    }
+
+    /// How many shards there are, this process' own made known to the others.
+    async fn shards(&self) -> Result<u16, StoreError> {
+        if let Some((shards, at)) = *self.shards.lock()
+            && at.elapsed() < SHARDS_KNOWN
+        {
+            return Ok(shards);
+        }
+        let mut call = SHARDS.key(keys::shards(&self.redis.config.prefix));
+        call.arg(self.redis.config.shards.get());
+        let shards = self.redis.consumers.invoke(&call).await?;
+        *self.shards.lock() = Some((shards, Instant::now()));
+        Ok(shards)
+    }
+
+    async fn seal_shard(&self, shard: u16, consumer: Consumer, limit: usize) -> Result<Vec<ClickBatch>, StoreError> {
+        let now = self.redis.clock.now();
+        let mut call = self.call(&SEAL, shard);
+        call.arg(name(consumer)).arg(limit).arg(now.as_micros()).arg(now.plus(LEASE).as_micros()).arg(SEALED_AT_ONCE);
+        let sealed: Vec<Vec<u8>> = self.redis.consumers.invoke(&call).await?;
+        let batches = sealed.into_iter().filter_map(|encoded| match ClickBatch::decode(Bytes::from(encoded)) {
+            Ok(batch) => Some(batch),
+            Err(error) => {
+                // It stays in the log, leased, and is looked at again when the lease has run out.
+                tracing::error!(%error, "cannot read a batch of clicks in Redis; it waits for a release that can");
+                None
+            }
+        });
+        Ok(batches.collect())
+    }
+
+    fn call<'a>(&self, script: &'a Script, shard: u16) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
+        for key in ShardKeys::new(&self.redis.config.prefix, shard).0 {
+            call.key(key);
+        }
+        call
+    }
+
+    /// What each shard answers.
+    async fn each<T: FromRedisValue>(
+        &self,
+        lane: &Lane,
+        script: &Script,
+        arguments: &[impl redis::ToRedisArgs + Sync],
+    ) -> Result<Vec<T>, StoreError> {
+        let mut answers = Vec::new();
+        for shard in 0..self.shards().await? {
+            let mut call = self.call(script, shard);
+            call.arg(arguments);
+            answers.push(lane.invoke(&call).await?);
+        }
+        Ok(answers)
+    }
+}
+
+#[async_trait]
+impl CounterStore for RedisLog {
+    async fn add(&self, batch: &ClickBatch, delivery: Delivery) -> Result<(), StoreError> {
+        self.shards().await?;
+        let id = batch.id();
+        let counts = if delivery == Delivery::First { counts(batch) } else { Vec::new() };
+        let capacity = self.redis.config.capacity / u64::from(self.redis.config.shards.get());
+        let mut call = self.call(&ADD, self.home(id.producer));
+        call.arg(id.producer.as_uuid().as_bytes().as_slice())
+            .arg(format!("{:016x}", id.sequence))
+            .arg(batch.encoded().as_ref())
+            .arg(counts)
+            .arg(capacity)
+            .arg(PRODUCERS);
+        let held: bool = self.redis.clicks.invoke(&call).await?;
+        if held { Ok(()) } else { Err(StoreError::unavailable("the click log in Redis is full")) }
+    }
+
+    async fn pending(&self, links: &[LinkId]) -> Result<Vec<u64>, StoreError> {
+        let mut sums = vec![0; links.len()];
+        for (links, sums) in links.chunks(ARGUMENTS).zip(sums.chunks_mut(ARGUMENTS)) {
+            let links: Vec<_> = links.iter().map(|link| link.as_uuid().as_bytes().as_slice()).collect();
+            for shard in self.each::<Vec<Option<u64>>>(&self.redis.clicks, &PENDING, &links).await? {
+                for (sum, clicks) in sums.iter_mut().zip(shard) {
+                    *sum += clicks.unwrap_or(0);
+                }
+            }
+        }
+        Ok(sums)
+    }
+
+    async fn seal(&self, consumer: Consumer, limit: usize) -> Result<Vec<ClickBatch>, StoreError> {
+        let shards = self.shards().await?;
+        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        let (mut batches, mut failure) = (Vec::new(), None);
+        for shard in (0..shards).map(|shard| (first % shards + shard) % shards) {
+            if batches.len() == limit {
+                break;
+            }
+            match self.seal_shard(shard, consumer, limit - batches.len()).await {
+                Ok(sealed) => batches.extend(sealed),
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            // What one shard cannot tell must not hold up the others.
+            Some(error) if batches.is_empty() => Err(error),
+            _ => Ok(batches),
+        }
+    }
+
+    async fn settle(&self, consumer: Consumer, batches: &[BatchId]) -> Result<(), StoreError> {
+        let shards = self.shards().await?;
+        let mut parts: HashMap<u16, Vec<Vec<u8>>> = HashMap::new();
+        for id in batches {
+            // Where the number of shards was another, any may hold it.
+            let homes = if shards == self.redis.config.shards.get() {
+                let home = self.home(id.producer);
+                home..home + 1
+            } else {
+                0..shards
+            };
+            for shard in homes {
+                parts.entry(shard).or_default().push(name_of(*id));
+            }
+        }
+        let mut outcome = Ok(());
+        for (shard, ids) in parts {
+            for ids in ids.chunks(ARGUMENTS) {
+                let mut call = self.call(&SETTLE, shard);
+                call.arg(name(consumer)).arg(ids);
+                if let Err(error) = self.redis.consumers.invoke::<()>(&call).await {
+                    outcome = Err(error);
+                }
+            }
+        }
+        outcome
+    }
+
+    async fn run(&self) -> Result<LogRun, StoreError> {
+        // A name that nobody used before, for a log that was flushed.
+        let fresh = Uuid::now_v7().to_string();
+        let mut hasher = DefaultHasher::new();
+        self.each::<String>(&self.redis.consumers, &WATCH, &[fresh]).await?.hash(&mut hasher);
+        Ok(LogRun(hasher.finish()))
+    }
+
+    fn outlives_process(&self) -> bool {
+        true
+    }
+
+    async fn backlog(&self, consumer: Consumer) -> Result<Backlog, StoreError> {
+        let mut backlog = Backlog::default();
+        let parts = self.each(&self.redis.consumers, &BACKLOG, &[name(consumer)]).await?;
+        for (batches, oldest) in parts.into_iter().map(|part: (u64, Option<Vec<u8>>)| part) {
+            backlog.batches += batches;
+            let oldest = oldest.and_then(|encoded| ClickBatch::decode(Bytes::from(encoded)).ok());
+            let oldest = oldest.and_then(|batch| batch.clicks().next().map(|click| click.at));
+            backlog.oldest = match (backlog.oldest, oldest) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+        }
+        Ok(backlog)
+    }
+}
+
+/// How scripts and keys name a consumer.
+const fn name(consumer: Consumer) -> &'static str {
+    match consumer {
+        Consumer::Totals => "t",
+        Consumer::Analytics => "a",
+    }
+}
+
+/// How scripts name a batch: sequences in hex digits of one length, as numbers in Lua are exact up to 2⁵³ only.
+fn name_of(id: BatchId) -> Vec<u8> {
+    let mut name = id.producer.as_uuid().as_bytes().to_vec();
+    name.extend_from_slice(format!("{:016x}", id.sequence).as_bytes());
+    name
+}
+
+/// The batch's clicks per link, as scripts read them: 16 bytes of a link, 4 of a number, little-endian.
+fn counts(batch: &ClickBatch) -> Vec<u8> {
+    let mut counts: HashMap<LinkId, u32> = HashMap::new();
+    for click in batch.clicks() {
+        *counts.entry(click.link).or_default() += 1;
+    }
+    let mut encoded = Vec::with_capacity(counts.len() * 20);
+    for (link, clicks) in counts {
+        encoded.extend_from_slice(link.as_uuid().as_bytes());
+        encoded.extend_from_slice(&clicks.to_le_bytes());
+    }
+    encoded
+}
