@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use boltlink_core::Shortener;
+use boltlink_core::{Error, Shortener};
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi, payload::Json};
 use tokio::time::Instant;
 
-use crate::api::Tag;
+use crate::{api::Tag, server::ServerOptions};
 
 /// What is answered on any host, known or not: probes ask by address.
 pub(crate) const PATHS: [&str; 3] = ["/health", "/health/live", "/ready"];
@@ -24,12 +24,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Readiness {
     shortener: Shortener,
     requires_database: bool,
+    requires_redis: bool,
     draining: AtomicBool,
 }
 
 impl Readiness {
-    pub(crate) const fn new(shortener: Shortener, requires_database: bool) -> Self {
-        Self { shortener, requires_database, draining: AtomicBool::new(false) }
+    pub(crate) const fn new(shortener: Shortener, options: &ServerOptions) -> Self {
+        Self {
+            shortener,
+            requires_database: options.ready_requires_database,
+            requires_redis: options.ready_requires_redis,
+            draining: AtomicBool::new(false),
+        }
     }
 
     /// Says no from now on.
@@ -37,28 +43,38 @@ impl Readiness {
         self.draining.store(true, Relaxed);
     }
 
-    /// Asks the database, and says how long it took.
-    async fn database(&self) -> Dependency {
+    /// Asks the database and, where there is one, Redis.
+    async fn ask(&self) -> (Dependency, Option<Dependency>) {
+        let database = Dependency::ask("database", true, self.shortener.check_store());
+        let redis = async {
+            if !self.shortener.shares_log() {
+                return None;
+            }
+            Some(Dependency::ask("redis", self.requires_redis, self.shortener.check_log()).await)
+        };
+        let (database, redis) = tokio::join!(database, redis);
+        (database, redis)
+    }
+}
+
+impl Dependency {
+    /// How `name` answers, and after how long.
+    async fn ask(name: &str, required: bool, question: impl Future<Output = Result<(), Error>>) -> Self {
         let begin = Instant::now();
-        let answer = tokio::time::timeout(PATIENCE, self.shortener.check_store()).await;
         // Why it is down may name hosts and users: that is for the log.
-        let up = match answer {
+        let up = match tokio::time::timeout(PATIENCE, question).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the database is down");
+                tracing::warn!(%error, "{name} is down");
                 false
             }
             Err(_) => {
-                tracing::warn!("the database does not answer");
+                tracing::warn!("{name} does not answer");
                 false
             }
         };
-        Dependency {
-            name: "database".to_owned(),
-            status: if up { State::Up } else { State::Down },
-            latency_ms: begin.elapsed().as_secs_f64() * 1_000.0,
-            required: true,
-        }
+        let latency_ms = begin.elapsed().as_secs_f64() * 1_000.0;
+        Self { name: name.to_owned(), status: if up { State::Up } else { State::Down }, latency_ms, required }
     }
 }
 
@@ -90,7 +106,7 @@ struct Dependency {
     status: State,
     /// How long it took to answer, or to be given up.
     latency_ms: f64,
-    /// Whether nothing works without it.
+    /// Whether the server counts as down without it.
     required: bool,
 }
 
@@ -99,9 +115,9 @@ struct Dependency {
 enum Standing {
     /// All is well.
     Ready,
-    /// The database is away: links that are cached work on.
+    /// Something is away, and the rest works on.
     Degraded,
-    /// The database is away, and the configuration requires it.
+    /// Something is away that the configuration requires.
     Unready,
     /// The server is stopping.
     Draining,
@@ -111,6 +127,9 @@ enum Standing {
 struct Ready {
     /// How it stands.
     status: Standing,
+    /// Why it is not `ready`.
+    #[oai(skip_serializing_if_is_none)]
+    reason: Option<String>,
 }
 
 #[derive(Debug, Object)]
@@ -151,10 +170,12 @@ impl HealthApi {
     /// Ask for each dependency
     #[oai(path = "/health", method = "get", operation_id = "health")]
     async fn health(&self) -> HealthAnswer {
-        let database = self.0.database().await;
-        let status = database.status;
-        let health =
-            Json(Health { status, version: env!("CARGO_PKG_VERSION").to_owned(), dependencies: vec![database] });
+        let (database, redis) = self.0.ask().await;
+        let mut dependencies = vec![database];
+        dependencies.extend(redis);
+        let down = dependencies.iter().any(|dependency| dependency.required && dependency.status == State::Down);
+        let status = if down { State::Down } else { State::Up };
+        let health = Json(Health { status, version: env!("CARGO_PKG_VERSION").to_owned(), dependencies });
         if status == State::Up { HealthAnswer::Up(health) } else { HealthAnswer::Down(health) }
     }
 
@@ -169,19 +190,28 @@ impl HealthApi {
     /// Ask whether to send requests here
     #[oai(path = "/ready", method = "get", operation_id = "ready")]
     async fn ready(&self) -> ReadyAnswer {
-        let status = if self.0.draining.load(Relaxed) {
-            Standing::Draining
-        } else if self.0.database().await.status == State::Up {
-            Standing::Ready
-        } else if self.0.requires_database {
-            Standing::Unready
-        } else {
-            Standing::Degraded
-        };
-        let answer = Json(Ready { status });
-        match status {
-            Standing::Ready | Standing::Degraded => ReadyAnswer::Yes(answer),
-            Standing::Unready | Standing::Draining => ReadyAnswer::No(answer),
+        if self.0.draining.load(Relaxed) {
+            let reason = Some("the server is stopping".to_owned());
+            return ReadyAnswer::No(Json(Ready { status: Standing::Draining, reason }));
         }
+        let (database, redis) = self.0.ask().await;
+        let mut reasons = Vec::new();
+        let mut required = false;
+        if database.status == State::Down {
+            reasons.push("the database is away: cached links work on, and clicks wait");
+            required |= self.0.requires_database;
+        }
+        if redis.is_some_and(|redis| redis.status == State::Down) {
+            reasons.push("redis is away: clicks wait in the journal");
+            required |= self.0.requires_redis;
+        }
+        let status = match (reasons.is_empty(), required) {
+            (true, _) => Standing::Ready,
+            (false, false) => Standing::Degraded,
+            (false, true) => Standing::Unready,
+        };
+        let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+        let answer = Json(Ready { status, reason });
+        if required { ReadyAnswer::No(answer) } else { ReadyAnswer::Yes(answer) }
     }
 }

@@ -26,6 +26,9 @@ pub struct ServerOptions {
     /// Whether `/ready` says no while the database is away. By default it does not: redirects that
     /// are cached go on, and taking every node out of the balancer would help nobody.
     pub ready_requires_database: bool,
+    /// Whether `/ready` says no while the click log that nodes share is away. By default it does not: clicks wait in
+    /// the journal.
+    pub ready_requires_redis: bool,
     /// How much a client may take.
     pub limits: Limits,
 }
@@ -76,7 +79,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let hosts = Arc::new(Hosts::new(options.base_url.as_ref(), &options.domains, listener.local_addr()?));
-    let readiness = Arc::new(Readiness::new(shortener.clone(), options.ready_requires_database));
+    let readiness = Arc::new(Readiness::new(shortener.clone(), &options));
     let pages = Pages::new(hosts.is_https(), &options.not_found_urls);
     let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), options.root_urls, &options.limits);
     let front = front::Front::new(shortener, hosts, api, pages, options.limits);

@@ -18,7 +18,7 @@ pub(crate) struct Client {
 }
 
 enum Kind {
-    Single(redis::Client),
+    Single(Box<redis::Client>),
     /// It remembers which sentinel answered.
     Sentinel(Box<Mutex<SentinelClient>>),
     Cluster {
@@ -38,7 +38,7 @@ impl Client {
     /// Connects to nobody yet.
     pub(crate) fn new(config: &RedisConfig) -> RedisResult<Self> {
         let kind = match &config.url.servers {
-            Servers::Single(server) => Kind::Single(redis::Client::open(server.clone())?),
+            Servers::Single(server) => Kind::Single(Box::new(redis::Client::open(server.clone())?)),
             Servers::Sentinel(sentinel) => Kind::Sentinel(Box::new(Mutex::new(sentinel_client(sentinel)?))),
             Servers::Cluster(nodes) => Kind::Cluster {
                 client: Box::new(
@@ -80,7 +80,7 @@ impl Client {
     /// Each server that is named.
     pub(crate) async fn nodes(&self) -> RedisResult<Vec<redis::Client>> {
         match &self.kind {
-            Kind::Single(client) => Ok(vec![client.clone()]),
+            Kind::Single(client) => Ok(vec![(**client).clone()]),
             Kind::Sentinel(client) => Ok(vec![client.lock().await.async_get_client().await?]),
             Kind::Cluster { nodes, .. } => Ok(nodes.clone()),
         }

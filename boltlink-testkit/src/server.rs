@@ -202,7 +202,8 @@ impl Plan {
 
 fn is_ours(variable: &OsStr) -> bool {
     let name = variable.to_string_lossy();
-    name.starts_with("BOLTLINK_") || ["DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "RUST_LOG"].contains(&&*name)
+    name.starts_with("BOLTLINK_")
+        || ["DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE", "RUST_LOG"].contains(&&*name)
 }
 
 /// A well-formed key that no other server of this machine's tests has: a key that opens the wrong

@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// The packages, and the test programs of others, that need Postgres or Redis.
-const SERVER_PACKAGES: [&str; 1] = ["boltlink-store-postgres"];
-const SERVER_PROGRAMS: [&str; 2] = ["servers", "postgres"];
+const SERVER_PACKAGES: [&str; 2] = ["boltlink-store-postgres", "boltlink-store-redis"];
+const SERVER_PROGRAMS: [&str; 3] = ["servers", "postgres", "redis"];
 
 /// Runs every test. The doctests come first, so that the runner's own count stands at the end.
 pub(crate) fn all() -> Result {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::store::Consumer;
+
 /// Numbers since the start, as of one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -12,6 +14,10 @@ pub struct Counters {
     pub clicks_lost: u64,
     /// Clicks that were redirected although nothing durable took them in time.
     pub clicks_unacknowledged: u64,
+    /// Clicks that consumers of this process made part of totals.
+    pub clicks_in_totals: u64,
+    /// Clicks that consumers of this process made part of analytics.
+    pub clicks_in_analytics: u64,
     /// Batches that a store refused for good and that wait for an operator in its quarantine.
     pub batches_set_aside: u64,
 }
@@ -22,6 +28,8 @@ pub(super) struct Counts {
     recorded: AtomicU64,
     lost: AtomicU64,
     unacknowledged: AtomicU64,
+    in_totals: AtomicU64,
+    in_analytics: AtomicU64,
     set_aside: AtomicU64,
     unkept: AtomicBool,
 }
@@ -49,6 +57,14 @@ impl Counts {
         self.unacknowledged.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn stored(&self, consumer: Consumer, clicks: u64) {
+        let counter = match consumer {
+            Consumer::Totals => &self.in_totals,
+            Consumer::Analytics => &self.in_analytics,
+        };
+        counter.fetch_add(clicks, Ordering::Relaxed);
+    }
+
     pub(super) fn set_aside(&self, batches: u64) {
         self.set_aside.fetch_add(batches, Ordering::Relaxed);
     }
@@ -58,6 +74,8 @@ impl Counts {
             clicks_recorded: self.recorded.load(Ordering::Relaxed),
             clicks_lost: self.lost.load(Ordering::Relaxed),
             clicks_unacknowledged: self.unacknowledged.load(Ordering::Relaxed),
+            clicks_in_totals: self.in_totals.load(Ordering::Relaxed),
+            clicks_in_analytics: self.in_analytics.load(Ordering::Relaxed),
             batches_set_aside: self.set_aside.load(Ordering::Relaxed),
         }
     }

@@ -37,6 +37,7 @@ use crate::{
     key::ApiKey,
     random::{Entropy, SlugSource},
     slug::SlugRules,
+    store::{Backlog, Consumer},
     stores::Stores,
     time::{Clock, Timestamp},
 };
@@ -130,6 +131,29 @@ impl Shortener {
     /// [`Error::Unavailable`] or [`Error::Internal`], with what it says.
     pub async fn check_store(&self) -> Result<(), Error> {
         Ok(self.0.within(self.0.stores.links.ping()).await?)
+    }
+
+    /// Whether the click log is one that [outlives](crate::store::CounterStore::outlives_process) this process, and can be away.
+    #[must_use]
+    pub fn shares_log(&self) -> bool {
+        self.0.stores.log.outlives_process()
+    }
+
+    /// Whether the click log answers.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Internal`], with what it says.
+    pub async fn check_log(&self) -> Result<(), Error> {
+        self.0.within(self.0.stores.log.run()).await?;
+        Ok(())
+    }
+
+    /// What waits in the click log for a consumer. Of a log in this process, what waits here.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the log is away.
+    pub async fn backlog(&self, consumer: Consumer) -> Result<Backlog, Error> {
+        Ok(self.0.within(self.0.stores.log.backlog(consumer)).await?)
     }
 
     /// Stops in order: the recorder, the way to the log, the consumers. When it returns, every click

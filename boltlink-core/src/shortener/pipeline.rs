@@ -95,7 +95,7 @@ impl Pipeline {
                 () = patience(stop), if self.counts.all_kept() => Err(StoreError::unavailable("it takes too long")),
             };
             match applied {
-                Ok(_) => {}
+                Ok(applied) => self.counts.stored(self.consumer, applied.clicks),
                 Err(StoreError::Invalid { reason }) => match part {
                     [] => {}
                     [batch] => {

@@ -6,10 +6,13 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
+use boltlink_core::SystemClock;
 use boltlink_store_postgres::PostgresStore;
+use boltlink_store_redis::{OpenError, RedisConfig, RedisStore};
 use boltlink_store_sqlite::SqliteStore;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -33,13 +36,16 @@ type Finding = Result<String, Broken>;
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     // A configuration that does not parse was refused before this.
-    let findings = [
+    let mut findings = vec![
         ("configuration", Ok("every setting is valid; --print-config shows them".to_owned())),
         ("data folder", folder(config.data_dir())),
         ("database", database(&config.database()).await),
         ("journal", journal(&config.journal())),
         ("address", address(config).await),
     ];
+    if let Some(config) = config.redis() {
+        findings.insert(3, ("redis", redis(&config).await));
+    }
     let mut text = String::new();
     let mut broken = 0;
     for (name, finding) in findings {
@@ -132,6 +138,25 @@ async fn database(database: &DatabaseUrl) -> Finding {
             Ok(format!("{database} answers, Postgres {}{pooler}; {schema}{search}", health.server))
         }
     }
+}
+
+async fn redis(config: &RedisConfig) -> Finding {
+    let broken = |error: OpenError| Broken { what: error.to_string(), fix: "as it says; REDIS_URL names the server" };
+    let store = RedisStore::new(config, Arc::new(SystemClock)).map_err(broken)?;
+    let health = store.check().await.map_err(broken)?;
+    let keeps = if health.append_only {
+        "it keeps clicks when it restarts"
+    } else {
+        "appendonly is off: it forgets clicks when it restarts, and the nodes' journals send them again; with several \
+         nodes set appendonly yes"
+    };
+    let room = match health.most_bytes {
+        Some(bytes) if bytes.saturating_sub(health.used_bytes) < config.capacity => {
+            "; it has less memory left than the click log may take (256 MiB): raise maxmemory"
+        }
+        _ => "",
+    };
+    Ok(format!("{} answers, Redis {}; {keeps}{room}", config.url, health.version))
 }
 
 /// Which schema a database has, and what becomes of it.

@@ -8,10 +8,11 @@ use std::{
 
 use boltlink_core::{
     BuildError, Domain, Shortener, ShortenerBuilder, SlugRules, StoreError, Stores, SystemClock, TargetRules,
-    journal::JournalConfig, memory::MemoryLog,
+    journal::JournalConfig, memory::MemoryLog, store::Consumer,
 };
 use boltlink_server::Hosts;
 use boltlink_store_postgres::PostgresStore;
+use boltlink_store_redis::RedisStore;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
 
 use super::failure::Failure;
@@ -87,9 +88,12 @@ impl Database {
         }
     }
 
-    /// Its stores, with a click log in this process's memory.
-    pub(super) fn stores(&self) -> Stores {
-        let log = Arc::new(MemoryLog::new(Arc::new(SystemClock), MemoryLog::DEFAULT_CAPACITY));
+    /// Its stores, with the click log in `redis`, or in this process's memory.
+    pub(super) fn stores(&self, redis: Option<&RedisStore>) -> Stores {
+        let log = match redis {
+            Some(redis) => redis.log(),
+            None => Arc::new(MemoryLog::new(Arc::new(SystemClock), MemoryLog::DEFAULT_CAPACITY)),
+        };
         match self {
             Self::Sqlite(store) => store.stores(log),
             Self::Postgres(store) => store.stores(log),
@@ -144,12 +148,58 @@ pub(super) async fn open_to_look(config: &Config) -> Result<Opened, Failure> {
 pub(super) async fn open_to_serve(config: &Config) -> Result<Opened, Failure> {
     let mut builder = Shortener::builder()
         .durability(config.clicks.durability)
-        .flush_interval(config.clicks.flush_interval.0)
+        .flush_interval(config.flush_interval())
+        .consumers(config.clicks.workers.consumers())
         .journal(JournalConfig::new(config.journal()));
     if let Some(secret) = &config.access.secret {
         builder = builder.secret(*secret.expose());
     }
-    build(config, builder).await
+    let redis = redis(config)?;
+    if let Some(redis) = &redis {
+        look_at(redis).await?;
+    }
+    make_folder(config.data_dir())?;
+    let database = Database::open(config, Sync::EachCommit).await?;
+    let mut stores = database.stores(redis.as_ref());
+    if let Some(redis) = &redis {
+        stores.changes = redis.waking(stores.changes);
+    }
+    start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await
+}
+
+/// Opens the database for a worker: takes clicks out of Redis and makes them count, as `consumer` does.
+pub(super) async fn open_to_work(config: &Config, consumer: Consumer) -> Result<Opened, Failure> {
+    let Some(redis) = redis(config)? else {
+        return Err(Failure::new(
+            "a worker needs a Redis: without one each server has its clicks in its own memory and stores them itself\n    \
+             fix: set REDIS_URL to the Redis of the servers, or leave the workers to boltlink serve",
+        ));
+    };
+    look_at(&redis).await?;
+    build(config, Shortener::builder().visits(false).consumers([consumer]).flush_interval(config.flush_interval()))
+        .await
+}
+
+/// The configured Redis, if there is one. Connects to nobody yet.
+fn redis(config: &Config) -> Result<Option<RedisStore>, Failure> {
+    let store = config.redis().map(|redis| RedisStore::new(&redis, Arc::new(SystemClock)));
+    store.transpose().map_err(Failure::new)
+}
+
+/// Whether Redis can be relied on. While it is away clicks wait in the journal, which is no reason not to start; a wrong
+/// setting is.
+async fn look_at(redis: &RedisStore) -> Result<(), Failure> {
+    match redis.check().await {
+        Ok(health) if !health.append_only => {
+            tracing::warn!("Redis forgets clicks when it restarts (appendonly is off); the journals send them again");
+        }
+        Ok(_) => {}
+        Err(error) if error.is_retryable() => {
+            tracing::warn!(%error, "starting without Redis; clicks wait in the journal")
+        }
+        Err(error) => return Err(Failure::new(error)),
+    }
+    Ok(())
 }
 
 async fn build(config: &Config, builder: ShortenerBuilder) -> Result<Opened, Failure> {
@@ -159,7 +209,7 @@ async fn build(config: &Config, builder: ShortenerBuilder) -> Result<Opened, Fai
 async fn build_with(config: &Config, builder: ShortenerBuilder, sync: Sync) -> Result<Opened, Failure> {
     make_folder(config.data_dir())?;
     let database = Database::open(config, sync).await?;
-    let stores = database.stores();
+    let stores = database.stores(redis(config)?.as_ref());
     start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<ExitCode, Failure
     if let Some(case) = args.change_slug_case {
         refuse_beside_a_server(config)?;
         let database = Database::open(config, Sync::EachCommit).await?;
-        let changed = change_slug_case(&*database.stores().links, case).await;
+        let changed = change_slug_case(&*database.stores(None).links, case).await;
         database.close().await.map_err(Failure::new)?;
         print(&changed?)?;
     }

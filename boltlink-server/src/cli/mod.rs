@@ -12,6 +12,8 @@ mod openapi;
 mod record;
 mod serve;
 mod shorten;
+mod stop;
+mod worker;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -51,6 +53,13 @@ struct Cli {
 enum Command {
     /// Starts the server: API, redirects, counting. The default.
     Serve,
+    /// Stores clicks that servers put into Redis: totals (aggregator), or statistics (analytics).
+    ///
+    /// Needs DATABASE_URL and REDIS_URL as the servers have them. Any number may run, and die, at any time.
+    Worker {
+        /// What to store.
+        kind: worker::Kind,
+    },
     /// Makes a short link and prints it.
     Shorten(shorten::Args),
     /// Creates the database, or brings its schema up to date, and exits.
@@ -90,7 +99,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
     let serves = matches!(command, Command::Serve);
-    logging::install(config, serves);
+    logging::install(config, serves || matches!(command, Command::Worker { .. }));
     let names: Vec<_> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
     for name in config::unknown(names.iter().map(String::as_str)) {
         tracing::warn!("{name} is not a setting and is ignored; --print-config shows those there are");
@@ -101,6 +110,7 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
     runtime.block_on(async {
         match command {
             Command::Serve => serve::run(config).await,
+            Command::Worker { kind } => worker::run(config, kind).await,
             Command::Shorten(args) => shorten::run(config, args).await,
             Command::Migrate(args) => migrate::run(config, args).await,
             Command::Openapi => openapi::run(),

@@ -5,19 +5,19 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     process::ExitCode,
-    thread,
-    time::Duration,
 };
 
 use boltlink_core::{Domain, InvalidText, KeyToken, TargetUrl};
 use boltlink_server::{BaseUrl, ServerOptions};
 use tokio::{net::TcpListener, sync::oneshot};
 
-use super::{engine, failure::Failure};
+use super::{
+    engine,
+    failure::Failure,
+    stop::{Signals, force_exit_later},
+};
 use crate::config::{Config, PageUrls};
 
-/// How long a stop may take before it is forced.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many ports after the default one are tried if that is taken.
 const OTHER_PORTS: u16 = 100;
 
@@ -25,8 +25,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     // First what can fail without a trace.
     let listener = bind(config).await?;
     let address = listener.local_addr()?;
-    let mut stop =
-        Signals::listen().map_err(|error| Failure::new(format_args!("cannot listen for signals: {error}")))?;
+    let mut stop = Signals::listen()?;
     let opened = engine::open_to_serve(config).await?;
 
     let initial = config.access.initial_api_key.as_ref().map(|key| key.expose().clone());
@@ -48,6 +47,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         root_urls: by_domain(config, &config.http.root_url),
         not_found_urls: by_domain(config, &config.http.not_found_url),
         ready_requires_database: config.http.ready_requires.database,
+        ready_requires_redis: config.http.ready_requires.redis,
         ..ServerOptions::default()
     };
     let served = boltlink_server::run(listener, opened.shortener.clone(), options, async {
@@ -121,68 +121,6 @@ fn greeting(config: &Config, address: SocketAddr, key: Option<KeyToken>) -> Stri
     }
     text.push('\n');
     text
-}
-
-/// Ends the process in a while, whatever hangs by then. A thread, as the runtime may be what hangs.
-fn force_exit_later() {
-    thread::spawn(|| {
-        thread::sleep(STOP_TIMEOUT);
-        eprintln!("boltlink: still not stopped after {} s; exiting", STOP_TIMEOUT.as_secs());
-        std::process::exit(1);
-    });
-}
-
-/// What asks a server to stop: SIGTERM and SIGINT.
-#[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// What asks a server to stop: Ctrl-C, Ctrl-Break, the window being closed, the machine shut down.
-#[cfg(windows)]
-struct Signals {
-    ctrl_c: tokio::signal::windows::CtrlC,
-    ctrl_break: tokio::signal::windows::CtrlBreak,
-    close: tokio::signal::windows::CtrlClose,
-    shutdown: tokio::signal::windows::CtrlShutdown,
-}
-
-#[cfg(windows)]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        use tokio::signal::windows;
-        Ok(Self {
-            ctrl_c: windows::ctrl_c()?,
-            ctrl_break: windows::ctrl_break()?,
-            close: windows::ctrl_close()?,
-            shutdown: windows::ctrl_shutdown()?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.ctrl_c.recv() => {}
-            _ = self.ctrl_break.recv() => {}
-            _ = self.close.recv() => {}
-            _ = self.shutdown.recv() => {}
-        }
-    }
 }
 
 #[cfg(test)]

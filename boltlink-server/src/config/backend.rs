@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use boltlink_core::store::Consumer;
 use boltlink_store_postgres::{PostgresConfig, PostgresUrl};
+use boltlink_store_redis::{InvalidPrefix, KeyPrefix, RedisConfig};
 
 use super::value::{Value, Wrong, items, quoted};
 
@@ -107,11 +109,83 @@ impl Value for Connections {
     }
 }
 
+/// The Redis between the nodes.
+#[derive(Debug, Clone)]
+pub(crate) struct RedisUrl(pub(crate) Box<RedisConfig>);
+
+impl Value for RedisUrl {
+    /// It may have a password in it.
+    const SECRET: bool = true;
+
+    /// Never repeats the text.
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        RedisConfig::new(text).map(|config| Self(Box::new(config))).map_err(|error| Wrong {
+            what: error.to_string(),
+            fix: Some("give a URL such as redis://user:password@host:6379/0".into()),
+        })
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Value for KeyPrefix {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        text.parse().map_err(|error: InvalidPrefix| Wrong::new(error.to_string()))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(self.as_str()))
+    }
+}
+
+/// Which consumers of the click log run within a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workers {
+    None,
+    One(Consumer),
+    All,
+}
+
+impl Workers {
+    pub(crate) fn consumers(self) -> Vec<Consumer> {
+        match self {
+            Self::None => Vec::new(),
+            Self::One(consumer) => vec![consumer],
+            Self::All => Consumer::ALL.into(),
+        }
+    }
+}
+
+impl Value for Workers {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        match text {
+            "none" => Ok(Self::None),
+            "aggregator" => Ok(Self::One(Consumer::Totals)),
+            "analytics" => Ok(Self::One(Consumer::Analytics)),
+            "all" => Ok(Self::All),
+            _ => Err(Wrong::new("must be none, aggregator, analytics or all")),
+        }
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(match self {
+            Self::None => "none",
+            Self::One(Consumer::Totals) => "aggregator",
+            Self::One(Consumer::Analytics) => "analytics",
+            Self::All => "all",
+        }))
+    }
+}
+
 /// What readiness depends on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ReadyRequires {
     /// The database.
     pub(crate) database: bool,
+    /// Redis.
+    pub(crate) redis: bool,
 }
 
 impl Value for ReadyRequires {
@@ -120,7 +194,7 @@ impl Value for ReadyRequires {
         for part in items(text) {
             match part {
                 "database" => requires.database = true,
-                "redis" => return Err(Wrong::new("names redis, but this server works without Redis")),
+                "redis" => requires.redis = true,
                 other => return Err(Wrong::new(format!("'{other}' is nothing the server depends on"))),
             }
         }
@@ -128,6 +202,8 @@ impl Value for ReadyRequires {
     }
 
     fn to_toml(&self) -> Option<String> {
-        self.database.then(|| quoted("database"))
+        let names = [("database", self.database), ("redis", self.redis)];
+        let names: Vec<_> = names.into_iter().filter(|(_, required)| *required).map(|(name, _)| name).collect();
+        (!names.is_empty()).then(|| quoted(names.join(", ")))
     }
 }

@@ -13,11 +13,13 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use boltlink_core::{SlugRules, TargetRules, TargetUrl, sample::RawClicks};
 use boltlink_server::BaseUrl;
 use boltlink_store_postgres::PostgresConfig;
+use boltlink_store_redis::RedisConfig;
 
 pub(crate) use self::{
     backend::DatabaseUrl,
@@ -27,7 +29,11 @@ pub(crate) use self::{
     sources::{Input, Origin, flag},
     value::PageUrls,
 };
-use self::{backend::ReplicaUrl, sources::Sources, value::Domains};
+use self::{
+    backend::{ReadyRequires, RedisUrl, ReplicaUrl, Workers},
+    sources::Sources,
+    value::Domains,
+};
 
 /// One thing wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,15 +65,8 @@ pub(crate) fn parse(input: &Input<'_>) -> Result<Config, Vec<Problem>> {
     let mut contradictions: Vec<_> = contradictions(&sources).into_iter().collect();
     contradictions.extend(stray_pages(&sources));
     contradictions.extend(stray_replica(&sources));
+    contradictions.extend(without_redis(&sources));
     problems.extend(contradictions);
-    if input.env.get("REDIS_URL").is_some_and(|url| !url.is_empty()) {
-        problems.push(Problem {
-            key: "redis_url".into(),
-            origin: Origin::Env("REDIS_URL".into()),
-            what: "is set, but this build works without Redis".into(),
-            fix: "unset REDIS_URL".into(),
-        });
-    }
     config.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
@@ -84,6 +83,18 @@ impl Config {
                 ..(**postgres).clone()
             })),
         }
+    }
+
+    /// The Redis between the nodes, if there is one.
+    pub(crate) fn redis(&self) -> Option<RedisConfig> {
+        let url = self.storage.redis_url.as_ref()?;
+        Some((*url.0).clone().prefix(self.storage.redis_prefix.clone()))
+    }
+
+    /// How long clicks are gathered: longer with a Redis, where what waits is safe and others' clicks are added up too.
+    pub(crate) fn flush_interval(&self) -> Duration {
+        let chosen = self.origins.get("flush_interval") != Some(&Origin::Default);
+        if chosen || self.storage.redis_url.is_none() { self.clicks.flush_interval.0 } else { Duration::from_secs(1) }
     }
 
     /// The folder of clicks that are not stored yet.
@@ -125,6 +136,29 @@ fn stray_replica(sources: &Sources<'_>) -> Option<Problem> {
         what: "names a replica, but the database is an SQLite file".into(),
         fix: "set database_url to the Postgres database it is a replica of, or remove it".into(),
     })
+}
+
+/// What makes no sense unless there is a Redis.
+fn without_redis(sources: &Sources<'_>) -> Vec<Problem> {
+    if sources.peek::<Option<RedisUrl>>("redis_url").is_none_or(|url| url.is_some()) {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    let mut problem = |key: &str, what: &str, fix: &str| {
+        let origin = sources.origin(key);
+        problems.push(Problem { key: key.into(), origin, what: what.into(), fix: fix.into() });
+    };
+    if sources.peek::<Workers>("workers").is_some_and(|workers| workers != Workers::All) {
+        problem(
+            "workers",
+            "leaves clicks to other processes, but without a Redis only this one has them",
+            "set redis_url, or workers to all",
+        );
+    }
+    if sources.peek::<ReadyRequires>("ready_requires").is_some_and(|requires| requires.redis) {
+        problem("ready_requires", "names redis, but there is none", "set redis_url, or remove redis");
+    }
+    problems
 }
 
 /// Pages of domains that nobody can ask for, or that would lead in a circle.

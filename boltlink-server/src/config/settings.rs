@@ -4,9 +4,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use boltlink_core::{Durability, KeyToken, SlugCase};
 use boltlink_server::BaseUrl;
+use boltlink_store_redis::KeyPrefix;
 
 use super::{
-    backend::{Connections, DatabaseUrl, ReadyRequires, ReplicaUrl},
+    backend::{Connections, DatabaseUrl, ReadyRequires, RedisUrl, ReplicaUrl, Workers},
     sources::{Origins, Sources},
     value::{Domains, FlushInterval, LogFilter, PageUrls, RawRate, Retention, Secret, ServerSecret, Switch, Value},
 };
@@ -119,7 +120,7 @@ settings! {
             example "https://www.example.com/, links.example.org=https://www.example.org/";
         /// Where visitors of unknown links are sent, instead of being shown an error; written as root_url.
         not_found_url: PageUrls = "", env "BOLTLINK_NOT_FOUND_URL", example "https://www.example.com/not-found";
-        /// What must work for /ready to answer 200, separated by commas: database. Without it, the
+        /// What must work for /ready to answer 200, separated by commas: database, redis. Without it, the
         /// server stays ready during an outage and says "degraded": cached redirects go on.
         ready_requires: ReadyRequires = "", env "BOLTLINK_READY_REQUIRES", example "database";
     }
@@ -148,6 +149,12 @@ settings! {
         /// from. Visitors' links are always loaded from the database itself.
         database_replica_url: Option<ReplicaUrl> = "", env "BOLTLINK_DATABASE_REPLICA_URL",
             example "postgres://user:password@replica/database";
+        /// A Redis for the clicks on their way between nodes and workers: redis://user:password@host:6379/0, rediss://
+        /// with TLS, redis+sentinel://host:26379,host:26379/service or redis+cluster://host:7000,host:7001. Without it
+        /// each process stores its own clicks.
+        redis_url: Option<RedisUrl> = "", env "REDIS_URL", example "redis://user:password@cache:6379/0";
+        /// What all keys in Redis begin with; another one for each installation that shares a Redis.
+        redis_prefix: KeyPrefix = "boltlink:", env "BOLTLINK_REDIS_PREFIX", example "boltlink:";
     }
 
     /// Clicks: how they are counted.
@@ -156,7 +163,10 @@ settings! {
         /// a power failure what the system had not written yet. acknowledged: the redirect leaves
         /// after its click is on disk; neither loses one. A clean stop loses none in either.
         durability: Durability = "buffered", env "BOLTLINK_DURABILITY", example "acknowledged";
-        /// How often clicks are added up and stored, from 200ms to 60s. Longer costs less.
+        /// Which workers run within the server, if it has a Redis: all, none, aggregator (totals) or analytics. The others
+        /// run elsewhere: boltlink worker.
+        workers: Workers = "all", env "BOLTLINK_WORKERS", example "none";
+        /// How often clicks are added up and stored, from 200ms to 60s; with a Redis 1s, if not said. Longer costs less.
         flush_interval: FlushInterval = "500ms", env "BOLTLINK_FLUSH_INTERVAL", example "500ms";
         /// How many single clicks a second are kept, with who came from where, on average. Beyond it some stand
         /// for others, with a weight. 0 keeps none. Totals and statistics count every click either way.

@@ -76,7 +76,7 @@ fn every_problem_is_reported_at_once() {
             ("BOLTLINK_BASE_URL", "https://go.example.com"),
             ("BOLTLINK_DOMAINS", "GO.example.com"),
             ("DATABASE_URL", "postgres://u:hunter2@db/x?sslmode=hunter2"),
-            ("REDIS_URL", "redis://cache"),
+            ("REDIS_URL", "memcached://:hunter2@cache"),
         ],
         flags: &[("flush_interval", "100ms")],
         ..World::default()
@@ -88,12 +88,12 @@ fn every_problem_is_reported_at_once() {
             "listne (boltlink.toml line 2)",
             "initial_api_key (environment variable BOLTLINK_INITIAL_API_KEY_FILE)",
             "database_url (environment variable DATABASE_URL)",
+            "redis_url (environment variable REDIS_URL)",
             "durability (boltlink.toml line 1)",
             "flush_interval (flag --flush-interval)",
             "initial_api_key (environment variable BOLTLINK_INITIAL_API_KEY)",
             "secret (environment variable BOLTLINK_SECRET)",
             "domains (environment variable BOLTLINK_DOMAINS)",
-            "redis_url (environment variable REDIS_URL)",
         ]
     );
     for problem in world.parse().unwrap_err() {
@@ -177,6 +177,10 @@ fn values_that_cannot_be_right_are_refused() {
         ("base_url", "ftp://go.example.com"),
         ("domains", "a b"),
         ("ready_requires", "redis"),
+        ("ready_requires", "mail"),
+        ("redis_prefix", "{a}"),
+        ("workers", "some"),
+        ("workers", "none"),
         ("data_dir", ""),
         ("database_connections", "0"),
         ("flush_interval", "61s"),
@@ -204,6 +208,24 @@ fn a_database_is_a_file_or_on_postgres() {
         World { env, ..World::default() }.refused(),
         ["database_replica_url (environment variable BOLTLINK_DATABASE_REPLICA_URL)"]
     );
+}
+
+#[test]
+fn with_a_redis_clicks_are_gathered_longer_and_may_be_stored_elsewhere() {
+    let env = &[("REDIS_URL", "redis://:hunter2@cache/"), ("BOLTLINK_READY_REQUIRES", "redis, database")];
+    let config = World { env, flags: &[("workers", "none")], ..World::default() }.parse().unwrap();
+    assert_eq!(config.flush_interval(), Duration::from_secs(1));
+    assert_eq!(config.clicks.workers.consumers(), []);
+    assert_eq!(config.redis().unwrap().prefix.as_str(), "boltlink:");
+    assert!(config.http.ready_requires.redis && config.http.ready_requires.database);
+    for text in [to_toml(&config), format!("{config:?}")] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let chosen = World { env, flags: &[("flush_interval", "500ms")], ..World::default() }.parse().unwrap();
+    assert_eq!(chosen.flush_interval(), Duration::from_millis(500));
+    let alone = World::default().parse().unwrap();
+    assert!(alone.redis().is_none());
+    assert_eq!(alone.flush_interval(), Duration::from_millis(500));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn every_problem_is_told_before_anything_is_touched() {
     folder.write("boltlink.toml", "colour = 'red'\n");
     let env = [
         ("DATABASE_URL", "mysql://u:hunter2@db/links"),
-        ("REDIS_URL", "redis://:hunter2@cache"),
+        ("REDIS_URL", "memcached://:hunter2@cache"),
         ("BOLTLINK_SECRET", "x"),
     ];
     for command in [&["serve"][..], &["doctor"], &["shorten", "https://example.com/"]] {

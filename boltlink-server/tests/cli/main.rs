@@ -74,7 +74,7 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_boltlink"));
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("BOLTLINK_") || text == "DATABASE_URL" || text == "REDIS_URL" {
+            if text.starts_with("BOLTLINK_") || text.starts_with("DATABASE_URL") || text.starts_with("REDIS_URL") {
                 command.env_remove(&name);
             }
         }
