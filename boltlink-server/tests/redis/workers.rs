@@ -1,0 +1,69 @@
+//! Workers as processes of their own, and what becomes of clicks when they are killed.
+
+use std::time::Duration;
+
+use boltlink_testkit::{Load, Server};
+
+use crate::{
+    example,
+    place::{Place, Worker},
+    settles_at,
+};
+
+/// Pauses before a kill, by a seed that a failure prints.
+struct Moments(u64);
+
+impl Moments {
+    fn new() -> Self {
+        let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+        println!("the seed is {seed}");
+        Self(seed)
+    }
+
+    fn next(&mut self, below_ms: u64) -> Duration {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_millis((self.0 >> 33) % below_ms)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_are_killed_at_any_moment_leave_every_count_exact() {
+    let place = Place::new().await;
+    let fast = [("BOLTLINK_FLUSH_INTERVAL", "200ms")];
+    let node = place.server().env("BOLTLINK_WORKERS", "none").start().await.unwrap();
+    let id = node.client().make(&example("one")).await.unwrap();
+    let mut moments = Moments::new();
+    let mut clicks = 0;
+    for round in 0..12 {
+        let load = Load::new(node.address(), ["/one"]).connections(8).requests(500).start();
+        let kind = if round % 2 == 0 { "aggregator" } else { "analytics" };
+        let workers = [kind, kind, "aggregator", "analytics"].map(|kind| Worker::start_with(&node, kind, &fast));
+        tokio::time::sleep(Duration::from_millis(200) + moments.next(900)).await;
+        for worker in workers {
+            worker.kill();
+            tokio::time::sleep(moments.next(50)).await;
+        }
+        clicks += load.finish().await.answered_with(302);
+    }
+    assert_eq!(clicks, 6_000);
+    // The leases of the dead run out after half a minute.
+    let workers = ["aggregator", "analytics"].map(|kind| Worker::start(&node, kind));
+    settles_at(&node.client(), &id, clicks).await;
+    drop(workers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_stops_in_order_and_another_takes_over() {
+    let place = Place::new().await;
+    let mut node: Server = place.server().env("BOLTLINK_WORKERS", "analytics").start().await.unwrap();
+    let id = node.client().make(&example("one")).await.unwrap();
+    let worker = Worker::start(&node, "aggregator");
+    let load = Load::new(node.address(), ["/one"]).connections(8).requests(2_000).start();
+    load.answers(1_000).await.unwrap();
+    let status = worker.stop().await;
+    assert!(status.success(), "{status}");
+    assert_eq!(load.finish().await.answered_with(302), 2_000);
+    let _worker = Worker::start(&node, "aggregator");
+    settles_at(&node.client(), &id, 2_000).await;
+    node.stop().await.unwrap();
+}
