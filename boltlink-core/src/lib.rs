@@ -3,6 +3,8 @@
 //!
 //! Most programs use the facade crate `boltlink`, which re-exports all of this.
 
+#[doc(hidden)]
+pub mod abort;
 pub mod click;
 mod domain;
 mod error;

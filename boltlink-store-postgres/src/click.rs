@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 use async_trait::async_trait;
 use boltlink_core::{
     ClickBatch, Clock, LinkId, ProducerId, StoreError, Timestamp,
+    abort::{self, Step},
     ledger::sift,
     rollup,
     store::{Applied, ClickSink, Consumer, LedgerState},
@@ -101,6 +102,7 @@ async fn apply(
     }
     applied.orphaned = take_effect(db, consumer, &sifted.fresh, raw, now).await?;
     ledgers.keep(db, now).await?;
+    abort::point(consumer, Step::Written);
     Ok(applied)
 }
 

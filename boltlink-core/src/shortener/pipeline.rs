@@ -6,6 +6,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{backoff::Backoff, counters::Counts};
 use crate::{
+    abort::{self, Step},
     click::{BatchId, ClickBatch},
     error::StoreError,
     store::{ClickSink, Consumer, CounterStore},
@@ -67,11 +68,14 @@ impl Pipeline {
             if batches.is_empty() {
                 return Ok(());
             }
+            abort::point(self.consumer, Step::Sealed);
             if !self.apply(&batches, stop, backoff, refused).await {
                 return Err(StoreError::unavailable("stopping; the journal has the clicks"));
             }
+            abort::point(self.consumer, Step::Applied);
             let ids: Vec<BatchId> = batches.iter().map(ClickBatch::id).collect();
             self.log.settle(self.consumer, &ids).await?;
+            abort::point(self.consumer, Step::Settled);
             self.settled.notify_one();
             backoff.reset();
         }

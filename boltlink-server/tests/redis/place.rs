@@ -1,6 +1,9 @@
 //! A database and a Redis of a test's own, and what runs on them.
 
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::{Child, Command, ExitStatus, Stdio},
+};
 
 use boltlink_testkit::{Builder, Database, KeySpace, Persistence, RedisServer, Server};
 use url::Url;
@@ -15,7 +18,6 @@ impl Place {
     pub(crate) async fn new() -> Self {
         Self { database: Database::new().await.unwrap(), keys: KeySpace::new().await.unwrap() }
     }
-
 
     pub(crate) fn server(&self) -> Builder {
         server(self.database.url(), self.keys.url()).env("BOLTLINK_REDIS_PREFIX", self.keys.prefix())
@@ -76,6 +78,13 @@ impl Worker {
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
+    }
+
+    /// Whether it is alive; if not, it must have crashed.
+    pub(crate) fn lives(&mut self) -> bool {
+        let ended = self.0.try_wait().unwrap();
+        assert!(ended.is_none_or(|status| status.signal().is_some()), "{ended:?}");
+        ended.is_none()
     }
 
     /// Asks it to end, and waits until it has.

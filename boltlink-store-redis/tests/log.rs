@@ -1,0 +1,230 @@
+//! What the log does beyond its contract: when the server forgets, fills up, restarts, or holds what cannot be read.
+
+#![allow(clippy::unwrap_used)] // In helpers too: this is all test.
+
+use std::{num::NonZeroU16, sync::Arc};
+
+use boltlink_core::{
+    BatchId, Click, ClickBatch, EntropyExt, LinkId, ProducerId, SystemClock, SystemEntropy, Timestamp,
+    store::{Consumer, CounterStore, Delivery},
+};
+use boltlink_store_redis::{OpenError, RedisConfig, RedisStore};
+use boltlink_testkit::{KeySpace, Persistence, RedisServer};
+use uuid::Uuid;
+
+const LINK: LinkId = LinkId::from_uuid(Uuid::from_u128(7));
+
+fn store(config: &RedisConfig) -> RedisStore {
+    RedisStore::new(config, Arc::new(SystemClock)).unwrap()
+}
+
+fn config(server: &RedisServer) -> RedisConfig {
+    RedisConfig::new(server.url()).unwrap()
+}
+
+fn producer() -> ProducerId {
+    SystemEntropy.producer_id(Timestamp::EPOCH)
+}
+
+fn batch(producer: ProducerId, sequence: u64, clicks: usize) -> ClickBatch {
+    let click = Click { user_agent: Some("curl/8"), ..Click::bare(LINK, Timestamp::EPOCH) };
+    ClickBatch::new(BatchId { producer, sequence }, std::iter::repeat_n(click, clicks))
+}
+
+async fn pending(log: &dyn CounterStore) -> u64 {
+    log.pending(&[LINK]).await.unwrap()[0]
+}
+
+/// Repeats what fails while a connection is made anew.
+async fn eventually<T, E: std::fmt::Debug>(call: impl AsyncFn() -> Result<T, E>) -> T {
+    for _ in 0..200 {
+        if let Ok(answer) = call().await {
+            return answer;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    call().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_entry_stands_in_the_stream_as_releases_agreed() {
+    let keys = KeySpace::new().await.unwrap();
+    let prefix = keys.prefix();
+    let log = store(&RedisConfig::new(keys.url()).unwrap().prefix(prefix.parse().unwrap())).log();
+    let producer = ProducerId::from_uuid(Uuid::from_u128(0x0102_0304_0506_7708_8900_0000_0000_000a));
+    log.add(&batch(producer, 258, 2), Delivery::First).await.unwrap();
+    log.add(&batch(producer, 259, 1), Delivery::Again).await.unwrap();
+
+    let client = redis::Client::open(keys.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut range = redis::cmd("XRANGE");
+    range.arg(format!("{prefix}{{0}}:stream")).arg("-").arg("+");
+    let entries: Vec<(String, Vec<(String, Vec<u8>)>)> = range.query_async(&mut connection).await.unwrap();
+    let shown = |entry: usize| {
+        let (id, fields) = &entries[entry];
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", hex(value))).collect();
+        format!("{id} {}", fields.join(" "))
+    };
+    // Producer and sequence in hex digits · the batch as the codec has it · generation of the view · link and clicks.
+    let (id, generation) = ("0102030405067708890000000000000a303030303030303030303030303130", "31");
+    let click =
+        |offset: &str| format!("00000000000000000000000000000007{offset}0206 6375726c2f38").replace("06 ", "06");
+    let head = "010102030405067708890000000000000a";
+    assert_eq!(
+        shown(0),
+        format!(
+            "1-0 i={id}32 b={head}8202020000000000000000{}{} g={generation} v=0000000000000000000000000000000702000000",
+            click("00"),
+            click("00")
+        )
+    );
+    assert_eq!(shown(1), format!("2-0 i={id}33 b={head}8302010000000000000000{} g={generation} v=", click("00")));
+}
+
+#[tokio::test]
+async fn a_restart_that_brings_everything_back_is_another_run_whose_view_is_not_shown() {
+    let mut server = RedisServer::start(Persistence::AppendAlways).await.unwrap();
+    let log = store(&config(&server)).log();
+    let producer = producer();
+    log.add(&batch(producer, 1, 3), Delivery::First).await.unwrap();
+    let run = log.run().await.unwrap();
+    assert_eq!(pending(&*log).await, 3);
+    server.restart().await.unwrap();
+
+    assert_ne!(eventually(|| log.run()).await, run);
+    assert_eq!(eventually(|| log.pending(&[LINK])).await, [0]);
+    // What the new run raises is all that shows, and what the old one raised takes nothing of it down.
+    let second = batch(producer, 2, 2);
+    eventually(|| log.add(&second, Delivery::First)).await;
+    log.add(&batch(producer, 3, 2), Delivery::Again).await.unwrap();
+    assert_eq!(pending(&*log).await, 2);
+    assert_eq!(log.seal(Consumer::Totals, 1).await.unwrap(), [batch(producer, 1, 3)]);
+    assert_eq!(pending(&*log).await, 2);
+    assert_eq!(log.seal(Consumer::Totals, 1).await.unwrap(), [batch(producer, 2, 2)]);
+    assert_eq!(pending(&*log).await, 0);
+}
+
+#[tokio::test]
+async fn a_flush_is_another_run() {
+    let server = RedisServer::start(Persistence::None).await.unwrap();
+    let log = store(&config(&server)).log();
+    let run = log.run().await.unwrap();
+    assert_eq!(log.run().await.unwrap(), run);
+    log.add(&batch(producer(), 1, 1), Delivery::First).await.unwrap();
+    server.call(&["FLUSHALL"]).await.unwrap();
+    assert_ne!(log.run().await.unwrap(), run);
+    assert_eq!((pending(&*log).await, log.seal(Consumer::Totals, 9).await.unwrap()), (0, vec![]));
+}
+
+#[tokio::test]
+async fn a_server_without_memory_takes_nothing_and_still_gives() {
+    let server = RedisServer::start(Persistence::None).await.unwrap();
+    let log = store(&config(&server)).log();
+    let producer = producer();
+    log.add(&batch(producer, 1, 1), Delivery::First).await.unwrap();
+    log.run().await.unwrap();
+    server.call(&["CONFIG", "SET", "maxmemory", "1"]).await.unwrap();
+    let refused = log.add(&batch(producer, 2, 1), Delivery::First).await.unwrap_err();
+    assert!(refused.is_retryable() && refused.to_string().contains("maxmemory"), "{refused}");
+    assert_eq!(pending(&*log).await, 1);
+    log.run().await.unwrap();
+    for consumer in Consumer::ALL {
+        assert_eq!(log.seal(consumer, 9).await.unwrap(), [batch(producer, 1, 1)]);
+        log.settle(consumer, &[batch(producer, 1, 1).id()]).await.unwrap();
+        assert_eq!(log.backlog(consumer).await.unwrap().batches, 0);
+    }
+    server.call(&["CONFIG", "SET", "maxmemory", "0"]).await.unwrap();
+    log.add(&batch(producer, 2, 1), Delivery::Again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_log_takes_nothing_until_both_have_settled() {
+    let server = RedisServer::start(Persistence::None).await.unwrap();
+    let mut config = config(&server);
+    config.capacity = 500;
+    let log = store(&config).log();
+    let producer = producer();
+    // More than there is room for: refused for ever, if it were not taken alone.
+    log.add(&batch(producer, 1, 100), Delivery::First).await.unwrap();
+    for consumer in Consumer::ALL {
+        assert!(log.add(&batch(producer, 2, 1), Delivery::First).await.unwrap_err().is_retryable());
+        log.settle(consumer, &[batch(producer, 1, 1).id()]).await.unwrap();
+    }
+    log.add(&batch(producer, 2, 1), Delivery::Again).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_waits_and_holds_up_nothing() {
+    let server = RedisServer::start(Persistence::None).await.unwrap();
+    let log = store(&config(&server)).log();
+    let producer = producer();
+    log.add(&batch(producer, 1, 1), Delivery::First).await.unwrap();
+    // As a newer release would write it.
+    let newer = "local e = redis.call('XRANGE', KEYS[1], '1-0', '1-0')[1][2] redis.call('XDEL', KEYS[1], '1-0') \
+                 redis.call('XADD', KEYS[1], '2-0', 'i', e[2], 'b', string.char(99) .. e[4], 'g', e[6], 'v', e[8]) \
+                 redis.call('HSET', KEYS[2], 'place', 2)";
+    server.call(&["EVAL", newer, "2", "boltlink:{0}:stream", "boltlink:{0}:meta"]).await.unwrap();
+    log.add(&batch(producer, 2, 2), Delivery::First).await.unwrap();
+    assert_eq!(log.seal(Consumer::Totals, 9).await.unwrap(), [batch(producer, 2, 2)]);
+    assert_eq!(log.backlog(Consumer::Totals).await.unwrap().batches, 2, "nothing is dropped");
+}
+
+#[tokio::test]
+async fn other_numbers_of_shards_read_each_others_clicks() {
+    let server = RedisServer::start(Persistence::None).await.unwrap();
+    let with = |shards: u16| {
+        let mut config = config(&server);
+        config.shards = NonZeroU16::new(shards).unwrap();
+        store(&config).log()
+    };
+    let many = with(8);
+    let batches: Vec<_> = (0..32).map(|_| batch(producer(), 1, 1)).collect();
+    for batch in &batches {
+        many.add(batch, Delivery::First).await.unwrap();
+    }
+    let one = with(1);
+    assert_eq!(pending(&*one).await, 32);
+    let sealed = one.seal(Consumer::Totals, 100).await.unwrap();
+    assert_eq!(sealed.len(), 32);
+    let ids: Vec<_> = sealed.iter().map(ClickBatch::id).collect();
+    for consumer in Consumer::ALL {
+        one.settle(consumer, &ids).await.unwrap();
+        assert_eq!(many.backlog(consumer).await.unwrap().batches, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_producer_in_view_is_remembered_among_thousands() {
+    let server = RedisServer::start(Persistence::None).await.unwrap();
+    let log = store(&config(&server)).log();
+    let of = |number: u128| ProducerId::from_uuid(Uuid::from_u128(number << 64));
+    for number in 1..=4_097 {
+        log.add(&batch(of(number), 1, 1), Delivery::Again).await.unwrap();
+    }
+    // The oldest is forgotten, and so is nobody's first delivery any more; the next is known.
+    log.add(&batch(of(1), 2, 1), Delivery::First).await.unwrap();
+    assert_eq!(pending(&*log).await, 0);
+    log.add(&batch(of(2), 2, 1), Delivery::First).await.unwrap();
+    assert_eq!(pending(&*log).await, 1);
+}
+
+#[tokio::test]
+async fn a_wrong_server_is_told_from_one_that_is_away() {
+    let mut server = RedisServer::start(Persistence::None).await.unwrap();
+    let redis = store(&config(&server));
+    let health = redis.check().await.unwrap();
+    assert!(!health.append_only && health.most_bytes.is_none());
+    server.call(&["CONFIG", "SET", "maxmemory-policy", "volatile-lru"]).await.unwrap();
+    assert!(matches!(redis.check().await, Err(OpenError::Evicts { .. })));
+    server.call(&["CONFIG", "SET", "requirepass", "hunter2"]).await.unwrap();
+    assert!(matches!(redis.check().await, Err(OpenError::Login { .. })));
+    let wrong = format!("redis://:wrong@{}", server.url().strip_prefix("redis://").unwrap());
+    let refused = store(&RedisConfig::new(&wrong).unwrap()).check().await.unwrap_err();
+    assert!(!refused.is_retryable() && !refused.to_string().contains("wrong@"), "{refused}");
+    server.kill();
+    assert!(redis.check().await.unwrap_err().is_retryable());
+    assert!(redis.ping().await.unwrap_err().is_retryable());
+    server.restart().await.unwrap();
+    eventually(|| redis.ping()).await;
+}
