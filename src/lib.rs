@@ -51,6 +51,7 @@
 //!
 //! - `sqlite` (default): [`sqlite`], all stores in one file.
 //! - `postgres`: [`postgres`], all stores in a Postgres database, for any number of nodes.
+//! - `redis`: [`redis`], the log of clicks, rate limits and wake-ups in a Redis between the nodes.
 //! - `journal` (default): [`journal`], clicks on disk until they are stored.
 //! - `testing`: the conformance suites, for authors of stores.
 //!
@@ -63,5 +64,7 @@ pub use boltlink_core::*;
 
 #[cfg(feature = "postgres")]
 pub use boltlink_store_postgres as postgres;
+#[cfg(feature = "redis")]
+pub use boltlink_store_redis as redis;
 #[cfg(feature = "sqlite")]
 pub use boltlink_store_sqlite as sqlite;
