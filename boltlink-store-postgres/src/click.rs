@@ -4,17 +4,18 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use boltlink_core::{
-    ClickBatch, Clock, LinkId, ProducerId, StoreError, Timestamp,
+    BatchId, ClickBatch, Clock, LinkId, ProducerId, StoreError, Timestamp,
     abort::{self, Step},
     ledger::sift,
     rollup,
-    store::{Applied, ClickSink, Consumer, LedgerState},
+    store::{Applied, ClickSink, Consumer, DeadLetter, LedgerState},
 };
-use boltlink_store_sql::{Error, ledger, row::signed};
+use boltlink_store_sql::{Error, dead, ledger, row::signed};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use crate::{
     array::{bigints, ids, statement},
+    error::answer,
     ledgers::{self, Ledgers},
     pool::Pool,
     raw::Raw,
@@ -67,6 +68,55 @@ impl ClickSink for PostgresClicks {
             .await
     }
 
+    async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError> {
+        let (consumer, batch) = (self.consumer, batch.clone());
+        let (raw, clock) = (self.raw.clone(), self.clock.clone());
+        self.pool
+            .write(move |db| {
+                let (batch, raw, clock) = (batch.clone(), raw.clone(), clock.clone());
+                Box::pin(async move { salvage(db, consumer, &[batch], &raw, clock.now()).await })
+            })
+            .await
+    }
+
+    async fn dead_letters(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        self.pool.read(|| dead::page(self.pool.connections(), self.consumer, after, limit)).await
+    }
+
+    async fn dead_letter(&self, id: BatchId) -> Result<Option<DeadLetter>, StoreError> {
+        self.pool.read(|| dead::find(self.pool.connections(), self.consumer, id)).await
+    }
+
+    async fn count_dead_letters(&self) -> Result<u64, StoreError> {
+        self.pool.read(|| dead::count(self.pool.connections(), self.consumer)).await
+    }
+
+    async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
+        let (consumer, raw, clock) = (self.consumer, self.raw.clone(), self.clock.clone());
+        self.pool
+            .write(move |db| {
+                let (raw, clock) = (raw.clone(), clock.clone());
+                Box::pin(async move {
+                    let letter = take_out(db, consumer, id, clock.now()).await?;
+                    let parts = letter.parts();
+                    let parts: Vec<_> = parts.iter().collect();
+                    let orphaned = take_effect(db, consumer, &parts, &raw, clock.now()).await?;
+                    Ok(Applied { batches: 1, clicks: letter.batch.len() as u64, orphaned, ..Applied::default() })
+                })
+            })
+            .await
+    }
+
+    async fn purge(&self, id: BatchId) -> Result<(), StoreError> {
+        let (consumer, clock) = (self.consumer, self.clock.clone());
+        self.pool
+            .write(move |db| {
+                let clock = clock.clone();
+                Box::pin(async move { take_out(db, consumer, id, clock.now()).await.map(|_| ()) })
+            })
+            .await
+    }
+
     async fn applied(&self, producers: &[ProducerId]) -> Result<Vec<LedgerState>, StoreError> {
         let known = self.pool.read(|| ledgers::states(self.pool.connections(), self.consumer, producers)).await?;
         Ok(producers.iter().map(|producer| known.get(producer).cloned().unwrap_or_default()).collect())
@@ -96,6 +146,7 @@ async fn apply(
         quarantined: (batches.len() - judged.len() + sifted.quarantined.len()) as u64,
         clicks: sifted.fresh.iter().map(|batch| batch.len() as u64).sum(),
         orphaned: 0,
+        dead: 0,
     };
     for batch in &sifted.quarantined {
         ledger::quarantine(db, consumer, batch, ledger::UNKNOWN_PRODUCER, now).await?;
@@ -104,6 +155,67 @@ async fn apply(
     ledgers.keep(db, now).await?;
     abort::point(consumer, Step::Written);
     Ok(applied)
+}
+
+/// Applies a batch, the only one of `batches`, but for the clicks that the database refuses.
+async fn salvage(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    batches: &[ClickBatch; 1],
+    raw: &Raw,
+    now: Timestamp,
+) -> Result<Applied, Error> {
+    let id = batches[0].id();
+    let mut ledgers = Ledgers::lock(db, consumer, [id.producer].into(), now).await?;
+    if !ledgers::quarantined(db, consumer, batches).await?.is_empty() {
+        ledgers.keep(db, now).await?;
+        return Ok(Applied { quarantined: 1, ..Applied::default() });
+    }
+    if sift(batches, &mut ledgers.rows, now).fresh.is_empty() {
+        return apply(db, consumer, batches, raw, now).await;
+    }
+    let salvaged = dead::salvage(db, &batches[0], answer, &Effect { consumer, raw, now }).await?;
+    if !salvaged.dead.is_empty() {
+        // Postgres keeps no such character.
+        let reason = salvaged.reason.replace('\0', "\u{fffd}");
+        dead::put(db, consumer, &DeadLetter::of(&batches[0], &salvaged.dead, reason, now)).await?;
+    }
+    ledgers.keep(db, now).await?;
+    let (clicks, dead) = (salvaged.clicks, salvaged.dead.len() as u64);
+    Ok(Applied { batches: 1, clicks, orphaned: salvaged.orphaned, dead, ..Applied::default() })
+}
+
+struct Effect<'a> {
+    consumer: Consumer,
+    raw: &'a Raw,
+    now: Timestamp,
+}
+
+#[async_trait]
+impl dead::Effect for Effect<'_> {
+    async fn take(&self, db: &DatabaseTransaction, clicks: &ClickBatch) -> Result<u64, Error> {
+        take_effect(db, self.consumer, &[clicks], self.raw, self.now).await
+    }
+}
+
+/// Takes out what waits of a batch, which counts as applied from then on.
+async fn take_out(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    id: BatchId,
+    now: Timestamp,
+) -> Result<DeadLetter, Error> {
+    let mut ledgers = Ledgers::lock(db, consumer, [id.producer].into(), now).await?;
+    let missing = StoreError::NotFound { what: "dead letter" };
+    let letter = dead::find(db, consumer, id).await?.ok_or(missing)?;
+    // A row that begins now would have holes for all that came before, and they would be applied blind.
+    let row = ledgers.rows.get_mut(&id.producer);
+    dead::forget(db, consumer, id, row.is_some()).await?;
+    if let Some(row) = row {
+        row.apply(id.sequence);
+    }
+    ledgers.keep(db, now).await?;
+    Ok(letter)
 }
 
 /// What clicks do, and how many of them found no link to do it to.

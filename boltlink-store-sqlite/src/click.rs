@@ -7,14 +7,14 @@ use std::{
 
 use async_trait::async_trait;
 use boltlink_core::{
-    ClickBatch, Clock, ProducerId, StoreError, Timestamp,
+    BatchId, ClickBatch, Clock, ProducerId, StoreError, Timestamp,
     ledger::{Ledger, sift},
     rollup,
     sample::{Allowance, RawClicks, sample},
-    store::{Applied, ClickSink, Consumer, LedgerState},
+    store::{Applied, ClickSink, Consumer, DeadLetter, LedgerState},
 };
 use boltlink_store_sql::{
-    Error, ledger,
+    Error, dead, ledger,
     row::{click_values, signed, unsigned},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement};
@@ -104,6 +104,52 @@ impl ClickSink for SqliteClicks {
             .await
     }
 
+    async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError> {
+        let (consumer, batch) = (self.consumer, batch.clone());
+        let (raw, clock) = (self.raw.clone(), self.clock.clone());
+        self.writer
+            .write(Priority::Clicks, move |db| {
+                Box::pin(async move { salvage(db, consumer, batch, &raw, clock.now()).await })
+            })
+            .await
+    }
+
+    async fn dead_letters(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        dead::page(&self.readers, self.consumer, after, limit).await.map_err(answer)
+    }
+
+    async fn dead_letter(&self, id: BatchId) -> Result<Option<DeadLetter>, StoreError> {
+        dead::find(&self.readers, self.consumer, id).await.map_err(answer)
+    }
+
+    async fn count_dead_letters(&self) -> Result<u64, StoreError> {
+        dead::count(&self.readers, self.consumer).await.map_err(answer)
+    }
+
+    async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
+        let (consumer, raw, clock) = (self.consumer, self.raw.clone(), self.clock.clone());
+        self.writer
+            .write(Priority::Clicks, move |db| {
+                Box::pin(async move {
+                    let letter = take_out(db, consumer, id, clock.now()).await?;
+                    let parts = letter.parts();
+                    let parts: Vec<_> = parts.iter().collect();
+                    let orphaned = take_effect(db, consumer, &parts, &raw, clock.now()).await?;
+                    Ok(Applied { batches: 1, clicks: letter.batch.len() as u64, orphaned, ..Applied::default() })
+                })
+            })
+            .await
+    }
+
+    async fn purge(&self, id: BatchId) -> Result<(), StoreError> {
+        let (consumer, clock) = (self.consumer, self.clock.clone());
+        self.writer
+            .write(Priority::Clicks, move |db| {
+                Box::pin(async move { take_out(db, consumer, id, clock.now()).await.map(|_| ()) })
+            })
+            .await
+    }
+
     async fn applied(&self, producers: &[ProducerId]) -> Result<Vec<LedgerState>, StoreError> {
         let mut states = Vec::with_capacity(producers.len());
         for producer in producers {
@@ -148,13 +194,7 @@ async fn apply(
     for batch in &sifted.quarantined {
         ledger::quarantine(db, consumer, batch, ledger::UNKNOWN_PRODUCER, now).await?;
     }
-    match consumer {
-        Consumer::Totals => applied.orphaned = add_totals(db, &sifted.fresh).await?,
-        Consumer::Analytics => {
-            rollups::add(db, &rollup::rollups(sifted.fresh.iter().copied(), now)).await?;
-            raw.keep(db, &sifted.fresh, now).await?;
-        }
-    }
+    applied.orphaned = take_effect(db, consumer, &sifted.fresh, raw, now).await?;
 
     for (producer, row) in &rows {
         if known.get(producer) != Some(row) {
@@ -165,6 +205,87 @@ async fn apply(
         ledger::prune(db, consumer, now).await?;
     }
     Ok(applied)
+}
+
+/// What clicks do, and how many of them found no link to do it to.
+async fn take_effect(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    batches: &[&ClickBatch],
+    raw: &Raw,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    match consumer {
+        Consumer::Totals => add_totals(db, batches).await,
+        Consumer::Analytics => {
+            rollups::add(db, &rollup::rollups(batches.iter().copied(), now)).await?;
+            raw.keep(db, batches, now).await?;
+            Ok(0)
+        }
+    }
+}
+
+/// Applies a batch but for the clicks that the database refuses.
+async fn salvage(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    batch: ClickBatch,
+    raw: &Raw,
+    now: Timestamp,
+) -> Result<Applied, Error> {
+    let id = batch.id();
+    if ledger::quarantined(db, consumer, id.producer).await?.binary_search(&id.sequence).is_ok() {
+        return Ok(Applied { quarantined: 1, ..Applied::default() });
+    }
+    let row = ledger::read(db, consumer, id.producer).await?;
+    let mut rows: BTreeMap<_, _> = row.into_iter().map(|row| (id.producer, row)).collect();
+    let batches = [batch];
+    if sift(&batches, &mut rows, now).fresh.is_empty() {
+        return apply(db, consumer, batches.into(), raw, now).await;
+    }
+    let salvaged = dead::salvage(db, &batches[0], answer, &Effect { consumer, raw, now }).await?;
+    if !salvaged.dead.is_empty() {
+        let letter = DeadLetter::of(&batches[0], &salvaged.dead, salvaged.reason, now);
+        dead::put(db, consumer, &letter).await?;
+    }
+    for (producer, row) in &rows {
+        ledger::write(db, consumer, *producer, row, now).await?;
+    }
+    let (clicks, dead) = (salvaged.clicks, salvaged.dead.len() as u64);
+    Ok(Applied { batches: 1, clicks, orphaned: salvaged.orphaned, dead, ..Applied::default() })
+}
+
+struct Effect<'a> {
+    consumer: Consumer,
+    raw: &'a Raw,
+    now: Timestamp,
+}
+
+#[async_trait]
+impl dead::Effect for Effect<'_> {
+    async fn take(&self, db: &DatabaseTransaction, clicks: &ClickBatch) -> Result<u64, Error> {
+        take_effect(db, self.consumer, &[clicks], self.raw, self.now).await
+    }
+}
+
+/// Takes out what waits of a batch, which counts as applied from then on.
+async fn take_out(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    id: BatchId,
+    now: Timestamp,
+) -> Result<DeadLetter, Error> {
+    let missing = StoreError::NotFound { what: "dead letter" };
+    let letter = dead::find(db, consumer, id).await?.ok_or(missing)?;
+    let row = ledger::read(db, consumer, id.producer).await?;
+    // A row that begins now would have holes for all that came before, and they would be applied blind.
+    dead::forget(db, consumer, id, row.is_some()).await?;
+    if let Some(mut row) = row
+        && row.apply(id.sequence)
+    {
+        ledger::write(db, consumer, id.producer, &row, now).await?;
+    }
+    Ok(letter)
 }
 
 /// Adds to the totals that exist, and returns the clicks that have none.

@@ -116,6 +116,8 @@ const CORRUPT: u32 = 11;
 const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
 const TOOBIG: u32 = 18;
+const CONSTRAINT: u32 = 19;
+const MISMATCH: u32 = 20;
 const NOTADB: u32 = 26;
 
 /// The answer of the store when a query failed like this.
@@ -130,7 +132,7 @@ pub(crate) fn answer(error: Error) -> StoreError {
         Some(IOERR | READONLY | CANTOPEN | PERM) => {
             StoreError::unavailable(format!("the database file cannot be read or written: {}", message(&driver)))
         }
-        Some(TOOBIG) => StoreError::Invalid { reason: message(&driver) },
+        Some(TOOBIG | CONSTRAINT | MISMATCH) => StoreError::Invalid { reason: message(&driver) },
         Some(_) => StoreError::backend(driver),
         None => match driver {
             DbErr::ConnectionAcquire(_) => StoreError::unavailable(driver.to_string()),

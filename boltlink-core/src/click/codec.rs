@@ -57,7 +57,7 @@ pub(super) fn encode<'a>(id: BatchId, clicks: impl IntoIterator<Item = Click<'a>
     encoded.extend_from_slice(&base.as_micros().to_le_bytes());
     let start = encoded.len();
     encoded.extend_from_slice(&body);
-    ClickBatch { id, len, encoded: encoded.into(), body: start, base }
+    ClickBatch { id, len, encoded: encoded.into(), body: start, base, first: 0 }
 }
 
 pub(super) fn decode(encoded: Bytes) -> Result<ClickBatch, DecodeError> {
@@ -80,7 +80,7 @@ fn check(encoded: Bytes) -> Option<ClickBatch> {
     for _ in 0..len {
         input.click(base)?;
     }
-    input.0.is_empty().then(|| ClickBatch { id, len, body, base, encoded: encoded.clone() })
+    input.0.is_empty().then(|| ClickBatch { id, len, body, base, encoded: encoded.clone(), first: 0 })
 }
 
 /// Walks the clicks of a batch that was checked.

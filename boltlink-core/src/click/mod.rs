@@ -2,7 +2,7 @@
 
 mod codec;
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, ops::Range, time::Duration};
 
 use bytes::Bytes;
 use siphasher::sip128::{Hasher128, SipHasher24};
@@ -153,6 +153,8 @@ pub struct ClickBatch {
     /// Where the clicks begin in `encoded`, and the time theirs are relative to.
     body: usize,
     base: Timestamp,
+    /// The place of its first click in the whole batch: not 0 for a [part](Self::part).
+    first: usize,
 }
 
 impl ClickBatch {
@@ -199,6 +201,26 @@ impl ClickBatch {
         codec::Clicks::new(&self.encoded[self.body..], self.base, self.len)
     }
 
+    /// Some of its clicks, by their places, as a batch of the same name whose clicks have the ids that they have here.
+    /// Costs a copy of them.
+    #[must_use]
+    pub fn part(&self, places: Range<usize>) -> Self {
+        let clicks = self.clicks().skip(places.start).take(places.len());
+        Self::new(self.id, clicks).placed(self.first + places.start)
+    }
+
+    /// The same as a part of a whole in which its first click has this place.
+    #[must_use]
+    pub(crate) fn placed(self, first: usize) -> Self {
+        Self { first, ..self }
+    }
+
+    /// The place of its first click in the batch as it was recorded: 0 unless it is a [part](Self::part).
+    #[must_use]
+    pub const fn first_place(&self) -> usize {
+        self.first
+    }
+
     /// The id of its click number `index`, made at `at`. Derived, so that a click keeps its id
     /// through every repetition without carrying it along.
     #[must_use]
@@ -206,7 +228,7 @@ impl ClickBatch {
         let mut hasher = SipHasher24::new();
         std::hash::Hasher::write(&mut hasher, self.id.producer.as_uuid().as_bytes());
         std::hash::Hasher::write_u64(&mut hasher, self.id.sequence.to_le());
-        std::hash::Hasher::write_u64(&mut hasher, (index as u64).to_le());
+        std::hash::Hasher::write_u64(&mut hasher, ((self.first + index) as u64).to_le());
         let mut bits = [0; 10];
         bits.copy_from_slice(&hasher.finish128().as_bytes()[..10]);
         ClickId::from_uuid(uuid_v7(at, &bits))

@@ -12,16 +12,16 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
-use super::click::{Ledgers, Quarantined};
+use super::click::Ledgers;
 use crate::{
-    click::ClickBatch,
+    click::{BatchId, ClickBatch},
     error::StoreError,
     id::{ClickId, LinkId, ProducerId},
     rollup::{self, Rollups},
     sample::{RawClicks, Sampled, sample},
     store::{
-        AnalyticsReader, Applied, ClickCursor, ClickSink, Dimension, Interval, LedgerState, LinkClicks, Point,
-        RawClick, Scope, Share, Span,
+        AnalyticsReader, Applied, ClickCursor, ClickSink, DeadLetter, Dimension, Interval, LedgerState, LinkClicks,
+        Point, RawClick, Scope, Share, Span,
     },
     time::{Clock, Timestamp},
 };
@@ -41,10 +41,15 @@ impl MemoryAnalytics {
         Self { clock, ledgers: Mutex::default(), rollups: RwLock::default() }
     }
 
-    /// What is set aside for an operator, by producer and sequence.
-    #[must_use]
-    pub fn quarantine(&self) -> Vec<Quarantined> {
-        self.ledgers.lock().quarantine()
+    /// There are no orphans here.
+    fn count(&self, fresh: &[&ClickBatch], now: Timestamp) -> u64 {
+        // Added up before the rollups are locked, so that readers do not wait for the sums.
+        let rollups = rollup::rollups(fresh.iter().copied(), now);
+        let raw = sample(fresh.iter().copied(), u64::MAX, RawClicks::default().retention, now);
+        let mut tables = self.rollups.write();
+        tables.add(rollups);
+        tables.keep(raw);
+        0
     }
 }
 
@@ -58,15 +63,33 @@ impl fmt::Debug for MemoryAnalytics {
 impl ClickSink for MemoryAnalytics {
     async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError> {
         let now = self.clock.now();
-        Ok(self.ledgers.lock().apply(batches, now, |fresh| {
-            // Added up before the rollups are locked, so that readers do not wait for the sums.
-            let rollups = rollup::rollups(fresh.iter().copied(), now);
-            let raw = sample(fresh.iter().copied(), u64::MAX, RawClicks::default().retention, now);
-            let mut tables = self.rollups.write();
-            tables.add(rollups);
-            tables.keep(raw);
-            0
-        }))
+        Ok(self.ledgers.lock().apply(batches, now, |fresh| self.count(fresh, now)))
+    }
+
+    async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError> {
+        // There is nothing that it would refuse.
+        self.apply(std::slice::from_ref(batch)).await
+    }
+
+    async fn dead_letters(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        Ok(self.ledgers.lock().dead_letters(after, limit))
+    }
+
+    async fn dead_letter(&self, id: BatchId) -> Result<Option<DeadLetter>, StoreError> {
+        Ok(self.ledgers.lock().dead_letter(id))
+    }
+
+    async fn count_dead_letters(&self) -> Result<u64, StoreError> {
+        Ok(self.ledgers.lock().waiting().count() as u64)
+    }
+
+    async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
+        let now = self.clock.now();
+        self.ledgers.lock().replay(id, |fresh| self.count(fresh, now))
+    }
+
+    async fn purge(&self, id: BatchId) -> Result<(), StoreError> {
+        self.ledgers.lock().take_out(id).map(|_| ())
     }
 
     async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {

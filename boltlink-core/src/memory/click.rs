@@ -16,7 +16,7 @@ use crate::{
     id::ProducerId,
     ledger::{self, Ledger},
     rollup,
-    store::{Applied, ClickSink, LedgerState},
+    store::{Applied, ClickSink, DeadLetter, LedgerState},
     time::Timestamp,
 };
 
@@ -32,10 +32,10 @@ impl MemoryTotals {
         Self { database, ledgers: Mutex::default() }
     }
 
-    /// What is set aside for an operator, by producer and sequence.
-    #[must_use]
-    pub fn quarantine(&self) -> Vec<Quarantined> {
-        self.ledgers.lock().quarantine()
+    fn count(&self, fresh: &[&ClickBatch]) -> u64 {
+        // Added up before links are locked, so that nobody waits for the sums.
+        let totals = rollup::totals(fresh.iter().copied());
+        self.database.tables.write().links.count(totals)
     }
 }
 
@@ -43,11 +43,32 @@ impl MemoryTotals {
 impl ClickSink for MemoryTotals {
     async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError> {
         let now = self.database.clock.now();
-        Ok(self.ledgers.lock().apply(batches, now, |fresh| {
-            // Added up before links are locked, so that nobody waits for the sums.
-            let totals = rollup::totals(fresh.iter().copied());
-            self.database.tables.write().links.count(totals)
-        }))
+        Ok(self.ledgers.lock().apply(batches, now, |fresh| self.count(fresh)))
+    }
+
+    async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError> {
+        // There is nothing that it would refuse.
+        self.apply(std::slice::from_ref(batch)).await
+    }
+
+    async fn dead_letters(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        Ok(self.ledgers.lock().dead_letters(after, limit))
+    }
+
+    async fn dead_letter(&self, id: BatchId) -> Result<Option<DeadLetter>, StoreError> {
+        Ok(self.ledgers.lock().dead_letter(id))
+    }
+
+    async fn count_dead_letters(&self) -> Result<u64, StoreError> {
+        Ok(self.ledgers.lock().waiting().count() as u64)
+    }
+
+    async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
+        self.ledgers.lock().replay(id, |fresh| self.count(fresh))
+    }
+
+    async fn purge(&self, id: BatchId) -> Result<(), StoreError> {
+        self.ledgers.lock().take_out(id).map(|_| ())
     }
 
     async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {
@@ -60,22 +81,12 @@ impl ClickSink for MemoryTotals {
     }
 }
 
-/// A batch that waits for an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quarantined {
-    /// The batch, whole.
-    pub batch: ClickBatch,
-    /// Why it was not applied.
-    pub reason: String,
-    /// Since when it waits.
-    pub since: Timestamp,
-}
-
 /// What a sink has dealt with. Its lock is held while the effect is made, and is so a transaction.
 #[derive(Debug, Default)]
 pub(super) struct Ledgers {
     rows: HashMap<ProducerId, Row>,
-    quarantine: BTreeMap<BatchId, Quarantined>,
+    /// `None` for those that an operator has dealt with while nothing was known of their producers.
+    quarantine: BTreeMap<BatchId, Option<DeadLetter>>,
     pruned_at: Option<Timestamp>,
 }
 
@@ -119,6 +130,7 @@ impl Ledgers {
             quarantined: (batches.len() - open.len() + sifted.quarantined.len()) as u64,
             clicks: sifted.fresh.iter().map(|batch| batch.len() as u64).sum(),
             orphaned,
+            dead: 0,
         }
     }
 
@@ -127,11 +139,45 @@ impl Ledgers {
         if self.rows.get(&id.producer).is_some_and(|row| row.ledger.contains(id.sequence)) {
             return;
         }
-        self.quarantine.entry(id).or_insert_with(|| Quarantined {
-            batch: batch.clone(),
-            reason: reason.to_owned(),
-            since: now,
-        });
+        let whole = || DeadLetter { batch: batch.clone(), places: None, reason: reason.to_owned(), since: now };
+        self.quarantine.entry(id).or_insert_with(|| Some(whole()));
+    }
+
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &DeadLetter> {
+        self.quarantine.values().flatten()
+    }
+
+    pub(super) fn dead_letters(&self, after: Option<BatchId>, limit: u32) -> Vec<DeadLetter> {
+        let later = self.waiting().filter(|letter| after.is_none_or(|after| letter.batch.id() > after));
+        later.take(limit as usize).cloned().collect()
+    }
+
+    pub(super) fn dead_letter(&self, id: BatchId) -> Option<DeadLetter> {
+        self.quarantine.get(&id).cloned().flatten()
+    }
+
+    /// Takes out what waits of a batch, which counts as applied from now on.
+    pub(super) fn take_out(&mut self, id: BatchId) -> Result<DeadLetter, StoreError> {
+        let missing = StoreError::NotFound { what: "dead letter" };
+        let letter = self.quarantine.get_mut(&id).and_then(Option::take).ok_or(missing)?;
+        // A row that begins now would have holes for all that came before, and they would be applied blind.
+        if let Some(row) = self.rows.get_mut(&id.producer) {
+            row.ledger.apply(id.sequence);
+            self.quarantine.remove(&id);
+        }
+        Ok(letter)
+    }
+
+    /// Applies what waits of a batch.
+    pub(super) fn replay(
+        &mut self,
+        id: BatchId,
+        effect: impl FnOnce(&[&ClickBatch]) -> u64,
+    ) -> Result<Applied, StoreError> {
+        let parts = self.take_out(id)?.parts();
+        let clicks = parts.iter().map(|part| part.len() as u64).sum();
+        let orphaned = effect(&parts.iter().collect::<Vec<_>>());
+        Ok(Applied { batches: 1, clicks, orphaned, ..Applied::default() })
     }
 
     pub(super) fn applied(&self, producers: &[ProducerId]) -> Vec<LedgerState> {
@@ -143,10 +189,6 @@ impl Ledgers {
             },
         };
         producers.iter().copied().map(state).collect()
-    }
-
-    pub(super) fn quarantine(&self) -> Vec<Quarantined> {
-        self.quarantine.values().cloned().collect()
     }
 
     fn prune(&mut self, now: Timestamp) {
@@ -184,7 +226,7 @@ mod tests {
         let (memory, _, producer) = world();
         let batches = [batch(producer, 2, 3), batch(producer, 1, 1), batch(producer, 2, 3)];
         let applied = memory.totals.apply(&batches).await.unwrap();
-        assert_eq!(applied, Applied { batches: 2, duplicates: 1, quarantined: 0, clicks: 4, orphaned: 4 });
+        assert_eq!(applied, Applied { batches: 2, duplicates: 1, clicks: 4, orphaned: 4, ..Applied::default() });
         let again = memory.totals.apply(&batches).await.unwrap();
         assert_eq!(again, Applied { duplicates: 3, ..Applied::default() });
         // Analytics has ledgers of its own, and no orphans.
@@ -202,7 +244,7 @@ mod tests {
         memory.totals.set_aside(&bad, "again").await.unwrap();
         let applied = memory.totals.apply(&[good, bad.clone()]).await.unwrap();
         assert_eq!(applied, Applied { duplicates: 1, quarantined: 1, ..Applied::default() });
-        let [kept] = &memory.totals.quarantine()[..] else { panic!("one batch") };
+        let [kept] = &memory.totals.dead_letters(None, 9).await.unwrap()[..] else { panic!("one batch") };
         assert_eq!((&kept.batch, &*kept.reason), (&bad, "poison"));
         let state = &memory.totals.applied(&[producer]).await.unwrap()[0];
         assert!(state.has_dealt_with(1) && state.has_dealt_with(2) && !state.has_dealt_with(3));
@@ -219,6 +261,6 @@ mod tests {
         memory.totals.apply(&[]).await.unwrap();
         let late = memory.totals.apply(&[batch(producer, 3, 1)]).await.unwrap();
         assert_eq!(late, Applied { quarantined: 1, ..Applied::default() });
-        assert_eq!(memory.totals.quarantine().len(), 1);
+        assert_eq!(memory.totals.count_dead_letters().await.unwrap(), 1);
     }
 }

@@ -17,7 +17,7 @@ use parking_lot::RwLock;
 
 pub use analytics::MemoryAnalytics;
 pub use change::MemoryChanges;
-pub use click::{MemoryTotals, Quarantined};
+pub use click::MemoryTotals;
 pub use counter::MemoryLog;
 pub use key::MemoryKeys;
 pub use limit::MemoryLimiter;

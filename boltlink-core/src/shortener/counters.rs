@@ -18,7 +18,9 @@ pub struct Counters {
     pub clicks_in_totals: u64,
     /// Clicks that consumers of this process made part of analytics.
     pub clicks_in_analytics: u64,
-    /// Batches that a store refused for good and that wait for an operator in its quarantine.
+    /// Clicks that a store refused for good and that wait for an operator in its dead letters.
+    pub clicks_dead: u64,
+    /// Batches that a store refused whole and that wait for an operator in its quarantine.
     pub batches_set_aside: u64,
 }
 
@@ -30,6 +32,7 @@ pub(super) struct Counts {
     unacknowledged: AtomicU64,
     in_totals: AtomicU64,
     in_analytics: AtomicU64,
+    dead: AtomicU64,
     set_aside: AtomicU64,
     unkept: AtomicBool,
 }
@@ -65,6 +68,10 @@ impl Counts {
         counter.fetch_add(clicks, Ordering::Relaxed);
     }
 
+    pub(super) fn died(&self, clicks: u64) {
+        self.dead.fetch_add(clicks, Ordering::Relaxed);
+    }
+
     pub(super) fn set_aside(&self, batches: u64) {
         self.set_aside.fetch_add(batches, Ordering::Relaxed);
     }
@@ -76,6 +83,7 @@ impl Counts {
             clicks_unacknowledged: self.unacknowledged.load(Ordering::Relaxed),
             clicks_in_totals: self.in_totals.load(Ordering::Relaxed),
             clicks_in_analytics: self.in_analytics.load(Ordering::Relaxed),
+            clicks_dead: self.dead.load(Ordering::Relaxed),
             batches_set_aside: self.set_aside.load(Ordering::Relaxed),
         }
     }

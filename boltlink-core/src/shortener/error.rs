@@ -11,7 +11,7 @@ pub enum Error {
     /// It does not exist, or the actor may not know that it does.
     #[error("{what} does not exist")]
     NotFound {
-        /// `link` or `key`.
+        /// `link`, `key` or `dead letter`.
         what: &'static str,
     },
     /// The slug belongs to another link of the domain.
@@ -35,6 +35,12 @@ pub enum Error {
     /// The edit would make the link end before it begins.
     #[error("expires_at {0}")]
     Lifetime(#[from] InvalidLifetime),
+    /// The store refuses it, and will refuse it again.
+    #[error("the store refuses it: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
     /// Only an admin may do this.
     #[error("this needs an admin key")]
     Forbidden,
@@ -57,6 +63,7 @@ impl From<StoreError> for Error {
             StoreError::NotFound { what } => Self::NotFound { what },
             StoreError::Conflict { what: "slug" } => Self::SlugTaken,
             StoreError::VersionMismatch { current } => Self::Stale { current },
+            StoreError::Invalid { reason } => Self::Refused { reason },
             StoreError::Unavailable { reason, retry } => Self::Unavailable { reason, retry },
             other => Self::Internal(other),
         }

@@ -1,7 +1,7 @@
 //! The engine that an embedder or a server drives.
 //!
 //! One file per concern: [`links`] (making, reading, changing), [`visits`] (the hot path, with `cache`
-//! and `gate`), [`keys`], [`stats`]; and behind them what runs on its own: `recorder` and `commit` make
+//! and `gate`), [`keys`], [`stats`], [`queue`]; and behind them what runs on its own: `recorder` and `commit` make
 //! batches of clicks, `spool` journals them, `delivery` carries them to the log, `pipeline` makes them
 //! take effect, `keeper` releases journals and adopts those of the dead, `watcher` follows changes.
 
@@ -17,6 +17,7 @@ mod keeper;
 mod keys;
 mod links;
 mod pipeline;
+mod queue;
 mod recorder;
 mod spool;
 mod stats;
@@ -47,6 +48,7 @@ pub use counters::Counters;
 pub use error::{AuthError, Error};
 pub use keys::NewKey;
 pub use links::{Created, Listing};
+pub use queue::QueueDepth;
 pub use stats::{GlobalStats, LinkStats};
 
 /// Makes links, follows them and counts who does, on whatever stores it was given.

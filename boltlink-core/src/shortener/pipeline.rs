@@ -16,7 +16,7 @@ use crate::{
 const LIMIT: usize = 1024;
 /// How long a store may take with its last group once it is time to stop.
 const LAST_ATTEMPT: Duration = Duration::from_secs(3);
-/// A batch that a sink refuses this often is set aside.
+/// A batch that a sink refuses this often is applied without its bad clicks.
 const ATTEMPTS: u32 = 3;
 
 /// One consumer: its sink, and the log it drains.
@@ -105,7 +105,7 @@ impl Pipeline {
                     [batch] => {
                         let attempts = refused.entry(batch.id()).or_default();
                         *attempts += 1;
-                        if *attempts < ATTEMPTS || !self.set_aside(batch, &reason).await {
+                        if *attempts < ATTEMPTS || !self.salvage(batch, &reason).await {
                             parts.push(part);
                             pause(&mut stop.clone(), backoff.next()).await;
                         } else {
@@ -129,6 +129,26 @@ impl Pipeline {
             }
         }
         true
+    }
+
+    /// Applies a batch that is refused again and again but for its bad clicks. False if it could not be done now.
+    async fn salvage(&self, batch: &ClickBatch, reason: &str) -> bool {
+        match self.sink.salvage(batch).await {
+            Ok(applied) => {
+                self.counts.stored(self.consumer, applied.clicks);
+                self.counts.died(applied.dead);
+                if applied.dead > 0 {
+                    let (batch, clicks) = (batch.id(), applied.dead);
+                    tracing::error!(consumer = ?self.consumer, %batch, clicks, reason, "clicks went to the dead letters");
+                }
+                true
+            }
+            Err(StoreError::Invalid { reason }) => self.set_aside(batch, &reason).await,
+            Err(error) => {
+                tracing::warn!(consumer = ?self.consumer, %error, "cannot store clicks; trying again");
+                false
+            }
+        }
     }
 
     async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> bool {

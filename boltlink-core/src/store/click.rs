@@ -1,8 +1,16 @@
 //! Where clicks take effect: totals, and analytics.
 
+use std::{fmt, str::FromStr};
+
 use async_trait::async_trait;
 
-use crate::{click::ClickBatch, error::StoreError, id::ProducerId, ledger::Ledger};
+use crate::{
+    click::{BatchId, ClickBatch},
+    error::StoreError,
+    id::ProducerId,
+    ledger::Ledger,
+    time::Timestamp,
+};
 
 /// A consumer of the click log: link totals, or analytics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +44,8 @@ impl Consumer {
 /// - The analytics sink keeps single clicks too, as a [`sample`](crate::sample): all of them up to a rate, and
 ///   beyond it at least one of each link in a call, with weights that add up to the clicks. It drops them after a
 ///   time; clicks that are older when they come count in rollups only.
+/// - What a store refuses waits as a [dead letter](Self::dead_letters): a click apart from its batch, or a batch whole. It
+///   takes effect once when it is replayed, never when its batch is delivered again.
 /// - Clicks of links that do not exist have no total to go to: the totals sink reports them as
 ///   orphaned; the analytics sink keeps them.
 #[async_trait]
@@ -46,13 +56,46 @@ pub trait ClickSink: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: repeat the call, for ever if need be. [`StoreError::Invalid`]: a
-    /// batch can never be applied; nothing was. Find it by halves and [set it aside](Self::set_aside).
+    /// batch can never be applied; nothing was. Find it by halves and [salvage](Self::salvage) the rest of it.
     async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError>;
 
     /// Puts a batch that the store refuses into quarantine, with the reason, so that it holds up
     /// nobody. Idempotent; does nothing if the ledger shows it as applied. Applied again later, it
     /// stays in quarantine and counts as quarantined.
     async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError>;
+
+    /// Applies a batch without the clicks that the store refuses, and puts those into its dead letters, with the
+    /// reason: effect, ledger and dead letters are one transaction. What has been applied or set aside before is left
+    /// alone. Costs a statement or more for each half that has such a click in it.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply); [`StoreError::Invalid`] if not even the rest can be applied.
+    async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError>;
+
+    /// What waits for an operator: dead letters, and batches set aside whole. Ordered by batch, after `after`, at most
+    /// `limit`.
+    async fn dead_letters(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// What waits of one batch.
+    async fn dead_letter(&self, id: BatchId) -> Result<Option<DeadLetter>, StoreError>;
+
+    /// Of how many batches something waits.
+    async fn count_dead_letters(&self) -> Result<u64, StoreError>;
+
+    /// Applies what waits of a batch, and forgets that it waited, in one transaction. A batch that was set aside whole
+    /// counts as applied from then on, also where nothing is known of its producer any more: the operator decides that it
+    /// was not applied before.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if nothing waits of it; [`StoreError::Invalid`] if the store still refuses it: then it goes
+    /// on waiting.
+    async fn replay(&self, id: BatchId) -> Result<Applied, StoreError>;
+
+    /// Drops what waits of a batch for good. It is never applied.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if nothing waits of it.
+    async fn purge(&self, id: BatchId) -> Result<(), StoreError>;
 
     /// What this sink has dealt with of each of the producers, in their order: what a journal may
     /// release. Unknown producers have an empty ledger.
@@ -72,6 +115,67 @@ pub struct Applied {
     pub clicks: u64,
     /// Those of them whose link does not exist (totals only).
     pub orphaned: u64,
+    /// Clicks that were put into the dead letters now; not in `clicks`.
+    pub dead: u64,
+}
+
+/// What waits of a batch for an operator to [replay](ClickSink::replay) or [purge](ClickSink::purge).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its clicks, and no others.
+    pub batch: ClickBatch,
+    /// The places that they had in the batch; `None` if it waits whole.
+    pub places: Option<Places>,
+    /// Why it was not applied.
+    pub reason: String,
+    /// Since when it waits.
+    pub since: Timestamp,
+}
+
+impl DeadLetter {
+    /// The letter of these clicks of `batch`, by their places in it.
+    #[must_use]
+    pub fn of(batch: &ClickBatch, places: &[usize], reason: String, since: Timestamp) -> Self {
+        let clicks = batch.clicks().enumerate().filter(|(place, _)| places.contains(place)).map(|(_, click)| click);
+        let places = places.iter().map(|place| batch.first_place() + place).collect();
+        Self { batch: ClickBatch::new(batch.id(), clicks), places: Some(Places(places)), reason, since }
+    }
+
+    /// The clicks as batches to be applied, in which they have the ids that they always had.
+    #[must_use]
+    pub fn parts(&self) -> Vec<ClickBatch> {
+        let Some(Places(places)) = &self.places else { return vec![self.batch.clone()] };
+        let part = |(at, place): (usize, &usize)| self.batch.part(at..at + 1).placed(*place);
+        places.iter().enumerate().map(part).collect()
+    }
+}
+
+/// Places of clicks in a batch, from 0, ascending. Text form, for stores: `3,17`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places(Vec<usize>);
+
+/// A row of a store holds something that no places can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the stored places of clicks are damaged")]
+pub struct DamagedPlaces;
+
+impl fmt::Display for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, place) in self.0.iter().enumerate() {
+            write!(f, "{}{place}", if at == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Places {
+    type Err = DamagedPlaces;
+
+    fn from_str(text: &str) -> Result<Self, DamagedPlaces> {
+        let places: Result<Vec<usize>, _> = text.split(',').map(str::parse).collect();
+        let places = places.map_err(|_| DamagedPlaces)?;
+        if places.is_sorted_by(|one, next| one < next) { Ok(Self(places)) } else { Err(DamagedPlaces) }
+    }
 }
 
 /// What a sink has dealt with of one producer.

@@ -24,7 +24,7 @@ pub use analytics::{
     AnalyticsReader, CONTENDERS, ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span,
 };
 pub use change::{Change, ChangeCursor, ChangeLog, Changes};
-pub use click::{Applied, ClickSink, Consumer, LedgerState};
+pub use click::{Applied, ClickSink, Consumer, DamagedPlaces, DeadLetter, LedgerState, Places};
 pub use counter::{Backlog, CounterStore, Delivery, LogRun};
 pub use filter::{InvalidSearchText, LinkCursor, LinkFilter, LinkOrder, SearchText, TagMatch};
 pub use key::KeyStore;

@@ -17,6 +17,11 @@ impl MigratorTrait for Migrator {
                 Some(include_str!("m0001_first.postgres.sql")),
             ),
             migration("m0002_whole", include_str!("m0002_whole.sqlite.sql"), None),
+            migration(
+                "m0003_dead_letters",
+                include_str!("m0003_dead_letters.sql"),
+                Some(include_str!("m0003_dead_letters.sql")),
+            ),
         ]
     }
 }

@@ -1,0 +1,180 @@
+//! What a store refused: whole batches in quarantine, and single clicks apart from their batches.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use boltlink_core::{
+    BatchId, ClickBatch, ProducerId, StoreError, Timestamp,
+    store::{Consumer, DeadLetter, Places},
+};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, TransactionTrait};
+
+use crate::{
+    Error,
+    ledger::code,
+    row::{Columns, signed, unsigned},
+};
+
+/// What a sink does with clicks, within a transaction.
+#[async_trait]
+pub trait Effect: Sync {
+    /// Makes the clicks take effect, and says how many of them found no link.
+    async fn take(&self, db: &DatabaseTransaction, clicks: &ClickBatch) -> Result<u64, Error>;
+}
+
+/// What became of a batch that was applied without its bad clicks.
+#[derive(Debug, Default)]
+pub struct Salvaged {
+    /// Clicks that took effect.
+    pub clicks: u64,
+    /// Those of them that found no link.
+    pub orphaned: u64,
+    /// The places of those that did not, ascending.
+    pub dead: Vec<usize>,
+    /// Why the first of them did not.
+    pub reason: String,
+}
+
+/// Makes all clicks of a batch take effect but those that the database refuses, which are found by halves.
+///
+/// # Errors
+/// What is no refusal, as `answer` tells.
+pub async fn salvage(
+    db: &DatabaseTransaction,
+    batch: &ClickBatch,
+    answer: fn(Error) -> StoreError,
+    effect: &impl Effect,
+) -> Result<Salvaged, Error> {
+    let mut salvaged = Salvaged::default();
+    let mut parts: Vec<Range<usize>> = vec![0..batch.len()];
+    while let Some(places) = parts.pop() {
+        let part = batch.part(places.clone());
+        let attempt = db.begin().await?;
+        match effect.take(&attempt, &part).await {
+            Ok(orphaned) => {
+                attempt.commit().await?;
+                salvaged.clicks += part.len() as u64;
+                salvaged.orphaned += orphaned;
+            }
+            Err(error) => {
+                attempt.rollback().await?;
+                match answer(error) {
+                    StoreError::Invalid { reason } if places.len() > 1 => {
+                        tracing::debug!(reason, ?places, "a part is refused; trying its halves");
+                        let middle = places.start + places.len() / 2;
+                        parts.extend([middle..places.end, places.start..middle]);
+                    }
+                    StoreError::Invalid { reason } => {
+                        if salvaged.dead.is_empty() {
+                            salvaged.reason = reason;
+                        }
+                        salvaged.dead.extend(places);
+                    }
+                    other => return Err(other.into()),
+                }
+            }
+        }
+    }
+    Ok(salvaged)
+}
+
+const COLUMNS: &str = "producer, sequence, payload, places, reason, at";
+
+/// Puts clicks apart from their batch.
+///
+/// # Errors
+/// The driver's.
+pub async fn put(db: &impl ConnectionTrait, consumer: Consumer, letter: &DeadLetter) -> Result<(), Error> {
+    let sql = "INSERT INTO quarantine (consumer, producer, sequence, payload, places, reason, at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (consumer, producer, sequence) DO NOTHING";
+    let id = letter.batch.id();
+    let values = [
+        code(consumer).into(),
+        (*id.producer.as_uuid()).into(),
+        signed(id.sequence).into(),
+        letter.batch.encoded().to_vec().into(),
+        letter.places.as_ref().map(ToString::to_string).into(),
+        letter.reason.clone().into(),
+        letter.since.as_micros().into(),
+    ];
+    crate::execute(db, sql, values).await?;
+    Ok(())
+}
+
+/// A page of what waits, by batch.
+///
+/// # Errors
+/// The driver's, or a damaged row.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    consumer: Consumer,
+    after: Option<BatchId>,
+    limit: u32,
+) -> Result<Vec<DeadLetter>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM quarantine WHERE consumer = $1 AND (producer > $2 OR producer = $2 AND sequence > $3) \
+         AND (places IS NULL OR places <> '') ORDER BY producer, sequence LIMIT $4"
+    );
+    let (producer, sequence) = match after {
+        Some(after) => (*after.producer.as_uuid(), signed(after.sequence)),
+        // No producer has this id, and sequences begin at 1.
+        None => (uuid::Uuid::nil(), -1),
+    };
+    let values = [code(consumer).into(), producer.into(), sequence.into(), i64::from(limit).into()];
+    crate::all(db, &sql, values).await?.iter().map(letter).collect()
+}
+
+/// What waits of a batch.
+///
+/// # Errors
+/// The driver's, or a damaged row.
+pub async fn find(db: &impl ConnectionTrait, consumer: Consumer, id: BatchId) -> Result<Option<DeadLetter>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM quarantine WHERE consumer = $1 AND producer = $2 AND sequence = $3 \
+         AND (places IS NULL OR places <> '')"
+    );
+    crate::one(db, &sql, key(consumer, id)).await?.as_ref().map(letter).transpose()
+}
+
+/// How many batches something waits of.
+///
+/// # Errors
+/// The driver's.
+pub async fn count(db: &impl ConnectionTrait, consumer: Consumer) -> Result<u64, Error> {
+    let sql = "SELECT COUNT(*) FROM quarantine WHERE consumer = $1 AND (places IS NULL OR places <> '')";
+    let row = crate::one(db, sql, [code(consumer).into()]).await?;
+    row.map_or(Ok(0), |row| Ok(unsigned(Columns(&row).at(0)?)))
+}
+
+/// Forgets what waited of a batch. Where no ledger shows that the batch is dealt with, the row stays to say so.
+///
+/// # Errors
+/// The driver's.
+pub async fn forget(db: &impl ConnectionTrait, consumer: Consumer, id: BatchId, in_ledger: bool) -> Result<(), Error> {
+    let sql = if in_ledger {
+        "DELETE FROM quarantine WHERE consumer = $1 AND producer = $2 AND sequence = $3"
+    } else {
+        "UPDATE quarantine SET payload = '', places = '' WHERE consumer = $1 AND producer = $2 AND sequence = $3"
+    };
+    crate::execute(db, sql, key(consumer, id)).await?;
+    Ok(())
+}
+
+fn key(consumer: Consumer, id: BatchId) -> [sea_orm::Value; 3] {
+    [code(consumer).into(), (*id.producer.as_uuid()).into(), signed(id.sequence).into()]
+}
+
+fn letter(row: &QueryResult) -> Result<DeadLetter, Error> {
+    let row = Columns(row);
+    let producer = ProducerId::from_uuid(row.at(0)?);
+    let payload: Vec<u8> = row.at(2)?;
+    let batch = ClickBatch::decode(payload.into()).map_err(StoreError::backend)?;
+    let places: Option<String> = row.at(3)?;
+    let places = places.map(|text| text.parse::<Places>()).transpose().map_err(StoreError::backend)?;
+    let id = BatchId { producer, sequence: unsigned(row.at(1)?) };
+    if batch.id() != id {
+        return Err(StoreError::backend(format!("what waits as {id} is another batch")).into());
+    }
+    let since = Timestamp::from_micros(row.at(5)?).ok_or_else(|| StoreError::backend("a time is damaged"))?;
+    Ok(DeadLetter { batch, places, reason: row.at(4)?, since })
+}
