@@ -15,6 +15,7 @@ mod id;
 pub mod journal;
 mod key;
 pub mod ledger;
+pub mod limit;
 mod link;
 pub mod memory;
 mod new_link;

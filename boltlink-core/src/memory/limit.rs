@@ -37,7 +37,8 @@ impl MemoryLimiter {
         Self { clock, hasher: RandomState::new(), shards }
     }
 
-    fn judge(&self, key: &str, quota: &Quota, cost: u32) -> Decision {
+    /// The decision, which never has to wait.
+    pub(crate) fn judge(&self, key: &str, quota: &Quota, cost: u32) -> Decision {
         // The upper bits: the map within the shard uses the lower ones of its own hash.
         let shard = (self.hasher.hash_one(key) >> 32) as usize & (SHARDS - 1);
         let mut shard = self.shards[shard].lock();

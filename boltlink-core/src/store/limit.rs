@@ -93,7 +93,7 @@ pub struct Decision {
 #[async_trait]
 pub trait RateLimiter: Send + Sync {
     /// Takes `cost` from `key`'s quota if that much is there. A cost of 0 asks without taking.
-    /// One round trip at most.
+    /// One round trip at most, unless the implementation says more.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`](crate::StoreError::Unavailable): nothing is known; whether to go
@@ -101,6 +101,7 @@ pub trait RateLimiter: Send + Sync {
     async fn check(&self, key: &str, quota: &Quota, cost: u32) -> Result<Decision, crate::StoreError>;
 
     /// The same without waiting, where the answer is at hand. `None`: take [`check`](Self::check).
+    /// [`LocalFirst`](crate::limit::LocalFirst) has it at hand for limiters that are far away.
     fn try_check(&self, key: &str, quota: &Quota, cost: u32) -> Option<Decision> {
         let _ = (key, quota, cost);
         None
