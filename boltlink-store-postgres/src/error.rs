@@ -94,6 +94,27 @@ pub enum OpenError {
         /// The version of its schema.
         version: u32,
     },
+    /// Others work on the database, which a copy needs for itself alone.
+    #[error("{url} is in use; stop all servers, and whatever else works on it, then run this again")]
+    InUse {
+        /// The address, without the password.
+        url: String,
+    },
+    /// The database is being copied.
+    #[error("{url} is being copied by boltlink copy; wait for its end")]
+    BeingCopied {
+        /// The address, without the password.
+        url: String,
+    },
+    /// A copy into the database was begun, and has not ended well.
+    #[error(
+        "{url} holds a part of another database: a copy into it has not ended; run boltlink copy again, which goes on \
+         where it was, or drop the database"
+    )]
+    HalfCopied {
+        /// The address, without the password.
+        url: String,
+    },
     /// Something else went wrong.
     #[error("cannot open {url}: {source}")]
     Other {

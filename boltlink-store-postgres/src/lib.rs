@@ -27,6 +27,7 @@ mod array;
 mod change;
 mod click;
 mod config;
+mod copy;
 mod error;
 mod key;
 mod ledgers;

@@ -21,6 +21,9 @@ use crate::{
 /// Who migrates takes this lock: "BLTL".
 const MIGRATION_LOCK: i64 = 0x424c_544c;
 
+/// Who copies from a database holds this lock: "BLTC". Who opens it looks whether somebody does.
+pub(crate) const COPY_LOCK: i64 = 0x424c_5443;
+
 /// What bringing the schema up to date came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {
@@ -48,14 +51,34 @@ pub struct Health {
     pub problems: Vec<String>,
 }
 
-/// Brings the schema up to date.
+/// Brings the schema up to date, unless the database is being copied, or is half a copy.
 pub(crate) async fn migrate(config: &PostgresConfig) -> Result<Migrated, OpenError> {
+    migrate_for(config, Purpose::Use).await
+}
+
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To read and write it.
+    Use,
+    /// To be copied to: it may hold half a copy.
+    CopyTo,
+}
+
+/// Brings the schema up to date.
+pub(crate) async fn migrate_for(config: &PostgresConfig, purpose: Purpose) -> Result<Migrated, OpenError> {
     let fail = |error| OpenError::from_sql(config.url.to_string(), error);
     let db = connect(config).await?;
     let migrated = async {
         refuse_server(config, &db).await?;
+        if purpose == Purpose::Use && !is_free(&db).await.map_err(fail)? {
+            return Err(OpenError::BeingCopied { url: config.url.to_string() });
+        }
         let state = schema::state(&db).await.map_err(fail)?;
         refuse_newer(config, state)?;
+        if purpose == Purpose::Use {
+            refuse_half(config, state)?;
+        }
         if !state.is_behind() {
             return Ok(Migrated { applied: Vec::new(), version: state.version });
         }
@@ -109,6 +132,7 @@ pub(crate) async fn check(config: &PostgresConfig) -> Result<Health, OpenError> 
         let server = refuse_server(config, &db).await?;
         let state = schema::state(&db).await.map_err(fail)?;
         refuse_newer(config, state)?;
+        refuse_half(config, state)?;
         let sql = "SELECT (to_regclass('link_text') IS NOT NULL)::text, pg_is_in_recovery()::text";
         let row = one(&db, sql).await.map_err(fail)?;
         Ok((server, state, row))
@@ -144,6 +168,16 @@ fn refuse_newer(config: &PostgresConfig, state: SchemaState) -> Result<(), OpenE
     } else {
         Err(OpenError::TooNew { url: config.url.to_string(), version: state.version })
     }
+}
+
+fn refuse_half(config: &PostgresConfig, state: SchemaState) -> Result<(), OpenError> {
+    if state.half_copied { Err(OpenError::HalfCopied { url: config.url.to_string() }) } else { Ok(()) }
+}
+
+/// Whether nobody copies the database just now.
+async fn is_free(db: &DatabaseConnection) -> Result<bool, Error> {
+    let sql = format!("SELECT pg_try_advisory_xact_lock_shared({COPY_LOCK})::text");
+    Ok(one(db, &sql).await?.first().is_some_and(|free| free == "true"))
 }
 
 /// The version of the server, if it will do.

@@ -7,12 +7,14 @@ use boltlink_core::{
     sample::RawClicks,
     store::{Consumer, CounterStore},
 };
+use boltlink_store_sql::copy::{Source, Target};
 
 use crate::{
     analytics::PostgresAnalytics,
     change::{PostgresChanges, Told},
     click::PostgresClicks,
     config::PostgresConfig,
+    copy,
     error::OpenError,
     key::PostgresKeys,
     link::PostgresLinks,
@@ -59,6 +61,26 @@ impl PostgresStore {
     /// If it cannot be reached, or cannot be served.
     pub async fn check(config: &PostgresConfig) -> Result<Health, OpenError> {
         open::check(config).await
+    }
+
+    /// Opens the database to be copied, and brings its schema up to date before. Others that work on it are a reason to
+    /// refuse; until the source is closed, or its connection is, none opens it, and none writes to it.
+    ///
+    /// Who works on it shows by what they have asked in the last seconds: a server always does, a command may be silent
+    /// for longer. Such a one is not seen, but cannot write either.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`], [`OpenError::BeingCopied`], or as [`open`](Self::open).
+    pub async fn copy_source(config: &PostgresConfig) -> Result<Source, OpenError> {
+        copy::source(config).await
+    }
+
+    /// Opens the database to be copied to, and makes its tables if need be. What is in them is for the copy to judge.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn copy_target(config: &PostgresConfig) -> Result<Target, OpenError> {
+        copy::target(config).await
     }
 
     /// The store's traits, with `log` for the clicks on their way.

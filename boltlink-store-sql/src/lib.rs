@@ -7,6 +7,7 @@
 
 pub mod analytics;
 pub mod change;
+pub mod copy;
 pub mod dead;
 mod error;
 pub mod key;

@@ -7,7 +7,7 @@
 use sea_orm::{DatabaseTransaction, DbBackend};
 use sea_orm_migration::MigratorTrait;
 
-use crate::{Error, meta, migration::Migrator};
+use crate::{Error, copy, meta, migration::Migrator};
 
 /// The version of the schema that this release writes.
 pub const VERSION: u32 = 3;
@@ -25,6 +25,8 @@ pub struct SchemaState {
     pub version: u32,
     /// The oldest [`VERSION`] that can serve it.
     pub oldest_compatible: u32,
+    /// Whether it holds a part of another database, of which a [copy](crate::copy) was begun and has not ended well.
+    pub half_copied: bool,
 }
 
 impl SchemaState {
@@ -57,7 +59,11 @@ pub async fn state(db: &impl sea_orm::ConnectionTrait) -> Result<SchemaState, Er
         let text = meta::read(db, key).await?;
         Ok::<_, Error>(text.and_then(|text| text.parse().ok()).unwrap_or(0))
     };
-    Ok(SchemaState { version: number(VERSION_KEY).await?, oldest_compatible: number(OLDEST_COMPATIBLE_KEY).await? })
+    Ok(SchemaState {
+        version: number(VERSION_KEY).await?,
+        oldest_compatible: number(OLDEST_COMPATIBLE_KEY).await?,
+        half_copied: copy::is_half_done(db).await?,
+    })
 }
 
 /// Writes what is there already, for a commit that has something to sync.

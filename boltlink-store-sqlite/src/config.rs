@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use boltlink_core::sample::RawClicks;
 use sea_orm::sqlx::{
     ConnectOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
 };
 
 /// How to open a store.
@@ -54,6 +54,12 @@ impl SqliteConfig {
             .pragma("wal_autocheckpoint", "16384")
             .pragma("cache_size", "-65536")
             .pragma("temp_store", "MEMORY")
+    }
+
+    /// The one connection of a process that has the file for itself: it takes the file's lock when it first looks at it,
+    /// and keeps it (<https://www.sqlite.org/pragma.html#pragma_locking_mode>).
+    pub(crate) fn alone(&self) -> SqliteConnectOptions {
+        self.writing().locking_mode(SqliteLockingMode::Exclusive)
     }
 
     /// The connections that read.

@@ -67,6 +67,21 @@ pub enum OpenError {
         /// The path that was given.
         path: PathBuf,
     },
+    /// Another process has the file open, which must have it for itself alone.
+    #[error("{} is in use; stop the server, and whatever else works on it, then run this again", path.display())]
+    InUse {
+        /// The path that was given.
+        path: PathBuf,
+    },
+    /// A copy into the file was begun, and has not ended well.
+    #[error(
+        "{} holds a part of another database: a copy into it has not ended; run boltlink copy again, which goes on where \
+         it was, or delete the file", path.display()
+    )]
+    HalfCopied {
+        /// The path that was given.
+        path: PathBuf,
+    },
     /// Something else went wrong.
     #[error("cannot open {}: {source}", path.display())]
     Other {

@@ -29,6 +29,7 @@ mod batch;
 mod change;
 mod click;
 mod config;
+mod copy;
 mod error;
 mod key;
 mod link;

@@ -67,7 +67,9 @@ impl Opened {
 pub(crate) async fn open(config: &SqliteConfig) -> Result<Opened, OpenError> {
     let fail = |error: Error| OpenError::from_sql(config.path.clone(), error);
     if !is_empty(config)? {
-        refuse_newer(config, look(config).await?)?;
+        let state = look(config).await?;
+        refuse_newer(config, state)?;
+        refuse_half(config, state)?;
     }
     let began = Instant::now();
     loop {
@@ -135,6 +137,40 @@ fn refuse_newer(config: &SqliteConfig, state: SchemaState) -> Result<(), OpenErr
     }
 }
 
+fn refuse_half(config: &SqliteConfig, state: SchemaState) -> Result<(), OpenError> {
+    if state.half_copied { Err(OpenError::HalfCopied { path: config.path.clone() }) } else { Ok(()) }
+}
+
+/// Opens the file for this process alone, on one connection, and brings its schema up to date. One that holds half a
+/// copy will do. While the connection is open, the file must not be opened by other means: closing it would unlock it.
+pub(crate) async fn open_alone(config: &SqliteConfig) -> Result<(DatabaseConnection, SchemaState), OpenError> {
+    if !is_empty(config)? {
+        refuse_newer(config, look(config).await?)?;
+    }
+    let in_use = |error| match error {
+        OpenError::Locked { path } => OpenError::InUse { path },
+        error => error,
+    };
+    let fail = |error| in_use(OpenError::from_sql(config.path.clone(), error));
+    // The first look at the file takes the lock, and fails if another process has it open.
+    let db = connect(config.alone(), 1).await.map_err(fail)?;
+    let opened = async {
+        migrate(config, &db).await.map_err(|refused| match refused {
+            Refused::Newer(error) => error,
+            Refused::Sql(error) => fail(error),
+        })?;
+        schema::state(&db).await.map_err(fail)
+    };
+    match opened.await {
+        Ok(state) => Ok((db, state)),
+        Err(error) => {
+            // The error that led here is the one to tell.
+            let _ = db.close_by_ref().await;
+            Err(error)
+        }
+    }
+}
+
 /// Looks a file over without changing it.
 pub(crate) async fn check(config: &SqliteConfig) -> Result<Health, OpenError> {
     // Opened to be read: a check must not make the file.
@@ -143,6 +179,7 @@ pub(crate) async fn check(config: &SqliteConfig) -> Result<Health, OpenError> {
     let state = look(config).await?;
     let version = state.version;
     refuse_newer(config, state)?;
+    refuse_half(config, state)?;
     let fail = |error| OpenError::from_sql(config.path.clone(), error);
     let db = connect(config.looking(), 1).await.map_err(fail)?;
     let report = text_rows(&db, "PRAGMA quick_check(20)").await;

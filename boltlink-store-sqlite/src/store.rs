@@ -7,6 +7,7 @@ use boltlink_core::{
     sample::RawClicks,
     store::{Consumer, CounterStore},
 };
+use boltlink_store_sql::copy::{Source, Target};
 use sea_orm::DatabaseConnection;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     change::SqliteChanges,
     click::{Raw, SqliteClicks},
     config::{SqliteConfig, Sync},
+    copy,
     error::OpenError,
     key::SqliteKeys,
     link::SqliteLinks,
@@ -58,6 +60,26 @@ impl SqliteStore {
     /// If it cannot be read at all, or belongs to somebody else.
     pub async fn check(path: &Path) -> Result<Health, OpenError> {
         open::check(&SqliteConfig::new(path)).await
+    }
+
+    /// Opens the file to be copied, for nobody else: other processes that have it open are a reason to refuse, and until
+    /// the source is closed or the process ends no other opens it. Brings its schema up to date before.
+    ///
+    /// This process must not open the file by other means meanwhile.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`], or as [`open`](Self::open).
+    pub async fn copy_source(config: &SqliteConfig) -> Result<Source, OpenError> {
+        copy::source(config).await
+    }
+
+    /// Opens the file to be copied to, in the same way, and makes it if it does not exist. What is in it is for the copy
+    /// to judge.
+    ///
+    /// # Errors
+    /// As [`copy_source`](Self::copy_source).
+    pub async fn copy_target(config: &SqliteConfig) -> Result<Target, OpenError> {
+        copy::target(config).await
     }
 
     /// The store's traits, with `log` for the clicks on their way.
