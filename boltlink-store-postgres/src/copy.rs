@@ -20,6 +20,7 @@ use crate::{
     config::PostgresConfig,
     error::{OpenError, answer},
     open::{self, COPY_LOCK, Purpose},
+    partition,
 };
 
 /// As long as it takes: a page may be large, and the other end slow.
@@ -47,7 +48,8 @@ pub(crate) async fn source(config: &PostgresConfig) -> Result<Source, OpenError>
 /// Opens the database to be copied to.
 pub(crate) async fn target(config: &PostgresConfig) -> Result<Target, OpenError> {
     open::migrate_for(config, Purpose::CopyTo).await?;
-    Ok(Target::new(connect(config), WITHOUT_END, answer))
+    let target = Target::new(connect(config), WITHOUT_END, answer);
+    Ok(target.making_days(|db, day| Box::pin(partition::make(db, day))))
 }
 
 /// Keeps others from writing, and new ones from opening the database.

@@ -81,7 +81,7 @@ async fn days(db: &impl ConnectionTrait) -> Result<Vec<i64>, Error> {
 }
 
 /// Makes the partition of a day, and takes the clicks of that day out of the default partition.
-async fn make(db: &DatabaseTransaction, day: i64) -> Result<(), Error> {
+pub(crate) async fn make(db: &DatabaseTransaction, day: i64) -> Result<(), Error> {
     db.execute_unprepared(LOCK).await?;
     if days(db).await?.contains(&day) {
         return Ok(());

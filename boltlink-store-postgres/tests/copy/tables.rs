@@ -110,3 +110,18 @@ async fn a_character_that_postgres_does_not_keep_is_replaced() {
     first.copy_to(&second).await.unwrap();
     assert_eq!(second.texts("SELECT value FROM meta WHERE key = 'odd'").await, ["a\u{fffd}b"]);
 }
+
+#[tokio::test]
+async fn single_clicks_are_put_in_the_partitions_of_their_days() {
+    const DAY: i64 = 86_400_000_000;
+    let (first, second) = (End::sqlite(), End::postgres().await);
+    first.migrate().await;
+    let click = |day: i64, id: u8| format!("(x'00', {}, x'{id:032x}', 1)", day * DAY + 5);
+    let clicks = [click(20_000, 1), click(20_000, 2), click(20_003, 3), click(-1, 4)].join(", ");
+    first
+        .run(&format!("INSERT INTO click (link, at, id, weight) VALUES {clicks}").replace("x'00'", "zeroblob(16)"))
+        .await;
+    first.copy_to(&second).await.unwrap();
+    let places = second.texts("SELECT DISTINCT tableoid::regclass::text FROM click ORDER BY 1").await;
+    assert_eq!(places, ["click_20000", "click_20003", "click_default"]);
+}

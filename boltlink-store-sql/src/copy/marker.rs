@@ -98,17 +98,23 @@ impl Marker {
         Ok(place.unwrap_or_default())
     }
 
-    /// Adds a page to the table, and notes how far it is by then.
+    /// Adds a page to the table, with places for clicks of these `days`, and notes how far it is by then.
     pub(super) async fn store(
         &self,
         target: &Target,
         table: &Table,
         page: &[Row],
         place: &Place,
+        days: &[i64],
     ) -> Result<(), CopyError> {
         let after = place.after.iter().flatten().map(Datum::to_json).collect::<Vec<_>>();
         let text = json!({ "after": after, "rows": place.rows, "done": place.done }).to_string();
         self.within(target, async |db| {
+            if let Some(make_day) = target.make_day {
+                for day in days {
+                    make_day(db, *day).await?;
+                }
+            }
             table.insert(db, page).await?;
             meta::write(db, &place_key(table.name), &text).await
         })

@@ -12,6 +12,8 @@ mod marker;
 mod table;
 mod verify;
 
+use std::{collections::BTreeSet, pin::Pin};
+
 use boltlink_core::StoreError;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
@@ -28,6 +30,9 @@ const PAGE_BYTES: usize = 1 << 20;
 const LARGEST_PAGE: usize = 2_000;
 /// Rows of unknown size are read so many at first.
 const FIRST_PAGE: usize = 100;
+
+/// Single clicks of more days than this are kept where those are that have no place of their own.
+const MOST_DAYS: usize = 1_000;
 
 /// A database to copy from, which nobody writes to as long as this lives.
 pub struct Source {
@@ -60,14 +65,25 @@ impl Source {
 pub struct Target {
     db: DatabaseConnection,
     begin: &'static str,
+    make_day: Option<MakeDay>,
     answer: fn(Error) -> StoreError,
 }
+
+/// Makes the place for the single clicks of a day, as [`Timestamp::day`](boltlink_core::Timestamp::day) counts it, if there is none.
+pub type MakeDay =
+    for<'a> fn(&'a DatabaseTransaction, i64) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
 
 impl Target {
     /// For engine crates: `begin` is run at the beginning of every transaction.
     #[must_use]
     pub fn new(db: DatabaseConnection, begin: &'static str, answer: fn(Error) -> StoreError) -> Self {
-        Self { db, begin, answer }
+        Self { db, begin, make_day: None, answer }
+    }
+
+    /// For engine crates that keep each day's single clicks apart.
+    #[must_use]
+    pub fn making_days(self, make_day: MakeDay) -> Self {
+        Self { make_day: Some(make_day), ..self }
     }
 
     /// Lets go of the database.
@@ -257,13 +273,17 @@ async fn copy_table(
     let from = |error| source.failed(error);
     let mut place = marker.place(target, table.read.name).await?;
     let mut size = FIRST_PAGE;
+    let mut days = BTreeSet::new();
     seen(place.rows);
     while !place.done {
         let page = table.read.page(&source.within, place.after.as_deref(), size).await.map_err(from)?;
         place.done = page.len() < size;
         place.rows += page.len() as u64;
         place.after = page.last().map(|row| table.read.key_of(row)).or(place.after);
-        marker.store(target, &table.written, &page, &place).await?;
+        let of_page: BTreeSet<_> = page.iter().filter_map(|row| table.read.day_of(row)).collect();
+        let new: Vec<_> = of_page.difference(&days).copied().take(MOST_DAYS.saturating_sub(days.len())).collect();
+        marker.store(target, &table.written, &page, &place, &new).await?;
+        days.extend(new);
         seen(place.rows);
         size = next_size(size, &page);
     }

@@ -1,6 +1,6 @@
 //! The tables: which are copied, and what they are like, as the database itself says.
 
-use boltlink_core::StoreError;
+use boltlink_core::{StoreError, Timestamp};
 use sea_orm::{ConnectionTrait, DbBackend, Value};
 
 use super::datum::{Datum, Kind, Row};
@@ -138,6 +138,13 @@ impl Table {
     pub(super) fn clicks_of(&self, row: &Row) -> Option<i64> {
         let at = self.columns.iter().position(|column| column.name == "clicks")?;
         if let Datum::Int(clicks) = row[at] { Some(clicks) } else { None }
+    }
+
+    /// The day of a single click, unless it is one that cannot be.
+    pub(super) fn day_of(&self, row: &Row) -> Option<i64> {
+        let at = self.columns.iter().position(|column| self.name == "click" && column.name == "at")?;
+        let Datum::Int(micros) = row[at] else { return None };
+        Timestamp::from_micros(micros).map(Timestamp::day).filter(|day| *day >= 0)
     }
 
     /// Adds rows.
