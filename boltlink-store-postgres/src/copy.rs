@@ -59,8 +59,13 @@ async fn fence(config: &PostgresConfig, db: &DatabaseConnection) -> Result<Datab
     identify(db).await.map_err(fail)?;
     let within = db.begin().await.map_err(|error| fail(error.into()))?;
     // In this order: who looked for the lock before it was taken has asked something just now.
-    if !lock(&within).await.map_err(fail)? {
-        return Err(OpenError::BeingCopied { url: url() });
+    let began = Instant::now();
+    while !lock(&within).await.map_err(fail)? {
+        // One that was killed has it until the server notices.
+        if began.elapsed() > PATIENCE / 4 {
+            return Err(OpenError::BeingCopied { url: url() });
+        }
+        tokio::time::sleep(POLL).await;
     }
     let began = Instant::now();
     while others(&within).await.map_err(fail)? > 0 {

@@ -71,7 +71,7 @@ pub(crate) async fn migrate_for(config: &PostgresConfig, purpose: Purpose) -> Re
     let db = connect(config).await?;
     let migrated = async {
         refuse_server(config, &db).await?;
-        if purpose == Purpose::Use && !is_free(&db).await.map_err(fail)? {
+        if !is_free(&db).await.map_err(fail)? {
             return Err(OpenError::BeingCopied { url: config.url.to_string() });
         }
         let state = schema::state(&db).await.map_err(fail)?;

@@ -129,10 +129,15 @@ pub(super) async fn open_for_bulk(config: &Config) -> Result<Opened, Failure> {
 /// The same, but an SQLite file that does not exist is a mistake.
 pub(super) async fn open_existing(config: &Config) -> Result<Opened, Failure> {
     let Some(file) = missing_file(config) else { return open(config).await };
-    Err(Failure::new(format_args!(
+    Err(no_database(&file))
+}
+
+/// The failure that a file does not exist which should.
+pub(super) fn no_database(file: &Path) -> Failure {
+    Failure::new(format_args!(
         "there is no database at {}\n    fix: name the server's folder with --data-dir or BOLTLINK_DATA_DIR",
         file.display()
-    )))
+    ))
 }
 
 /// The same, but an SQLite file that does not exist is an empty one, and is not made.

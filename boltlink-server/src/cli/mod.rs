@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod copy;
 mod doctor;
 mod engine;
 mod export;
@@ -78,6 +79,11 @@ enum Command {
     /// import reads it back, and makes the same links of it in an empty database, with their
     /// identifiers, times and clicks. May run beside a server.
     Export(export::Args),
+    /// Copies everything from one database to another, of the same kind or the other.
+    ///
+    /// Links, keys, the secret, totals, statistics, single clicks and what was already counted: the
+    /// new database is the old one. Stop all servers first.
+    Copy(copy::Args),
     /// Checks configuration, folders, database and port, and says what to mend.
     ///
     /// Changes nothing. Exits with 1 if something is broken.
@@ -117,6 +123,7 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
             Command::Keys(command) => keys::run(config, command).await,
             Command::Import(args) => import::run(config, args).await,
             Command::Export(args) => export::run(config, args).await,
+            Command::Copy(args) => copy::run(config, args).await,
             Command::Doctor => doctor::run(config).await,
         }
     })

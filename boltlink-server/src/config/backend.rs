@@ -3,6 +3,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use boltlink_core::store::Consumer;
@@ -18,6 +19,15 @@ pub(crate) enum DatabaseUrl {
     Sqlite(PathBuf),
     /// A Postgres database.
     Postgres(Box<PostgresConfig>),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    /// Never repeats the text.
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|wrong| wrong.what)
+    }
 }
 
 impl Value for DatabaseUrl {

@@ -186,6 +186,14 @@ settings! {
         secret: Option<Secret<ServerSecret>> = "", env "BOLTLINK_SECRET", example "<the output of: openssl rand -hex 32>";
     }
 
+    /// Copying: what boltlink copy goes by if it has no flags.
+    copying: Copying {
+        /// The database to copy from, instead of --from. Without either: the configured one.
+        copy_from: Option<DatabaseUrl> = "", env "BOLTLINK_COPY_FROM", example "sqlite:/var/lib/boltlink/boltlink.db";
+        /// The database to copy to, instead of --to.
+        copy_to: Option<DatabaseUrl> = "", env "BOLTLINK_COPY_TO", example "postgres://user:password@host/database";
+    }
+
     /// Logging, to standard error: readable on a terminal, JSON otherwise.
     logging: Logging {
         /// What is logged: a level (error, warn, info, debug, trace), or a list such as

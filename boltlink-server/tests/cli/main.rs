@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
 mod config;
+mod copy;
 mod doctor;
 mod export;
 mod import;

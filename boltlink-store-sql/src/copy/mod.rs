@@ -29,7 +29,7 @@ use self::{marker::Marker, table::Table};
 const PAGE_BYTES: usize = 1 << 20;
 const LARGEST_PAGE: usize = 2_000;
 /// Rows of unknown size are read so many at first.
-const FIRST_PAGE: usize = 100;
+const FIRST_PAGE: usize = 20;
 
 /// Single clicks of more days than this are kept where those are that have no place of their own.
 const MOST_DAYS: usize = 1_000;
