@@ -15,6 +15,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPostgresConnector, TransactionTrait,
     sqlx::postgres::PgPoolOptions,
 };
+use tokio::task::AbortHandle;
 
 use crate::{
     config::{PostgresConfig, PostgresUrl},
@@ -27,6 +28,9 @@ pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Se
 /// How often a transaction that was in the way of another is tried.
 const TRIES: u32 = 5;
 
+/// How often a pool shows that it is there.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
 /// Connections to one database. Cloning shares them.
 #[derive(Clone)]
 pub(crate) struct Pool {
@@ -35,6 +39,7 @@ pub(crate) struct Pool {
     begin: Arc<str>,
     read_timeout: Duration,
     write_timeout: Duration,
+    heartbeat: Option<Arc<Heartbeat>>,
 }
 
 impl Pool {
@@ -76,7 +81,22 @@ impl Pool {
             read_timeout: config.acquire_timeout + config.statement_timeout,
             // Several statements, of which each has its own bound: this one is for a server that says nothing at all.
             write_timeout: config.acquire_timeout + 3 * config.statement_timeout,
+            heartbeat: None,
         }
+    }
+
+    /// The same pool, which asks something from time to time for as long as it is open: so that it shows that somebody
+    /// works on the database, even one who has nothing to do just now. See [`copy`](crate::copy).
+    pub(crate) fn with_heartbeat(self) -> Self {
+        let connections = self.connections.clone();
+        let beating = tokio::spawn(async move {
+            loop {
+                // While the database is away there is nobody to be shown to.
+                let _ = connections.execute_unprepared("SELECT 1").await;
+                tokio::time::sleep(HEARTBEAT).await;
+            }
+        });
+        Self { heartbeat: Some(Arc::new(Heartbeat(beating.abort_handle()))), ..self }
     }
 
     /// For reads, each of which is a statement of its own.
@@ -207,7 +227,19 @@ impl Pool {
 
     /// Waits for the calls that run, and closes the connections.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        if let Some(Heartbeat(beating)) = self.heartbeat.as_deref() {
+            beating.abort();
+        }
         self.connections.close_by_ref().await.map_err(|error| answer(error.into()))
+    }
+}
+
+/// A task that ends with the last of the pool's clones.
+struct Heartbeat(AbortHandle);
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

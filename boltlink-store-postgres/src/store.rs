@@ -42,7 +42,7 @@ impl PostgresStore {
     /// Why it cannot be served; the database is then as it was.
     pub async fn open(config: &PostgresConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         open::migrate(config).await?;
-        let pool = Pool::new(&config.url, config);
+        let pool = Pool::new(&config.url, config).with_heartbeat();
         let readers = Readers::new(pool.clone(), config.replica.as_ref().map(|url| Pool::new(url, config)));
         Ok(Self { pool, readers, clock, raw: config.raw_clicks, told: Arc::default() })
     }
@@ -66,8 +66,8 @@ impl PostgresStore {
     /// Opens the database to be copied, and brings its schema up to date before. Others that work on it are a reason to
     /// refuse; until the source is closed, or its connection is, none opens it, and none writes to it.
     ///
-    /// Who works on it shows by what they have asked in the last seconds: a server always does, a command may be silent
-    /// for longer. Such a one is not seen, but cannot write either.
+    /// Who works on it shows by what was asked in the last seconds, and every open store asks something each second. One
+    /// that has lost the network is not seen, but cannot write either.
     ///
     /// # Errors
     /// [`OpenError::InUse`], [`OpenError::BeingCopied`], or as [`open`](Self::open).
