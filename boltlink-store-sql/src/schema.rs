@@ -25,7 +25,7 @@ pub struct SchemaState {
     pub version: u32,
     /// The oldest [`VERSION`] that can serve it.
     pub oldest_compatible: u32,
-    /// Whether it holds a part of another database, of which a [copy](crate::copy) was begun and has not ended well.
+    /// Whether it holds a part of another database, of which a [copy] was begun and has not ended well.
     pub half_copied: bool,
 }
 
