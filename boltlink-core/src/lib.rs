@@ -48,8 +48,8 @@ pub use link::{
 pub use new_link::{InvalidSlugLength, Likeness, NewLink, Past, SlugLength};
 pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy};
 pub use shortener::{
-    AuthError, BuildError, Counters, Created, Durability, Error, GlobalStats, LinkStats, Listing, NewKey, QueueDepth,
-    Shortener, ShortenerBuilder, Unacknowledged,
+    AuthError, BuildError, Counters, Created, DeadLetterId, Durability, Error, GlobalStats, InvalidDeadLetterId,
+    LinkStats, Listing, NewKey, QueueDepth, Shortener, ShortenerBuilder, Unacknowledged,
 };
 pub use slug::{InvalidSlug, InvalidSlugCase, Slug, SlugCase, SlugRules};
 pub use stores::Stores;

@@ -16,8 +16,8 @@ use boltlink_core::{
     Actor, BatchId, ClickBatch, Domain, Error, Link, LinkId, NewLink, Outcome, ProducerId, Shortener, Slug, SlugCase,
     StoreError, StoredLink, Stores, SystemClock, TargetRules, TargetUrl, Timestamp, Visit,
     store::{
-        Applied, Backlog, ClickSink, Consumer, CounterStore, Delivery, Idempotency, Insert, Inserted, LedgerState,
-        LinkCursor, LinkFilter, LinkOrder, LinkStore, LogRun, SlugCaseChange,
+        Applied, Backlog, ClickSink, Consumer, CounterStore, DeadLetter, Delivery, Idempotency, Insert, Inserted,
+        LedgerState, LinkCursor, LinkFilter, LinkOrder, LinkStore, LogRun, SlugCaseChange,
     },
 };
 use parking_lot::Mutex;
@@ -76,6 +76,31 @@ impl ClickSink for Faulty {
     async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {
         self.set_aside.lock().insert(batch.id());
         self.sink.set_aside(batch, reason).await
+    }
+
+    async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError> {
+        // Not a click of it, but the whole of it is refused.
+        self.apply(std::slice::from_ref(batch)).await
+    }
+
+    async fn dead_letters(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        self.sink.dead_letters(after, limit).await
+    }
+
+    async fn dead_letter(&self, id: BatchId) -> Result<Option<DeadLetter>, StoreError> {
+        self.sink.dead_letter(id).await
+    }
+
+    async fn count_dead_letters(&self) -> Result<u64, StoreError> {
+        self.sink.count_dead_letters().await
+    }
+
+    async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
+        self.sink.replay(id).await
+    }
+
+    async fn purge(&self, id: BatchId) -> Result<(), StoreError> {
+        self.sink.purge(id).await
     }
 
     async fn applied(&self, producers: &[ProducerId]) -> Result<Vec<LedgerState>, StoreError> {

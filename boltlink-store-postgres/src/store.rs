@@ -3,11 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use boltlink_core::{
-    Clock, StoreError, Stores,
+    Clock, LinkId, StoreError, Stores,
     sample::RawClicks,
     store::{Consumer, CounterStore},
 };
-use boltlink_store_sql::copy::{Source, Target};
+use boltlink_store_sql::{
+    copy::{Source, Target},
+    reconcile::{self, Balance},
+};
 
 use crate::{
     analytics::PostgresAnalytics,
@@ -104,6 +107,22 @@ impl PostgresStore {
             keys: Arc::new(PostgresKeys { pool: pool.clone(), clock: clock.clone() }),
             changes: Arc::new(PostgresChanges { pool: pool.clone(), told: self.told.clone() }),
         }
+    }
+
+    /// What is stored of the clicks of links after `after`, by id, at most `limit`: see [`Balance`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn balances(&self, after: Option<LinkId>, limit: u32) -> Result<Vec<Balance>, StoreError> {
+        self.pool.read(|| reconcile::page(self.pool.connections(), after, limit)).await
+    }
+
+    /// The same of one link, if it exists.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn balance(&self, link: LinkId) -> Result<Option<Balance>, StoreError> {
+        self.pool.read(|| reconcile::of(self.pool.connections(), link)).await
     }
 
     /// Waits for the calls that run, and closes the connections. Later calls on the store's traits fail.

@@ -59,7 +59,8 @@ async fn an_entry_stands_in_the_stream_as_releases_agreed() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let mut range = redis::cmd("XRANGE");
     range.arg(format!("{prefix}{{0}}:stream")).arg("-").arg("+");
-    let entries: Vec<(String, Vec<(String, Vec<u8>)>)> = range.query_async(&mut connection).await.unwrap();
+    type Fields = Vec<(String, Vec<u8>)>;
+    let entries: Vec<(String, Fields)> = range.query_async(&mut connection).await.unwrap();
     let shown = |entry: usize| {
         let (id, fields) = &entries[entry];
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

@@ -46,7 +46,8 @@ pub async fn salvage(
     effect: &impl Effect,
 ) -> Result<Salvaged, Error> {
     let mut salvaged = Salvaged::default();
-    let mut parts: Vec<Range<usize>> = vec![0..batch.len()];
+    let whole = 0..batch.len();
+    let mut parts: Vec<Range<usize>> = vec![whole];
     while let Some(places) = parts.pop() {
         let part = batch.part(places.clone());
         let attempt = db.begin().await?;

@@ -16,6 +16,7 @@ pub mod link;
 pub mod list;
 pub mod meta;
 mod migration;
+pub mod reconcile;
 pub mod rollups;
 pub mod row;
 pub mod schema;

@@ -118,7 +118,8 @@ pub async fn insert(db: &impl ConnectionTrait, new: &Insert, now: Timestamp) -> 
         let known = crate::one(db, "SELECT 1 FROM link WHERE id = $1", [id()]).await?.is_some();
         return Ok(if known { Inserted::IdTaken } else { Inserted::SlugTaken });
     }
-    let sql = "INSERT INTO link_total (link, clicks, opening, taken) VALUES ($1, $2, $2, $3)";
+    let sql = "INSERT INTO link_total (link, clicks, opening, taken) VALUES ($1, $2, \
+               $2 - (SELECT CAST(COALESCE(SUM(clicks), 0) AS BIGINT) FROM rollup_link_day WHERE link = $1), $3)";
     crate::execute(db, sql, [id(), signed(*opening).into(), signed(new.taken()).into()]).await?;
     change::note(db, &[Change::Link(link.domain.clone(), link.slug.clone())], now).await?;
     if let Some(key) = once {

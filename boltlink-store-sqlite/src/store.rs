@@ -3,11 +3,14 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use boltlink_core::{
-    Clock, StoreError, Stores,
+    Clock, LinkId, StoreError, Stores,
     sample::RawClicks,
     store::{Consumer, CounterStore},
 };
-use boltlink_store_sql::copy::{Source, Target};
+use boltlink_store_sql::{
+    copy::{Source, Target},
+    reconcile::{self, Balance},
+};
 use sea_orm::DatabaseConnection;
 
 use crate::{
@@ -109,6 +112,22 @@ impl SqliteStore {
             keys: Arc::new(SqliteKeys { writer: writer.clone(), readers: readers.clone(), clock: clock.clone() }),
             changes: Arc::new(SqliteChanges { writer: writer.clone(), readers: readers.clone() }),
         }
+    }
+
+    /// What is stored of the clicks of links after `after`, by id, at most `limit`: see [`Balance`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn balances(&self, after: Option<LinkId>, limit: u32) -> Result<Vec<Balance>, StoreError> {
+        reconcile::page(&self.readers, after, limit).await.map_err(crate::error::answer)
+    }
+
+    /// The same of one link, if it exists.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn balance(&self, link: LinkId) -> Result<Option<Balance>, StoreError> {
+        reconcile::of(&self.readers, link).await.map_err(crate::error::answer)
     }
 
     /// Closes the file once the transactions that wait are done, and what they wrote is synced. The last process to do so folds the

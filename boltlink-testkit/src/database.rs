@@ -42,6 +42,15 @@ impl Database {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// Runs statements in it, to look at nothing but to break something.
+    ///
+    /// # Errors
+    /// If one is refused.
+    pub async fn execute(&self, statements: impl Into<String>) -> Result<(), Error> {
+        let url = Url::parse(&self.url).map_err(|error| Error::new(error.to_string()))?;
+        execute(&url, statements.into()).await
+    }
 }
 
 impl Drop for Database {

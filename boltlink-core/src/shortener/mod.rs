@@ -48,7 +48,7 @@ pub use counters::Counters;
 pub use error::{AuthError, Error};
 pub use keys::NewKey;
 pub use links::{Created, Listing};
-pub use queue::QueueDepth;
+pub use queue::{DeadLetterId, InvalidDeadLetterId, QueueDepth};
 pub use stats::{GlobalStats, LinkStats};
 
 /// Makes links, follows them and counts who does, on whatever stores it was given.

@@ -105,11 +105,16 @@ impl Pipeline {
                     [batch] => {
                         let attempts = refused.entry(batch.id()).or_default();
                         *attempts += 1;
-                        if *attempts < ATTEMPTS || !self.salvage(batch, &reason).await {
+                        if *attempts < ATTEMPTS {
+                            // Without a pause: one bad link that is followed all the time must not hold up the others.
+                            parts.push(part);
+                        } else if self.salvage(batch, &reason).await {
+                            refused.remove(&batch.id());
+                        } else if *stop.borrow() && self.counts.all_kept() {
+                            return false;
+                        } else {
                             parts.push(part);
                             pause(&mut stop.clone(), backoff.next()).await;
-                        } else {
-                            refused.remove(&batch.id());
                         }
                     }
                     // One of them is at fault: the halves tell which.

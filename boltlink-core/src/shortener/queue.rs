@@ -1,6 +1,6 @@
 //! What waits to be stored, and what a store refused: for operators.
 
-use std::sync::Arc;
+use std::{fmt, str::FromStr, sync::Arc};
 
 use super::{Error, Shortener};
 use crate::{
@@ -18,6 +18,41 @@ pub struct QueueDepth {
     pub backlog: Backlog,
     /// Of how many batches something waits for an operator.
     pub dead_letters: u64,
+}
+
+/// Names what waits of a batch in the dead letters of a consumer: `totals.<producer>.<sequence>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeadLetterId {
+    /// Whose store refused it.
+    pub consumer: Consumer,
+    /// The batch.
+    pub batch: BatchId,
+}
+
+/// The text names no dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be the id of a dead letter: totals or analytics, a producer and a number, with dots between them")]
+pub struct InvalidDeadLetterId;
+
+impl fmt::Display for DeadLetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.consumer.name(), self.batch.producer, self.batch.sequence)
+    }
+}
+
+impl FromStr for DeadLetterId {
+    type Err = InvalidDeadLetterId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDeadLetterId> {
+        let (consumer, batch) = text.split_once('.').ok_or(InvalidDeadLetterId)?;
+        let consumer = Consumer::ALL.into_iter().find(|known| known.name() == consumer).ok_or(InvalidDeadLetterId)?;
+        let (producer, sequence) = batch.split_once('.').ok_or(InvalidDeadLetterId)?;
+        let producer = producer.parse().map_err(|_| InvalidDeadLetterId)?;
+        let sequence = sequence.parse().map_err(|_| InvalidDeadLetterId)?;
+        let id = Self { consumer, batch: BatchId { producer, sequence } };
+        // One text for each: `parse` reads capitals and signs, too.
+        if id.to_string() == text { Ok(id) } else { Err(InvalidDeadLetterId) }
+    }
 }
 
 /// All of these need an actor who [sees all](Actor::sees_all).
@@ -38,28 +73,40 @@ impl Shortener {
         Ok(depths)
     }
 
-    /// A page of what a consumer's store refused, by [`ClickSink::dead_letters`].
+    /// A page of what the stores refused, consumer by consumer, after `after`, at most `limit`.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Unavailable`].
     pub async fn dead_letters(
         &self,
         actor: &Actor,
-        consumer: Consumer,
-        after: Option<BatchId>,
+        after: Option<DeadLetterId>,
         limit: u32,
-    ) -> Result<Vec<DeadLetter>, Error> {
-        let sink = self.sink(actor, consumer)?;
-        Ok(self.0.within(sink.dead_letters(after, limit)).await?)
+    ) -> Result<Vec<(DeadLetterId, DeadLetter)>, Error> {
+        let mut page = Vec::new();
+        // The first consumer is over once the place is in the second.
+        let start = usize::from(after.is_some_and(|after| after.consumer != Consumer::ALL[0]));
+        for consumer in &Consumer::ALL[start..] {
+            let sink = self.sink(actor, *consumer)?;
+            let left = limit.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
+            if left == 0 {
+                break;
+            }
+            let after = after.filter(|after| after.consumer == *consumer).map(|after| after.batch);
+            let letters = self.0.within(sink.dead_letters(after, left)).await?;
+            let named = |letter: DeadLetter| (DeadLetterId { consumer: *consumer, batch: letter.batch.id() }, letter);
+            page.extend(letters.into_iter().map(named));
+        }
+        Ok(page)
     }
 
     /// What waits of one batch.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`] if nothing does; [`Error::Unavailable`].
-    pub async fn dead_letter(&self, actor: &Actor, consumer: Consumer, id: BatchId) -> Result<DeadLetter, Error> {
-        let sink = self.sink(actor, consumer)?;
-        self.0.within(sink.dead_letter(id)).await?.ok_or(Error::NotFound { what: "dead letter" })
+    pub async fn dead_letter(&self, actor: &Actor, id: DeadLetterId) -> Result<DeadLetter, Error> {
+        let sink = self.sink(actor, id.consumer)?;
+        self.0.within(sink.dead_letter(id.batch)).await?.ok_or(Error::NotFound { what: "dead letter" })
     }
 
     /// Applies what waits of a batch, by [`ClickSink::replay`].
@@ -67,18 +114,18 @@ impl Shortener {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Refused`] if the store still refuses it;
     /// [`Error::Unavailable`]: it may have been applied, and repeating the call does not apply it twice.
-    pub async fn replay(&self, actor: &Actor, consumer: Consumer, id: BatchId) -> Result<Applied, Error> {
-        let sink = self.sink(actor, consumer)?;
-        Ok(self.0.within(sink.replay(id)).await?)
+    pub async fn replay(&self, actor: &Actor, id: DeadLetterId) -> Result<Applied, Error> {
+        let sink = self.sink(actor, id.consumer)?;
+        Ok(self.0.within(sink.replay(id.batch)).await?)
     }
 
     /// Drops what waits of a batch for good, by [`ClickSink::purge`].
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Unavailable`].
-    pub async fn purge(&self, actor: &Actor, consumer: Consumer, id: BatchId) -> Result<(), Error> {
-        let sink = self.sink(actor, consumer)?;
-        Ok(self.0.within(sink.purge(id)).await?)
+    pub async fn purge(&self, actor: &Actor, id: DeadLetterId) -> Result<(), Error> {
+        let sink = self.sink(actor, id.consumer)?;
+        Ok(self.0.within(sink.purge(id.batch)).await?)
     }
 
     fn sink(&self, actor: &Actor, consumer: Consumer) -> Result<&Arc<dyn ClickSink>, Error> {

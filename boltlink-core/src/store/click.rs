@@ -24,6 +24,15 @@ pub enum Consumer {
 impl Consumer {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Totals, Self::Analytics];
+
+    /// `totals` or `analytics`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Totals => "totals",
+            Self::Analytics => "analytics",
+        }
+    }
 }
 
 /// Applies batches of clicks, each exactly once: the effect and the [ledger](Ledger) of it are one

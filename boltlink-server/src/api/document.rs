@@ -149,6 +149,14 @@ fn examples() -> Vec<(&'static str, Value)> {
         "visitor": "5f0c0d3e6a1b4c2d8e9f00112233aabb",
         "network": "203.0.113.0/24",
     });
+    let letter = json!({
+        "id": "totals.019ab2c5-0a4b-7d2e-8f00-3c5e6d7f8091.42",
+        "consumer": "totals",
+        "clicks": 1,
+        "whole": false,
+        "reason": "new row violates a check constraint",
+        "since": "2026-11-24T09:12:34Z",
+    });
     let cursor = format!("{:080}", 0);
     vec![
         (
@@ -164,6 +172,29 @@ fn examples() -> Vec<(&'static str, Value)> {
             "GlobalCounts",
             json!({ "from": "2026-11-01", "to": "2026-11-24", "clicks": 12, "days": [{ "day": "2026-11-23", "clicks": 12 }] }),
         ),
+        (
+            "DeadLetterDetails",
+            json!({
+                "letter": letter,
+                "items": [{
+                    "id": "019ab2c5-0a4b-7d2e-8f00-3c5e6d7f8091",
+                    "link_id": id,
+                    "at": "2026-11-24T09:12:33.120481Z",
+                    "referrer": "https://news.example.com/",
+                    "user_agent": null,
+                    "language": "de",
+                }],
+            }),
+        ),
+        ("DeadLetterPage", json!({ "items": [letter], "next_cursor": null })),
+        (
+            "Depths",
+            json!({ "consumers": [
+                { "consumer": "totals", "batches": 3, "oldest": "2026-11-24T09:12:33.120481Z", "dead_letters": 1 },
+                { "consumer": "analytics", "batches": 0, "oldest": null, "dead_letters": 0 },
+            ] }),
+        ),
+        ("Replayed", json!({ "clicks": 1, "orphaned": 0 })),
         ("LinkIds", json!({ "ids": [id] })),
         ("LinkPage", json!({ "items": [link], "next_cursor": cursor })),
         ("LinkPatches", json!({ "ids": [id], "patch": patch })),

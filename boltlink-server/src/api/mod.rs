@@ -1,7 +1,7 @@
 //! Everything but short links: the API, its documentation, the health checks.
 //!
 //! poem routes, poem-openapi reads and describes. One file per concept: operations in `links`, `bulk`, `stats`,
-//! `pictures` and `analytics` (health in [`crate::health`]), what they show in `model`, `counts`, `export` and `qr`, how bodies
+//! `pictures`, `analytics` and `queue` (health in [`crate::health`]), what they show in `model`, `counts`, `export` and `qr`, how bodies
 //! become the engine's types in `json`, `body` and `draft`, and how they refuse in `problem` and `answer`.
 
 mod analytics;
@@ -24,6 +24,7 @@ mod pictures;
 mod precondition;
 pub(crate) mod problem;
 mod qr;
+mod queue;
 mod robots;
 mod scalar;
 mod stats;
@@ -43,7 +44,7 @@ use poem_openapi::{
 
 use self::{
     analytics::Analytics, body::BodyLimits, bulk::Bulk, finish::Finished, links::Links, methods::Methods,
-    pictures::Pictures, stats::LinkCounts,
+    pictures::Pictures, queue::Queue, stats::LinkCounts,
 };
 pub(crate) use self::{finish::harden, problem::Problem};
 use crate::{
@@ -61,11 +62,13 @@ pub(crate) enum Tag {
     Links,
     /// Counts across links.
     Analytics,
+    /// Clicks on their way to be stored.
+    Queue,
     /// Whether the server is well.
     Health,
 }
 
-type Operations = (Links, Bulk, LinkCounts, Pictures, Analytics, HealthApi);
+type Operations = (Links, Bulk, LinkCounts, Pictures, Analytics, Queue, HealthApi);
 
 /// The endpoint that answers everything but short links.
 pub(crate) fn endpoint(
@@ -82,6 +85,7 @@ pub(crate) fn endpoint(
         LinkCounts::new(shortener.clone()),
         Pictures::new(shortener.clone(), hosts.clone()),
         Analytics::new(shortener.clone(), hosts.clone()),
+        Queue(shortener.clone()),
         HealthApi(readiness),
     ));
     let methods = Arc::new(Methods::new(&Operations::meta(), &docs::PATHS));

@@ -97,10 +97,12 @@ codes! {
     NotFound 404 "not-found" "Nothing is here";
     UnknownHost 404 "unknown-host" "Unknown host";
     LinkNotFound 404 "link-not-found" "No such link";
+    DeadLetterNotFound 404 "dead-letter-not-found" "No such dead letter";
     LinkNotYetActive 404 "link-not-yet-active" "Not yet active";
     MethodNotAllowed 405 "method-not-allowed" "The method is not allowed here";
     BodyTimeout 408 "body-timeout" "The body took too long";
     SlugTaken 409 "slug-taken" "The slug is taken";
+    StillRefused 409 "still-refused" "The database still refuses it";
     LinkExpired 410 "link-expired" "This link has expired";
     LinkExhausted 410 "link-exhausted" "This link is used up";
     LinkDisabled 410 "link-disabled" "This link is switched off";

@@ -104,6 +104,8 @@ texts! {
     EntityTag: text(1..=255, "^(\\*|(W/)?\"[!#-~]*\")$");
     /// The place where a list goes on.
     CursorText: text(80..=80, super::cursor::PATTERN);
+    /// The id of a dead letter.
+    DeadLetterText: text(1..=80, r"^(totals|analytics)\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,20}$");
     /// A colour of a picture.
     ColorText: text(6..=7, "^#?[0-9A-Fa-f]{6}$");
     /// A colour of a picture, or none.

@@ -20,7 +20,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::failure::{Failure, print};
+use super::{
+    failure::{Failure, print},
+    reconcile,
+};
 use crate::config::{Config, DatabaseUrl};
 
 /// How long whoever has the port may take to say who it is.
@@ -34,7 +37,7 @@ struct Broken {
 
 type Finding = Result<String, Broken>;
 
-pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
+pub(super) async fn run(config: &Config, reconciles: bool) -> Result<ExitCode, Failure> {
     // A configuration that does not parse was refused before this.
     let mut findings = vec![
         ("configuration", Ok("every setting is valid; --print-config shows them".to_owned())),
@@ -59,6 +62,12 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         };
     }
     print(&text)?;
+    // Not where the database is broken anyway.
+    if reconciles && broken == 0 {
+        let (told, agrees) = reconcile::run(config).await?;
+        print(&format!("{}  counts: {told}", if agrees { "ok    " } else { "BROKEN" }))?;
+        broken += usize::from(!agrees);
+    }
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -7,12 +7,13 @@ use std::{
 };
 
 use boltlink_core::{
-    BuildError, Domain, Shortener, ShortenerBuilder, SlugRules, StoreError, Stores, SystemClock, TargetRules,
+    BuildError, Domain, LinkId, Shortener, ShortenerBuilder, SlugRules, StoreError, Stores, SystemClock, TargetRules,
     journal::JournalConfig, memory::MemoryLog, store::Consumer,
 };
 use boltlink_server::Hosts;
 use boltlink_store_postgres::PostgresStore;
 use boltlink_store_redis::RedisStore;
+use boltlink_store_sql::reconcile::Balance;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
 
 use super::failure::Failure;
@@ -100,6 +101,22 @@ impl Database {
         }
     }
 
+    /// What is stored of the clicks of links after `after`.
+    pub(super) async fn balances(&self, after: Option<LinkId>, limit: u32) -> Result<Vec<Balance>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.balances(after, limit).await,
+            Self::Postgres(store) => store.balances(after, limit).await,
+        }
+    }
+
+    /// The same of one link.
+    pub(super) async fn balance(&self, link: LinkId) -> Result<Option<Balance>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.balance(link).await,
+            Self::Postgres(store) => store.balance(link).await,
+        }
+    }
+
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(store) => store.close().await,
@@ -109,7 +126,7 @@ impl Database {
 }
 
 /// The database file that is wanted, but does not exist.
-fn missing_file(config: &Config) -> Option<PathBuf> {
+pub(super) fn missing_file(config: &Config) -> Option<PathBuf> {
     match config.database() {
         DatabaseUrl::Sqlite(path) => (!path.exists()).then_some(path),
         DatabaseUrl::Postgres(_) => None,

@@ -10,6 +10,8 @@ mod import;
 mod keys;
 mod migrate;
 mod openapi;
+mod queue;
+mod reconcile;
 mod record;
 mod serve;
 mod shorten;
@@ -87,7 +89,15 @@ enum Command {
     /// Checks configuration, folders, database and port, and says what to mend.
     ///
     /// Changes nothing. Exits with 1 if something is broken.
-    Doctor,
+    Doctor {
+        /// Compares the total of every link with the sum of its rollups, too. For that it opens the database, and brings an
+        /// older schema up to date.
+        #[arg(long)]
+        reconcile: bool,
+    },
+    /// Tells of clicks that wait to be stored, and of those that the database refused.
+    #[command(subcommand)]
+    Queue(queue::Command),
 }
 
 /// Runs the command that the process's arguments name.
@@ -124,7 +134,8 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
             Command::Import(args) => import::run(config, args).await,
             Command::Export(args) => export::run(config, args).await,
             Command::Copy(args) => copy::run(config, args).await,
-            Command::Doctor => doctor::run(config).await,
+            Command::Doctor { reconcile } => doctor::run(config, reconcile).await,
+            Command::Queue(command) => queue::run(config, command).await,
         }
     })
 }

@@ -107,7 +107,11 @@ fn the_document_describes_every_operation_and_error() {
         }
     }
     let expected = [
+        "delete /api/v1/admin/queue/dead/{id}",
         "delete /api/v1/links/{id}",
+        "get /api/v1/admin/queue",
+        "get /api/v1/admin/queue/dead",
+        "get /api/v1/admin/queue/dead/{id}",
         "get /api/v1/analytics/global",
         "get /api/v1/analytics/top",
         "get /api/v1/links",
@@ -122,6 +126,7 @@ fn the_document_describes_every_operation_and_error() {
         "get /ready",
         "patch /api/v1/links/bulk",
         "patch /api/v1/links/{id}",
+        "post /api/v1/admin/queue/dead/{id}/replay",
         "post /api/v1/links",
         "post /api/v1/links/bulk",
         "post /api/v1/links/bulk/delete",

@@ -202,7 +202,10 @@ async fn health_tells_and_leaks_nothing() {
     assert_eq!((&health["status"], &health["dependencies"][0]["status"]), (&json!("down"), &json!("down")));
     assert!(!reply.text.contains("secret-host"));
     assert_eq!(client.get("/health/live").await.unwrap().status, 200);
-    assert_eq!(client.get("/ready").await.unwrap().expect(200).unwrap(), json!({ "status": "degraded" }));
+    let ready = client.get("/ready").await.unwrap().expect(200).unwrap();
+    assert_eq!(ready["status"], "degraded");
+    let reason = ready["reason"].as_str().unwrap();
+    assert!(reason.contains("the database is away") && !reason.contains("secret-host"), "{reason}");
 }
 
 #[tokio::test]
@@ -210,7 +213,7 @@ async fn readiness_can_require_the_database() {
     let (server, away) = server(ServerOptions { ready_requires_database: true, ..ServerOptions::default() }).await;
     away.store(true);
     let client = server.stranger();
-    assert_eq!(client.get("/ready").await.unwrap().expect(503).unwrap(), json!({ "status": "unready" }));
+    assert_eq!(client.get("/ready").await.unwrap().expect(503).unwrap()["status"], "unready");
     away.store(false);
     assert_eq!(client.get("/ready").await.unwrap().expect(200).unwrap(), json!({ "status": "ready" }));
 }

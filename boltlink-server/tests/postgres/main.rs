@@ -7,6 +7,7 @@ mod copy;
 #[path = "../common/nodes.rs"]
 mod nodes;
 mod outage;
+mod poison;
 mod sharing;
 
 use std::time::Duration;

@@ -37,7 +37,7 @@ async fn every_line_of_the_guide_works() {
 /// Names what is missing of all that the lines call.
 const TOOLS: &str = r#"
 missing=
-for tool in curl sed grep cut paste date sleep tee; do command -v "$tool" >/dev/null || missing="$missing $tool"; done
+for tool in curl sed grep cut paste date sleep tee head; do command -v "$tool" >/dev/null || missing="$missing $tool"; done
 echo "$missing"; [ -z "$missing" ]
 "#;
 

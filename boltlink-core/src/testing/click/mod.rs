@@ -4,11 +4,13 @@
 #![allow(missing_docs)] // A case's name says what it shows.
 
 mod analytics;
+mod dead;
 mod ledger;
 mod raw;
 mod totals;
 
 pub use analytics::*;
+pub use dead::*;
 pub use ledger::*;
 pub use raw::*;
 pub use totals::*;
@@ -94,6 +96,11 @@ macro_rules! __sink_cases {
             a_batch_set_aside_stays_there
             a_batch_is_set_aside_once
             a_batch_that_was_applied_cannot_be_set_aside
+            a_batch_without_bad_clicks_is_salvaged_whole_and_once
+            a_batch_set_aside_takes_effect_once_when_it_is_replayed
+            what_is_purged_is_never_applied
+            a_batch_of_an_unknown_old_producer_counts_when_it_is_replayed
+            dead_letters_come_in_pages_by_batch
         }
     };
 }

@@ -1,0 +1,207 @@
+//! `boltlink queue depth | dead | show | replay | purge`
+
+use std::{fmt::Write, process::ExitCode};
+
+use boltlink_core::{
+    Actor, Clock, DeadLetterId, Error, QueueDepth, Shortener, SystemClock, Timestamp, store::DeadLetter,
+};
+use serde_json::{Value, json};
+
+use super::{
+    engine,
+    failure::{Failure, print},
+};
+use crate::config::Config;
+
+/// Dead letters read at a time.
+const PAGE: u32 = 100;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Tells how many batches of clicks wait to be stored, and of how many something was refused.
+    Depth {
+        /// Writes JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists what the database refused.
+    Dead {
+        /// Writes one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows what the database refused of one batch, click by click, as JSON.
+    Show {
+        /// The id, as dead lists it.
+        id: DeadLetterId,
+    },
+    /// Counts clicks that were refused, once the cause is mended.
+    Replay {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Drops clicks that were refused, for good.
+    Purge {
+        #[command(flatten)]
+        which: Which,
+        /// Says that you mean it. Needed with --all.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Which {
+    /// The id, as dead lists it.
+    id: Option<DeadLetterId>,
+    /// All there are.
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
+    let opened = engine::open_existing(config).await?;
+    let done = answer(&opened.shortener, command).await;
+    opened.close().await;
+    done
+}
+
+async fn answer(shortener: &Shortener, command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Depth { json } => {
+            let depths = shortener.queue(&Actor::OPERATOR).await?;
+            print(&depth(&depths, shortener.shares_log(), json))?;
+        }
+        Command::Dead { json } => {
+            let mut text = String::new();
+            for (id, letter) in &all(shortener).await? {
+                let line = if json { summary(*id, letter).to_string() } else { line(*id, letter) };
+                text.push_str(&line);
+                text.push('\n');
+            }
+            if text.is_empty() && !json {
+                text.push_str("There are no dead letters.\n");
+            }
+            print(&text)?;
+        }
+        Command::Show { id } => {
+            let letter = shortener.dead_letter(&Actor::OPERATOR, id).await?;
+            print(&format!("{:#}\n", details(id, &letter)))?;
+        }
+        Command::Replay { which } => return replay(shortener, which).await,
+        Command::Purge { which, yes } => {
+            if which.all && !yes {
+                return Err(Failure::new("purging drops clicks for good\n    fix: add --yes if you mean all of them"));
+            }
+            for id in chosen(shortener, which).await? {
+                shortener.purge(&Actor::OPERATOR, id).await?;
+                print(&format!("{id} is purged.\n"))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One that is still refused keeps none of the others from being tried.
+async fn replay(shortener: &Shortener, which: Which) -> Result<ExitCode, Failure> {
+    let mut refused = false;
+    for id in chosen(shortener, which).await? {
+        let text = match shortener.replay(&Actor::OPERATOR, id).await {
+            Ok(applied) => format!("{id} counts: {} clicks.\n", applied.clicks),
+            Err(Error::Refused { reason }) => {
+                refused = true;
+                format!("{id} is still refused: {reason}\n")
+            }
+            Err(other) => return Err(other.into()),
+        };
+        print(&text)?;
+    }
+    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn chosen(shortener: &Shortener, which: Which) -> Result<Vec<DeadLetterId>, Failure> {
+    match which.id {
+        Some(id) => Ok(vec![id]),
+        None => Ok(all(shortener).await?.into_iter().map(|(id, _)| id).collect()),
+    }
+}
+
+async fn all(shortener: &Shortener) -> Result<Vec<(DeadLetterId, DeadLetter)>, Failure> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = shortener.dead_letters(&Actor::OPERATOR, after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(all) };
+        after = Some(*last);
+        all.extend(page);
+    }
+}
+
+fn depth(depths: &[QueueDepth], shared: bool, json: bool) -> String {
+    if json {
+        let depth = |depth: &QueueDepth| {
+            // Without a Redis only each server knows what it has in memory.
+            let batches = shared.then_some(depth.backlog.batches);
+            let oldest = depth.backlog.oldest.map(|oldest| oldest.to_string());
+            json!({
+                "consumer": depth.consumer.name(),
+                "batches": batches,
+                "oldest": oldest,
+                "dead_letters": depth.dead_letters,
+            })
+        };
+        return format!("{}\n", Value::Array(depths.iter().map(depth).collect()));
+    }
+    let mut text = format!("{:10}  {:>10}  {:>10}  {:>12}\n", "CONSUMER", "BATCHES", "LAG", "DEAD LETTERS");
+    for QueueDepth { consumer, backlog, dead_letters } in depths {
+        let lag = backlog.oldest.map_or_else(|| "-".to_owned(), lag);
+        let batches = if shared { backlog.batches.to_string() } else { "-".to_owned() };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{:10}  {batches:>10}  {lag:>10}  {dead_letters:>12}", consumer.name());
+    }
+    if !shared {
+        text.push_str(
+            "Without a Redis each server has its clicks in its memory: ask it, by GET /api/v1/admin/queue.\n",
+        );
+    }
+    text
+}
+
+fn lag(oldest: Timestamp) -> String {
+    format!("{:.1} s", SystemClock.now().since(oldest).as_secs_f64())
+}
+
+/// The reason comes last, as it may have anything in it but line breaks.
+fn line(id: DeadLetterId, letter: &DeadLetter) -> String {
+    let (clicks, since) = (letter.batch.len(), letter.since);
+    let what = if letter.places.is_none() { "clicks, the whole batch" } else { "clicks" };
+    format!("{id}  {clicks} {what}  {since}  {}", letter.reason.replace(['\n', '\r'], " "))
+}
+
+fn summary(id: DeadLetterId, letter: &DeadLetter) -> Value {
+    json!({
+        "id": id.to_string(),
+        "consumer": id.consumer.name(),
+        "clicks": letter.batch.len(),
+        "whole": letter.places.is_none(),
+        "reason": letter.reason,
+        "since": letter.since.to_string(),
+    })
+}
+
+fn details(id: DeadLetterId, letter: &DeadLetter) -> Value {
+    let mut items = Vec::new();
+    for part in letter.parts() {
+        items.extend(part.clicks().enumerate().map(|(place, click)| {
+            json!({
+                "id": part.click_id(place, click.at).to_string(),
+                "link_id": click.link.to_string(),
+                "at": click.at.to_string(),
+                "referrer": click.referrer,
+                "user_agent": click.user_agent,
+                "language": click.language,
+            })
+        }));
+    }
+    json!({ "letter": summary(id, letter), "items": items })
+}
