@@ -21,14 +21,21 @@ use crate::{
     error::{OpenError, answer},
     open::{self, COPY_LOCK, Purpose},
     partition,
+    pool::HEARTBEAT,
 };
 
 /// As long as it takes: a page may be large, and the other end slow.
 const WITHOUT_END: &str = "SELECT set_config(name, '0', TRUE) FROM pg_settings WHERE name IN \
     ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')";
 
-/// For how long others may go on before they are a reason to refuse: longer than one that has just been stopped shows.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// For how long nobody must show. A look does not do: where a pooler lends connections, the one that somebody asked
+/// something on last is the one that this copy gets next, and it shows as the copy's own from then on.
+const SILENCE: Duration = Duration::from_secs(3 * HEARTBEAT.as_secs());
+/// For how long others may go on before they are a reason to refuse: longer than one that has just been stopped shows,
+/// and is silent then.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the lock is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(250);
 
 /// Opens the database to be copied.
@@ -62,13 +69,17 @@ async fn fence(config: &PostgresConfig, db: &DatabaseConnection) -> Result<Datab
     let began = Instant::now();
     while !lock(&within).await.map_err(fail)? {
         // One that was killed has it until the server notices.
-        if began.elapsed() > PATIENCE / 4 {
+        if began.elapsed() > LOCK_PATIENCE {
             return Err(OpenError::BeingCopied { url: url() });
         }
         tokio::time::sleep(POLL).await;
     }
     let began = Instant::now();
-    while others(&within).await.map_err(fail)? > 0 {
+    let mut heard = began;
+    while heard.elapsed() < SILENCE {
+        if others(&within).await.map_err(fail)? > 0 {
+            heard = Instant::now();
+        }
         if began.elapsed() > PATIENCE {
             return Err(OpenError::InUse { url: url() });
         }

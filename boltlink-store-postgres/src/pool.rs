@@ -29,7 +29,7 @@ pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Se
 const TRIES: u32 = 5;
 
 /// How often a pool shows that it is there.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Connections to one database. Cloning shares them.
 #[derive(Clone)]
@@ -88,11 +88,12 @@ impl Pool {
     /// The same pool, which asks something from time to time for as long as it is open: so that it shows that somebody
     /// works on the database, even one who has nothing to do just now. See [`copy`](crate::copy).
     pub(crate) fn with_heartbeat(self) -> Self {
-        let connections = self.connections.clone();
+        let pool = self.clone();
         let beating = tokio::spawn(async move {
             loop {
-                // While the database is away there is nobody to be shown to.
-                let _ = connections.execute_unprepared("SELECT 1").await;
+                // While the database is away there is nobody to be shown to. Within bounds, as every read: a connection
+                // that has gone silent must not silence this for good.
+                let _ = pool.read(async || Ok(pool.connections.execute_unprepared("SELECT 1").await?)).await;
                 tokio::time::sleep(HEARTBEAT).await;
             }
         });

@@ -1,13 +1,12 @@
 //! Who has a database to itself while it is copied, and who is kept out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use boltlink_core::{FakeClock, Stores, memory::MemoryLog, testing::link_at};
 use boltlink_store_postgres::PostgresStore;
 use boltlink_store_sql::copy::COPIED;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
-
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
 
 use crate::ends::End;
 
@@ -76,6 +75,38 @@ async fn a_database_that_somebody_has_open_is_not_copied() {
     stores.links.insert(&link_at("goes-on", boltlink_core::Timestamp::EPOCH), None).await.unwrap();
     drop(stores);
     end.source().await.unwrap().close().await;
+}
+
+/// A pooler lends one connection to whoever asks next. So what a server asked something on may be what the copy is lent
+/// then, and the server shows only when it asks again, on another one.
+#[tokio::test]
+async fn somebody_who_shows_only_once_the_copy_has_begun_is_seen() {
+    let end = End::postgres().await;
+    end.migrate().await;
+    let lent = end.connect().await;
+    let server = async {
+        let begun = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted \
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while rows(&lent, begun).await == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        loop {
+            rows(&lent, "SET application_name = 'boltlink'").await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            rows(&lent, "SET application_name = 'other'").await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let refused = tokio::select! {
+        opened = end.source() => opened.err().unwrap(),
+        () = server => unreachable!(),
+    };
+    assert!(refused.contains("is in use; stop all servers"), "{refused}");
+}
+
+async fn rows(db: &DatabaseConnection, sql: &str) -> usize {
+    db.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap().len()
 }
 
 #[tokio::test]
