@@ -23,10 +23,11 @@ fn export(server: &Server, url: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_moves_to_postgres_and_back() {
     let database = Database::new().await.unwrap();
-    let postgres = [("DATABASE_URL", database.url())];
     let mut old = Server::builder(env!("CARGO_BIN_EXE_boltlink")).start().await.unwrap();
     let file = format!("sqlite:{}/boltlink.db", old.data_dir().display());
     let id = old.client().make(&example("moves")).await.unwrap();
+    old.client().make(&example("newer")).await.unwrap();
+    let first_page = old.client().get("/api/v1/links?limit=1").await.unwrap().expect(200).unwrap();
     assert_eq!(Load::new(old.address(), ["/moves"]).requests(300).start().finish().await.answered_with(302), 300);
 
     let there = [("BOLTLINK_COPY_TO", database.url())];
@@ -38,6 +39,8 @@ async fn a_service_moves_to_postgres_and_back() {
     let before = export(&old, &file);
     assert!(before.contains("\"clicks\":300"), "{before}");
     assert_eq!(export(&old, database.url()), before);
+    let keys = |url: &str| run(&old, &["keys", "list"], &[("DATABASE_URL", url)]);
+    assert_eq!(keys(database.url()), keys(&file));
 
     // In the same folder, with the same keys.
     let mut new = server(database.url()).data_dir(old.data_dir()).env("BOLTLINK_INITIAL_API_KEY", old.key());
@@ -45,6 +48,10 @@ async fn a_service_moves_to_postgres_and_back() {
     let mut new = new.start().await.unwrap();
     let client = new.client();
     assert_eq!(client.clicks(&id).await.unwrap(), 300);
+    let cursor = first_page["next_cursor"].as_str().unwrap();
+    let second_page = client.get(&format!("/api/v1/links?limit=1&cursor={cursor}")).await.unwrap();
+    // Signed with the secret.
+    assert_eq!(second_page.expect(200).unwrap()["items"][0]["slug"], "moves");
     assert_eq!(client.get("/moves").await.unwrap().status, 302);
     until("counting goes on", async || client.clicks(&id).await.unwrap() == 301).await;
     until("in the statistics too", async || client.rolled_up().await.unwrap() == 301).await;
@@ -57,8 +64,7 @@ async fn a_service_moves_to_postgres_and_back() {
     let (ok, copied) = run(&old, &["copy"], &back);
     assert!(ok && copied.contains("302 clicks"), "{copied}");
     assert_eq!(export(&old, "sqlite:back.db"), export(&old, database.url()));
-    let keys = |env: &[(&str, &str)]| run(&old, &["keys", "list"], env);
-    assert_eq!(keys(&[("DATABASE_URL", "sqlite:back.db")]), keys(&postgres));
+    assert_eq!(keys("sqlite:back.db"), keys(database.url()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
