@@ -46,12 +46,12 @@ use crate::{
 /// # When the central limiter is away
 ///
 /// When it answers [`StoreError::Unavailable`], each node decides by itself, by a share of the quota:
-/// `burst / nodes` tokens, at least one, that come back at `rate / nodes`. The central limiter is asked
-/// again by one check after a pause: the one the error names, else a second, at most ten. `grace` is
-/// what the share admits between its first and its last use in the window: at most
+/// `burst / nodes` tokens, at least one, that come back at `rate / nodes`, at least one a year. The
+/// central limiter is asked again by one check after a pause: the one the error names, else a second,
+/// at most ten. `grace` is what the share admits between its first and its last use in the window: at most
 /// `max(1, burst / nodes) + rate·w / nodes`, by the node's clock, and as much again for each time that
 /// the node is restarted in the meantime. So a window that lies wholly in an outage admits what it may
-/// always admit, if `nodes` is right, and one that does not at most twice that.
+/// always admit, if `nodes` is right and not over the burst, and one that does not at most twice that.
 ///
 /// Other errors are passed on.
 ///

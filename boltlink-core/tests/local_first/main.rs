@@ -6,6 +6,7 @@
 mod behaviour;
 mod central;
 mod nodes;
+mod wire;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 

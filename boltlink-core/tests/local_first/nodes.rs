@@ -3,27 +3,23 @@
 //! comes in any order.
 
 use std::{
-    collections::HashMap,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use async_trait::async_trait;
 use boltlink_core::{
     Clock, FakeClock, StoreError,
     limit::LocalFirst,
-    memory::MemoryLimiter,
     store::{Decision, Quota, RateLimiter},
 };
-use parking_lot::Mutex;
 use proptest::{collection::vec, prelude::*};
 
-use super::{number, per_second};
+use super::{
+    number, per_second,
+    wire::{Event, Wire},
+};
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -33,6 +29,11 @@ enum Step {
     Crowd { node: usize, count: u32 },
     /// So many ask for one each, and nobody waits.
     Try { node: usize, count: u32 },
+    /// So many ask for one each at once, and wait for it.
+    Together { node: usize, count: u32 },
+    /// All that is under way arrives; then nobody asks until the burst is back or leases are about to end, and then all
+    /// nodes are asked for all they give. What nodes hold by then comes on top of the burst.
+    Rush,
     /// A call reaches the central limiter, which decides.
     Decide(usize),
     /// A decision reaches who asked.
@@ -51,27 +52,28 @@ enum Step {
 
 fn steps(nodes: usize, outages: bool) -> impl Strategy<Value = Vec<Step>> {
     let node = 0..nodes;
-    let fails = u32::from(outages) * 2;
     vec(
         prop_oneof![
             6 => (node.clone(), prop_oneof![4 => Just(1), 1 => 0..30_u32])
                 .prop_map(|(node, cost)| Step::Check { node, cost }),
             4 => (node.clone(), 1..80_u32).prop_map(|(node, count)| Step::Crowd { node, count }),
             4 => (node.clone(), 1..40_u32).prop_map(|(node, count)| Step::Try { node, count }),
+            2 => (node.clone(), 2..6_u32).prop_map(|(node, count)| Step::Together { node, count }),
+            1 => Just(Step::Rush),
             5 => any::<usize>().prop_map(Step::Decide),
             5 => any::<usize>().prop_map(Step::Reply),
             1 => any::<usize>().prop_map(Step::Leave),
             3 => prop_oneof![0..100_000_u64, 0..20_000_000_u64].prop_map(Step::Pass),
             1 => (node.clone(), -15_000_000..15_000_000_i64).prop_map(|(node, by)| Step::Jump { node, by }),
             1 => node.prop_map(|node| Step::Crash { node }),
-            fails => any::<usize>().prop_map(Step::Fail),
+            2 => any::<usize>().prop_map(if outages { Step::Fail } else { Step::Reply }),
         ],
-        1..120,
+        1..80,
     )
 }
 
 fn worlds(outages: bool) -> impl Strategy<Value = (usize, Quota, Vec<Step>)> {
-    (1..=3_usize, 1..200_u32, 40..300_u32).prop_flat_map(move |(nodes, rate, burst)| {
+    (1..=3_usize, 1..200_u32, 40..120_u32).prop_flat_map(move |(nodes, rate, burst)| {
         let burst = burst * u32::try_from(nodes).unwrap();
         (Just(nodes), Just(per_second(rate, burst)), steps(nodes, outages))
     })
@@ -95,22 +97,6 @@ proptest! {
         world.settle();
         world.judge(true)?;
     }
-}
-
-/// What counts for the bound, in the order in which it happened.
-enum Event {
-    /// The central limiter decided a call, or a node let somebody in by itself. What was admitted by
-    /// it shows later, when the reply is there.
-    Decided {
-        at: i64,
-        admitted: u32,
-    },
-    /// A node's clock went forward by so much.
-    Forward {
-        node: usize,
-        by: i64,
-    },
-    Crash,
 }
 
 struct World {
@@ -163,6 +149,20 @@ impl World {
                     if decision.is_some_and(|decision| decision.allowed) {
                         self.admit(self.count, 1);
                     }
+                }
+            }
+            Step::Together { node, count } => (0..count).for_each(|_| self.ask(node, 1)),
+            Step::Rush => {
+                let lease = self.nodes[0].0.lease(&self.quota);
+                // More than most hold.
+                (0..self.nodes.len()).for_each(|node| self.ask(node, lease));
+                self.arrive();
+                let full = self.quota.interval_micros().unsigned_abs() * u64::from(self.quota.burst());
+                self.take(Step::Pass(full.min(9_900_000)));
+                for node in 0..self.nodes.len() {
+                    let count = self.quota.burst();
+                    self.take(Step::Try { node, count });
+                    self.take(Step::Crowd { node, count });
                 }
             }
             Step::Decide(pick) => self.central.decide_one(pick),
@@ -234,13 +234,18 @@ impl World {
         }
     }
 
-    /// Everything that is under way arrives.
+    /// Nobody waits any more.
     fn settle(&mut self) {
         while !self.callers.is_empty() {
-            self.central.decide(|_| true);
-            self.central.reply(|_| true);
-            self.poll();
+            self.arrive();
         }
+    }
+
+    /// Everything that is under way now arrives.
+    fn arrive(&mut self) {
+        self.central.decide(|_| true);
+        self.central.reply(|_| true);
+        self.poll();
     }
 
     fn judge(&self, outages: bool) -> Result<(), TestCaseError> {
@@ -280,110 +285,4 @@ fn node(central: &Arc<Wire>, nodes: usize, clock: &Arc<FakeClock>) -> Arc<LocalF
 fn turn(clock: &FakeClock, by: i64) {
     let (now, duration) = (clock.now(), Duration::from_micros(by.unsigned_abs()));
     clock.set(if by < 0 { now.minus(duration) } else { now.plus(duration) });
-}
-
-/// The central limiter and the way to it: calls stay where they are until a step moves them.
-struct Wire {
-    time: Arc<FakeClock>,
-    limiter: MemoryLimiter,
-    /// Who is running.
-    caller: AtomicUsize,
-    calls: Mutex<HashMap<usize, Call>>,
-    log: Mutex<Vec<Event>>,
-}
-
-struct Call {
-    caller: usize,
-    quota: Quota,
-    cost: u32,
-    /// And which event that was.
-    decision: Option<(Decision, usize)>,
-    reply: Option<Result<Decision, StoreError>>,
-}
-
-impl Wire {
-    fn new(time: Arc<FakeClock>) -> Self {
-        Self {
-            limiter: MemoryLimiter::new(time.clone()),
-            time,
-            caller: AtomicUsize::new(0),
-            calls: Mutex::default(),
-            log: Mutex::default(),
-        }
-    }
-
-    fn note(&self, event: Event) {
-        self.log.lock().push(event);
-    }
-
-    /// The decision by which this caller was let in, if it was one of the central limiter.
-    fn granted(&self, caller: usize) -> Option<usize> {
-        let calls = self.calls.lock();
-        let mut granted = calls.values().filter(|call| matches!(&call.reply, Some(Ok(reply)) if reply.allowed));
-        granted.find(|call| call.caller == caller).and_then(|call| Some(call.decision?.1))
-    }
-
-    fn decide(&self, which: impl Fn(&Call) -> bool) {
-        for call in self.calls.lock().values_mut() {
-            if call.decision.is_none() && call.reply.is_none() && which(call) {
-                let decision = self.limiter.try_check("key", &call.quota, call.cost).unwrap();
-                call.decision = Some((decision, self.log.lock().len()));
-                self.note(Event::Decided { at: self.time.now().as_micros(), admitted: 0 });
-            }
-        }
-    }
-
-    fn reply(&self, which: impl Fn(&Call) -> bool) {
-        for call in self.calls.lock().values_mut() {
-            if let (Some((decision, _)), None, true) = (call.decision, &call.reply, which(call)) {
-                call.reply = Some(Ok(decision));
-            }
-        }
-    }
-
-    fn decide_one(&self, pick: usize) {
-        if let Some(caller) = self.pick(pick, |call| call.decision.is_none() && call.reply.is_none()) {
-            self.decide(|call| call.caller == caller);
-        }
-    }
-
-    fn reply_one(&self, pick: usize) {
-        if let Some(caller) = self.pick(pick, |call| call.decision.is_some() && call.reply.is_none()) {
-            self.reply(|call| call.caller == caller);
-        }
-    }
-
-    fn fail_one(&self, pick: usize) {
-        let Some(caller) = self.pick(pick, |call| call.reply.is_none()) else { return };
-        for call in self.calls.lock().values_mut().filter(|call| call.caller == caller && call.reply.is_none()) {
-            call.reply = Some(Err(StoreError::unavailable("no reply")));
-        }
-    }
-
-    /// The caller of one of the calls that `are` so; the same one each time the test is run.
-    fn pick(&self, pick: usize, are: impl Fn(&Call) -> bool) -> Option<usize> {
-        let calls = self.calls.lock();
-        let mut callers: Vec<_> = calls.values().filter(|call| are(call)).map(|call| call.caller).collect();
-        callers.sort_unstable();
-        callers.get(pick % callers.len().max(1)).copied()
-    }
-}
-
-#[async_trait]
-impl RateLimiter for Wire {
-    async fn check(&self, _: &str, quota: &Quota, cost: u32) -> Result<Decision, StoreError> {
-        let caller = self.caller.load(Ordering::SeqCst);
-        let call = Call { caller, quota: *quota, cost, decision: None, reply: None };
-        let number = {
-            let mut calls = self.calls.lock();
-            let number = calls.len();
-            calls.insert(number, call);
-            number
-        };
-        std::future::poll_fn(|_| match self.calls.lock().get(&number).and_then(|call| call.reply.clone()) {
-            Some(reply) => Poll::Ready(reply),
-            None => Poll::Pending,
-        })
-        .await
-    }
 }
