@@ -69,8 +69,8 @@ impl PostgresStore {
     /// Opens the database to be copied, and brings its schema up to date before. Others that work on it are a reason to
     /// refuse; until the source is closed, or its connection is, none opens it, and none writes to it.
     ///
-    /// Who works on it shows by what was asked in the last seconds, and every open store asks something each second. One
-    /// that has lost the network is not seen, but cannot write either.
+    /// Who works on it shows by what is asked for some seconds, which is how long this takes at least; every open store asks
+    /// something each second. One that has lost the network is not seen, but cannot write either.
     ///
     /// # Errors
     /// [`OpenError::InUse`], [`OpenError::BeingCopied`], or as [`open`](Self::open).
