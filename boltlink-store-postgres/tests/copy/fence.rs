@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use boltlink_core::{FakeClock, Stores, memory::MemoryLog, testing::link_at};
-use boltlink_store_postgres::PostgresStore;
+use boltlink_store_postgres::{PostgresConfig, PostgresStore};
 use boltlink_store_sql::copy::COPIED;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
+use boltlink_testkit::Proxy;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
 
 use crate::ends::End;
@@ -75,6 +76,30 @@ async fn a_database_that_somebody_has_open_is_not_copied() {
     stores.links.insert(&link_at("goes-on", boltlink_core::Timestamp::EPOCH), None).await.unwrap();
     drop(stores);
     end.source().await.unwrap().close().await;
+}
+
+/// What it asked while the network was silent may never be answered; it shows again all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_whose_network_was_silent_for_a_while_is_seen() {
+    let end = End::postgres().await;
+    let End::Postgres(place) = &end else { unreachable!() };
+    let mut url: url::Url = place.database.url().parse().unwrap();
+    let server = url.socket_addrs(|| None).unwrap()[0];
+    let network = Proxy::start(server).await.unwrap();
+    url.set_port(Some(network.address().port())).unwrap();
+    let mut config = PostgresConfig::new(url.as_str()).unwrap();
+    (config.acquire_timeout, config.statement_timeout) = (Duration::from_secs(1), Duration::from_secs(1));
+    config.max_connections = 2;
+    let (_store, stores) = place.open_with(&config).await;
+    stores.keys.list(None).await.unwrap();
+    // All is quiet by then, and a connection open that is asked next for a sign of life.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    network.delay(Duration::from_secs(3_600));
+    // The next sign of life is under way by then.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    network.delay(Duration::ZERO);
+    let refused = end.source().await.err().unwrap();
+    assert!(refused.contains("is in use; stop all servers"), "{refused}");
 }
 
 /// A pooler lends one connection to whoever asks next. So what a server asked something on may be what the copy is lent
