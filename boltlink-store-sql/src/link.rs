@@ -119,7 +119,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: &Insert, now: Timestamp) -> 
         return Ok(if known { Inserted::IdTaken } else { Inserted::SlugTaken });
     }
     let sql = "INSERT INTO link_total (link, clicks, opening, taken) VALUES ($1, $2, \
-               $2 - (SELECT CAST(COALESCE(SUM(clicks), 0) AS BIGINT) FROM rollup_link_day WHERE link = $1), $3)";
+               $2 - (SELECT CAST(COALESCE(SUM(clicks), 0) AS BIGINT) FROM rollup_hour WHERE link = $1), $3)";
     crate::execute(db, sql, [id(), signed(*opening).into(), signed(new.taken()).into()]).await?;
     change::note(db, &[Change::Link(link.domain.clone(), link.slug.clone())], now).await?;
     if let Some(key) = once {

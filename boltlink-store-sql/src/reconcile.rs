@@ -30,8 +30,9 @@ impl Balance {
     }
 }
 
+// By hours, as `rollup_link_day` lacks what releases counted that did not know it.
 const SELECT: &str = "SELECT link, clicks, opening, \
-                      (SELECT CAST(COALESCE(SUM(clicks), 0) AS BIGINT) FROM rollup_link_day r WHERE r.link = t.link) \
+                      (SELECT CAST(COALESCE(SUM(clicks), 0) AS BIGINT) FROM rollup_hour r WHERE r.link = t.link) \
                       FROM link_total t";
 
 /// The balances of the links after `after`, by id, at most `limit`. Costs one index range a link.

@@ -2,18 +2,19 @@
 
 use std::{fmt::Write, time::Duration};
 
+use boltlink_store_postgres::PostgresStore;
 use boltlink_store_sql::reconcile::Balance;
-use boltlink_store_sqlite::Sync;
+use boltlink_store_sqlite::{SqliteStore, Sync};
 
 use super::{
     engine::{Database, missing_file},
     failure::Failure,
 };
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 
 /// Links looked at in one statement.
 const PAGE: u32 = 1_000;
-/// How many mismatches are looked at again, and told one by one.
+/// How many mismatches are told one by one.
 const TOLD: usize = 100;
 /// Totals and rollups are stored by different consumers: they may be so long apart.
 const PATIENCE: u32 = 20;
@@ -24,6 +25,10 @@ pub(super) async fn run(config: &Config) -> Result<(String, bool), Failure> {
     if missing_file(config).is_some() {
         return Ok(("there is no database yet\n".to_owned(), true));
     }
+    // Opening it would bring the schema up to date, and a doctor changes nothing.
+    if is_behind(config).await? {
+        return Ok(("not compared: start the server first, which brings the schema up to date\n".to_owned(), false));
+    }
     let database = Database::open(config, Sync::EachCommit).await?;
     let found = compare(&database).await;
     if let Err(error) = database.close().await {
@@ -32,22 +37,30 @@ pub(super) async fn run(config: &Config) -> Result<(String, bool), Failure> {
     found
 }
 
+async fn is_behind(config: &Config) -> Result<bool, Failure> {
+    Ok(match config.database() {
+        DatabaseUrl::Sqlite(path) => {
+            let health = SqliteStore::check(&path).await.map_err(Failure::new)?;
+            health.version < health.known_version
+        }
+        DatabaseUrl::Postgres(postgres) => {
+            let health = PostgresStore::check(&postgres).await.map_err(Failure::new)?;
+            health.version < health.known_version
+        }
+    })
+}
+
 async fn compare(database: &Database) -> Result<(String, bool), Failure> {
     let (mut looked_at, mut clicks, mut wrong, mut after) = (0_u64, 0_u64, Vec::new(), None);
-    let mut more = 0_u64;
     loop {
         let page = database.balances(after, PAGE).await.map_err(Failure::new)?;
         let Some(last) = page.last() else { break };
         after = Some(last.link);
         looked_at += page.len() as u64;
-        for balance in page {
-            clicks += balance.total;
-            if balance.difference() != 0 {
-                if wrong.len() < TOLD { wrong.push(balance) } else { more += 1 }
-            }
-        }
+        clicks += page.iter().map(|balance| balance.total).sum::<u64>();
+        wrong.extend(page.into_iter().filter(|balance| balance.difference() != 0));
     }
-    // Clicks may be between the two.
+    // Clicks may be between the two: all of these are looked at again, however many are followed just now.
     for _ in 0..PATIENCE {
         if wrong.is_empty() {
             break;
@@ -60,15 +73,15 @@ async fn compare(database: &Database) -> Result<(String, bool), Failure> {
         }
         wrong = still;
     }
-    if wrong.is_empty() && more == 0 {
+    if wrong.is_empty() {
         return Ok((format!("{looked_at} links, {clicks} clicks: totals and rollups agree\n"), true));
     }
-    Ok((told(looked_at, &wrong, more), false))
+    Ok((told(looked_at, &wrong), false))
 }
 
-fn told(looked_at: u64, wrong: &[Balance], more: u64) -> String {
-    let mut text = format!("{} of {looked_at} links do not balance\n", wrong.len() as u64 + more);
-    for balance in wrong {
+fn told(looked_at: u64, wrong: &[Balance]) -> String {
+    let mut text = format!("{} of {looked_at} links do not balance\n", wrong.len());
+    for balance in wrong.iter().take(TOLD) {
         let Balance { link, total, opening, rollups } = balance;
         // Writing to a String cannot fail.
         let _ = writeln!(
@@ -76,6 +89,9 @@ fn told(looked_at: u64, wrong: &[Balance], more: u64) -> String {
             "        {link}: total {total}, opening {opening}, rollups {rollups}: {:+}",
             balance.difference()
         );
+    }
+    if wrong.len() > TOLD {
+        let _ = writeln!(text, "        and {} others", wrong.len() - TOLD);
     }
     text + "        fix: see boltlink queue depth and boltlink queue dead, as what waits or was refused is in one of them only; \
            where links are followed without a pause, look again when it is quiet\n"
