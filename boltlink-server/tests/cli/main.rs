@@ -12,6 +12,7 @@ mod import_foreign;
 mod import_tables;
 mod keys;
 mod links;
+mod queue;
 mod slugs;
 
 use std::{

@@ -17,6 +17,7 @@ mod lists;
 mod outage;
 mod pages;
 mod qr;
+mod queue;
 mod slugs;
 mod strict;
 mod support;
