@@ -18,6 +18,8 @@ const PAGE: u32 = 1_000;
 const TOLD: usize = 100;
 /// Totals and rollups are stored by different consumers: they may be so long apart.
 const PATIENCE: u32 = 20;
+/// What has not moved for so many looks is not on its way.
+const STILL: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Compares the total of every link with the sum of its rollups. The text of what was found, and whether all agree.
@@ -61,16 +63,18 @@ async fn compare(database: &Database) -> Result<(String, bool), Failure> {
         wrong.extend(page.into_iter().filter(|balance| balance.difference() != 0));
     }
     // Clicks may be between the two: all of these are looked at again, however many are followed just now.
+    let mut unmoved = 0;
     for _ in 0..PATIENCE {
-        if wrong.is_empty() {
+        if wrong.is_empty() || unmoved == STILL {
             break;
         }
         tokio::time::sleep(PAUSE).await;
         let mut still = Vec::new();
-        for balance in wrong {
+        for balance in &wrong {
             let now = database.balance(balance.link).await.map_err(Failure::new)?;
             still.extend(now.filter(|now| now.difference() != 0));
         }
+        unmoved = if still == wrong { unmoved + 1 } else { 0 };
         wrong = still;
     }
     if wrong.is_empty() {

@@ -6,8 +6,12 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::Arc,
 };
 
+use boltlink_core::{BatchId, Click, ClickBatch, Clock, EntropyExt, SystemClock, SystemEntropy, memory::MemoryLog};
+use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
+use boltlink_testkit::Server;
 use serde_json::Value;
 
 use crate::server;
@@ -19,6 +23,7 @@ async fn every_line_of_the_guide_works() {
 
     let guide = read("docs/api.md");
     let (server, directory) = (server().start().await.unwrap(), tempfile::tempdir().unwrap());
+    refuse_clicks(&server).await;
     let blocks: Vec<_> = blocks(&guide).collect();
     assert!(blocks.len() > 10, "the guide has lines to run: {}", blocks.len());
     let mut script = PRELUDE.to_owned();
@@ -29,15 +34,32 @@ async fn every_line_of_the_guide_works() {
     let (url, key) = (server.url(""), server.key().to_owned());
     let ran = shell(&script, directory.path(), &[("URL", &url), ("KEY", &key)]);
     assert!(ran.status.success(), "a line of the guide fails, {}:\n{}", ran.status, told(&ran));
+    let depth = server.client().get("/api/v1/admin/queue").await.unwrap().expect(200).unwrap();
+    assert_eq!(depth["consumers"][0]["dead_letters"], 0, "one is replayed, one is purged");
     for file in ["learn.svg", "learn.png", "clicks.csv", "clicks.ndjson"] {
         assert!(fs::metadata(directory.path().join(file)).unwrap().len() > 0, "{file}");
     }
 }
 
+/// Puts two batches into the dead letters of the totals: the guide replays one and purges one.
+async fn refuse_clicks(server: &Server) {
+    let clock = Arc::new(SystemClock);
+    let file = SqliteConfig::new(server.data_dir().join("boltlink.db"));
+    let store = SqliteStore::open(&file, clock.clone()).await.unwrap();
+    let totals = store.stores(Arc::new(MemoryLog::new(clock, 1))).totals;
+    let (producer, now) = (SystemEntropy.producer_id(SystemClock.now()), SystemClock.now());
+    for sequence in [1, 2] {
+        let click = Click::bare(SystemEntropy.link_id(now), now);
+        let batch = ClickBatch::new(BatchId { producer, sequence }, [click]);
+        totals.set_aside(&batch, "as an example").await.unwrap();
+    }
+    store.close().await.unwrap();
+}
+
 /// Names what is missing of all that the lines call.
 const TOOLS: &str = r#"
 missing=
-for tool in curl sed grep cut paste date sleep tee head; do command -v "$tool" >/dev/null || missing="$missing $tool"; done
+for tool in curl sed grep cut paste date sleep tee; do command -v "$tool" >/dev/null || missing="$missing $tool"; done
 echo "$missing"; [ -z "$missing" ]
 "#;
 
