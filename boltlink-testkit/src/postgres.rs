@@ -2,8 +2,8 @@
 
 use std::{fs, process::Command, time::Instant};
 
-use sea_orm::sqlx::{Connection as _, PgConnection};
-use tokio::time::sleep;
+use sea_orm::sqlx::{Connection as _, PgConnection, raw_sql};
+use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
     daemon::{Daemon, PATIENCE, POLL, free_port, send},
@@ -52,16 +52,20 @@ impl PostgresServer {
     pub async fn start() -> Result<Self, Error> {
         let programs = Programs::installed().postgres()?;
         let daemon = Daemon::new("postgres", true)?;
-        let mut server = Self { daemon, programs, port: 0, url: String::new() };
+        let server = Self { daemon, programs, port: 0, url: String::new() };
         server.make_data()?;
+        server.on_a_free_port().await
+    }
+
+    async fn on_a_free_port(mut self) -> Result<Self, Error> {
         for _ in 0..ATTEMPTS {
-            server.port = free_port()?;
-            server.url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
-            if server.run().await? {
-                return Ok(server);
+            self.port = free_port()?;
+            self.url = format!("postgres://postgres@127.0.0.1:{}/postgres", self.port);
+            if self.run().await? {
+                return Ok(self);
             }
         }
-        Err(server.daemon.failed("found no free port"))
+        Err(self.daemon.failed("found no free port"))
     }
 
     /// The address of a database that exists, as a superuser without a password.
@@ -104,6 +108,49 @@ impl PostgresServer {
         Ok(())
     }
 
+    /// Makes a standby of this server and starts it. From then on a commit here waits until the standby has it.
+    ///
+    /// # Errors
+    /// If a program of Postgres is missing or fails; with all that it wrote.
+    pub async fn synchronous_standby(&self) -> Result<Self, Error> {
+        let daemon = Daemon::new("postgres", true)?;
+        let mut copy = daemon.command(&Programs::installed().basebackup(&self.programs)?);
+        copy.args(["-d", &self.url, "-D", "data", "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
+        let copied = spawn_blocking(move || succeed("pg_basebackup", &mut copy)).await;
+        copied.map_err(|error| Error::new(error.to_string()))??;
+        let standby = Self { daemon, programs: self.programs.clone(), port: 0, url: String::new() };
+        let standby = standby.on_a_free_port().await?;
+        for statement in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"] {
+            self.execute(statement).await?;
+        }
+        let end = Instant::now() + PATIENCE;
+        // Its name counts once the standby has caught up.
+        let caught_up =
+            "DO $$ BEGIN ASSERT (SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync') = 1; END $$";
+        while self.execute(caught_up).await.is_err() {
+            if Instant::now() >= end {
+                return Err(standby.daemon.failed("does not follow"));
+            }
+            sleep(POLL).await;
+        }
+        Ok(standby)
+    }
+
+    /// Makes this standby a server of its own, which takes writes.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub async fn promote(&self) -> Result<(), Error> {
+        self.execute("SELECT pg_promote(true, 60)").await
+    }
+
+    async fn execute(&self, statement: &'static str) -> Result<(), Error> {
+        let failed = |error| Error::new(format!("`{statement}`: {error}"));
+        let mut connection = PgConnection::connect(&self.url).await.map_err(failed)?;
+        raw_sql(statement).execute(&mut connection).await.map_err(failed)?;
+        connection.close().await.map_err(failed)
+    }
+
     /// The number of its release, such as 15.
     pub(crate) fn version(&self) -> String {
         let version = fs::read_to_string(self.daemon.directory().join("data").join("PG_VERSION"));
@@ -113,12 +160,7 @@ impl PostgresServer {
     fn make_data(&self) -> Result<(), Error> {
         let mut initdb = self.daemon.command(&self.programs.initdb);
         initdb.args(["-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
-        let output = initdb.output().map_err(|error| Error::new(format!("initdb does not start: {error}")))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(Error::new(format!("initdb failed: {}\n{text}", output.status)))
+        succeed("initdb", &mut initdb)
     }
 
     /// Starts it and waits until it answers; `false` if it ended because the port or the data is still
@@ -149,6 +191,16 @@ impl PostgresServer {
         let children = listed.lines().map(numbers).filter(|line| line.get(1) == Some(&pid));
         children.filter_map(|line| line.first().copied()).collect()
     }
+}
+
+/// Runs a program that must succeed.
+fn succeed(name: &str, command: &mut Command) -> Result<(), Error> {
+    let output = command.output().map_err(|error| Error::new(format!("{name} does not start: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(Error::new(format!("{name} failed: {}\n{text}", output.status)))
 }
 
 impl Drop for PostgresServer {

@@ -30,6 +30,7 @@ pub(crate) struct Programs {
 }
 
 /// The programs of one Postgres.
+#[derive(Clone)]
 pub(crate) struct Postgres {
     pub(crate) initdb: PathBuf,
     pub(crate) postgres: PathBuf,
@@ -53,6 +54,14 @@ impl Programs {
             })
         };
         self.all("initdb").find_map(complete).ok_or_else(|| missing("Postgres (initdb and postgres)", "POSTGRES"))
+    }
+
+    /// The program that copies a running server: beside the others of `postgres`, or where clients are.
+    pub(crate) fn basebackup(&self, postgres: &Postgres) -> Result<PathBuf, Error> {
+        let places = [Some(postgres.initdb.clone()), postgres.initdb.canonicalize().ok()];
+        let beside = places.into_iter().flatten().map(|initdb| initdb.with_file_name("pg_basebackup"));
+        let mut all = beside.filter(|program| program.is_file()).chain(self.all("pg_basebackup"));
+        all.next().ok_or_else(|| missing("pg_basebackup of Postgres", "POSTGRES"))
     }
 
     /// A Redis server.
