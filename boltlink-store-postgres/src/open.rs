@@ -69,6 +69,10 @@ pub(crate) enum Purpose {
 pub(crate) async fn migrate_for(config: &PostgresConfig, purpose: Purpose) -> Result<Migrated, OpenError> {
     let fail = |error| OpenError::from_sql(config.url.to_string(), error);
     let db = connect(config).await?;
+    // It would work for a while, until two connections are given each other's statements.
+    if let Some(pooler) = pooler(config).await.filter(Pooler::loses_statements) {
+        return Err(OpenError::Pooler { url: config.url.to_string(), reason: format!("PgBouncer {}", pooler.version) });
+    }
     let migrated = async {
         refuse_server(config, &db).await?;
         if !is_free(&db).await.map_err(fail)? {
@@ -141,12 +145,12 @@ pub(crate) async fn check(config: &PostgresConfig) -> Result<Health, OpenError> 
     let _ = db.close_by_ref().await;
     let (server, state, row) = found?;
     let is = |index| row.get(index).is_some_and(|text: &String| text == "true");
-    let pgbouncer = pgbouncer(config).await;
+    let pooler = pooler(config).await;
     let mut problems = Vec::new();
     if is(1) {
         problems.push("the server is a standby, which only reads: use the address of the primary".to_owned());
     }
-    if let Some(version) = pgbouncer.as_deref().filter(|version| is_too_old(version)) {
+    if let Some(Pooler { version, .. }) = pooler.as_ref().filter(|pooler| pooler.loses_statements()) {
         problems.push(format!(
             "PgBouncer {version} loses prepared statements in transaction mode: use 1.21 or newer, with \
              max_prepared_statements = 200"
@@ -156,7 +160,7 @@ pub(crate) async fn check(config: &PostgresConfig) -> Result<Health, OpenError> 
         server,
         version: state.version,
         known_version: schema::VERSION,
-        pgbouncer,
+        pgbouncer: pooler.map(|pooler| pooler.version),
         text_index: is(0),
         problems,
     })
@@ -217,16 +221,33 @@ async fn connect(config: &PostgresConfig) -> Result<DatabaseConnection, OpenErro
     }
 }
 
-/// The version of PgBouncer, from its console, which it shows as a database of that name.
-async fn pgbouncer(config: &PostgresConfig) -> Option<String> {
+/// A PgBouncer in front of the database.
+#[derive(Debug)]
+struct Pooler {
+    version: String,
+    /// Whether a client keeps its connection to the server; `None` where that is not told.
+    by_session: Option<bool>,
+}
+
+impl Pooler {
+    fn loses_statements(&self) -> bool {
+        is_too_old(&self.version) && self.by_session == Some(false)
+    }
+}
+
+/// What PgBouncer says on its console, which it shows as a database of that name.
+async fn pooler(config: &PostgresConfig) -> Option<Pooler> {
     let asking = async {
         let mut console = config.url.options().database("pgbouncer").connect().await.ok()?;
-        let row = sea_orm::sqlx::raw_sql("SHOW VERSION").fetch_one(&mut console).await;
+        let version = sea_orm::sqlx::raw_sql("SHOW VERSION").fetch_one(&mut console).await;
+        let settings = sea_orm::sqlx::raw_sql("SHOW CONFIG").fetch_all(&mut console).await.unwrap_or_default();
         let _ = console.close().await;
-        row.ok()?.try_get::<String, _>(0).ok()
+        let version: String = version.ok()?.try_get(0).ok()?;
+        let mode = settings.iter().find(|row| row.try_get::<&str, _>(0).is_ok_and(|name| name == "pool_mode"));
+        let by_session = mode.and_then(|row| row.try_get::<&str, _>(1).ok()).map(|mode| mode == "session");
+        Some(Pooler { version: version.strip_prefix("PgBouncer ")?.to_owned(), by_session })
     };
-    let answer = tokio::time::timeout(Duration::from_secs(2), asking).await.ok()??;
-    answer.strip_prefix("PgBouncer ").map(str::to_owned)
+    tokio::time::timeout(Duration::from_secs(2), asking).await.ok()?
 }
 
 fn is_too_old(version: &str) -> bool {

@@ -12,6 +12,9 @@ use crate::error::Error;
 /// Names a Postgres server whose user may make databases.
 pub(crate) const POSTGRES: &str = "BOLTLINK_TEST_POSTGRES_URL";
 
+/// Names a pooler in front of it, through which tests reach their databases.
+const POOLER: &str = "BOLTLINK_TEST_POOLER_URL";
+
 /// A database of one test's own, dropped (best effort) when this is.
 ///
 /// It is one of the server that `BOLTLINK_TEST_POSTGRES_URL` names, as `cargo xtask test` does for a
@@ -31,7 +34,10 @@ impl Database {
     pub async fn new() -> Result<Self, Error> {
         let server = server().await?;
         let name = format!("boltlink_test_{}", Uuid::now_v7().simple());
-        let mut url = server.clone();
+        let mut url = match named(POOLER) {
+            Some(pooler) => parsed(POOLER, &pooler)?,
+            None => server.clone(),
+        };
         url.set_path(&name);
         execute(&server, format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
         Ok(Self { server, name, url: url.into() })
@@ -43,12 +49,21 @@ impl Database {
         &self.url
     }
 
+    /// Its address on the server itself, also where tests go through a pooler.
+    #[must_use]
+    pub fn direct_url(&self) -> String {
+        let mut url = self.server.clone();
+        url.set_path(&self.name);
+        url.into()
+    }
+
     /// Runs statements in it, to look at nothing but to break something.
     ///
     /// # Errors
     /// If one is refused.
     pub async fn execute(&self, statements: impl Into<String>) -> Result<(), Error> {
-        let url = Url::parse(&self.url).map_err(|error| Error::new(error.to_string()))?;
+        let mut url = self.server.clone();
+        url.set_path(&self.name);
         execute(&url, statements.into()).await
     }
 }
@@ -89,7 +104,11 @@ async fn server() -> Result<Url, Error> {
         Some(url) => url,
         None => throw_away().await?,
     };
-    Url::parse(&url).map_err(|error| Error::new(format!("{POSTGRES} is no address: {error}")))
+    parsed(POSTGRES, &url)
+}
+
+fn parsed(variable: &str, url: &str) -> Result<Url, Error> {
+    Url::parse(url).map_err(|error| Error::new(format!("{variable} is no address: {error}")))
 }
 
 /// The server that the variable names, if any.

@@ -37,6 +37,8 @@ mod key_space;
 mod load;
 mod output;
 #[cfg(unix)]
+mod pgbouncer;
+#[cfg(unix)]
 mod postgres;
 #[cfg(unix)]
 mod programs;
@@ -54,6 +56,8 @@ pub use database::Database;
 pub use error::Error;
 pub use key_space::KeySpace;
 pub use load::{Load, Running, Tally};
+#[cfg(unix)]
+pub use pgbouncer::{InstalledPgBouncer, PgBouncer};
 #[cfg(unix)]
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;

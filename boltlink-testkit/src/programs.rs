@@ -69,6 +69,11 @@ impl Programs {
         self.all("redis-server").next().ok_or_else(|| missing("Redis (redis-server)", "REDIS"))
     }
 
+    /// A PgBouncer, if there is one: nothing needs it.
+    pub(crate) fn pgbouncer(&self) -> Option<PathBuf> {
+        self.all("pgbouncer").next()
+    }
+
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
         self.directories.iter().map(move |directory| directory.join(name)).filter(|program| program.is_file())
     }

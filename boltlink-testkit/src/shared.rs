@@ -4,6 +4,7 @@ use crate::{
     database::{POSTGRES, named},
     error::Error,
     key_space::REDIS,
+    pgbouncer::{InstalledPgBouncer, PgBouncer},
     postgres::PostgresServer,
     programs::Programs,
     redis::{Persistence, RedisServer},
@@ -14,6 +15,8 @@ use crate::{
 pub struct TestServers {
     postgres: Option<PostgresServer>,
     redis: Option<RedisServer>,
+    pgbouncer: Option<InstalledPgBouncer>,
+    pooler: Option<PgBouncer>,
 }
 
 impl TestServers {
@@ -39,7 +42,15 @@ impl TestServers {
     pub async fn start() -> Result<Self, Error> {
         let postgres = if named(POSTGRES).is_some() { None } else { Some(PostgresServer::start().await?) };
         let redis = if named(REDIS).is_some() { None } else { Some(RedisServer::start(Persistence::None).await?) };
-        Ok(Self { postgres, redis })
+        let pgbouncer = InstalledPgBouncer::find()?;
+        let target = named(POSTGRES).or_else(|| postgres.as_ref().map(|server| server.url().to_owned()));
+        let pooler = match (&pgbouncer, target) {
+            (Some(installed), Some(target)) if installed.keeps_statements() => {
+                Some(PgBouncer::start(installed, &target).await?)
+            }
+            _ => None,
+        };
+        Ok(Self { postgres, redis, pgbouncer, pooler })
     }
 
     /// The variables by which tests find the servers that were started.
@@ -50,6 +61,12 @@ impl TestServers {
         postgres.into_iter().chain(redis).collect()
     }
 
+    /// The address of a pooler in front of Postgres, through which its tests can be run once more.
+    #[must_use]
+    pub fn pooler(&self) -> Option<&str> {
+        self.pooler.as_ref().map(PgBouncer::url)
+    }
+
     /// What they are, for a summary.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -58,6 +75,11 @@ impl TestServers {
             .as_ref()
             .map_or_else(|| format!("Postgres at {POSTGRES}"), |server| format!("Postgres {}", server.version()));
         let redis = if self.redis.is_some() { "Redis".to_owned() } else { format!("Redis at {REDIS}") };
-        format!("{postgres}, {redis}")
+        let pgbouncer = match &self.pgbouncer {
+            None => "no PgBouncer (nothing runs through one)".to_owned(),
+            Some(known) if known.keeps_statements() => format!("PgBouncer {}", known.version()),
+            Some(known) => format!("PgBouncer {} (too old to run tests through: it must be refused)", known.version()),
+        };
+        format!("{postgres}, {redis}, {pgbouncer}")
     }
 }

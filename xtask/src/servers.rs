@@ -19,6 +19,8 @@ pub(crate) struct Servers {
     child: Child,
     /// By which variables tests find them.
     pub(crate) variables: Vec<(String, String)>,
+    /// The address of a pooler in front of Postgres, if a PgBouncer is installed that will do.
+    pub(crate) pooler: Option<String>,
     /// What they are.
     pub(crate) described: String,
 }
@@ -39,14 +41,16 @@ impl Servers {
     fn launch(program: &Path) -> Result<Option<Self>> {
         let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or("the servers' output is not at hand")?;
-        let mut servers = Self { child, variables: Vec::new(), described: String::new() };
+        let mut servers = Self { child, variables: Vec::new(), pooler: None, described: String::new() };
         for line in BufReader::new(output).lines() {
             let line = line?;
             if let Some(described) = line.strip_prefix("ready: ") {
                 described.clone_into(&mut servers.described);
                 return Ok(Some(servers));
             }
-            if let Some((name, address)) = line.split_once('=') {
+            if let Some(pooler) = line.strip_prefix("pooler: ") {
+                servers.pooler = Some(pooler.to_owned());
+            } else if let Some((name, address)) = line.split_once('=') {
                 servers.variables.push((name.to_owned(), address.to_owned()));
             }
         }

@@ -12,6 +12,10 @@ use crate::{
 const SERVER_PACKAGES: [&str; 2] = ["boltlink-store-postgres", "boltlink-store-redis"];
 const SERVER_PROGRAMS: [&str; 3] = ["servers", "postgres", "redis"];
 
+/// What is run once more through a pooler, and what of it looks at the server's sessions, which a pooler hides.
+const THROUGH_POOLER: &str = "package(boltlink-store-postgres) | binary(=postgres)";
+const LOOKS_AT_SESSIONS: &str = "/^none$/";
+
 /// Runs every test. The doctests come first, so that the runner's own count stands at the end.
 pub(crate) fn all() -> Result {
     let docs = docs();
@@ -52,7 +56,18 @@ pub(crate) fn tests() -> Result {
     if cfg!(not(unix)) {
         return without_servers();
     }
-    with_servers(runner().args(WORKSPACE).args(["--tests", "--no-fail-fast"]))
+    let servers = Servers::start()?;
+    let outcome = with(&servers, runner().args(WORKSPACE).args(["--tests", "--no-fail-fast"]));
+    outcome.and(through_pooler(&servers))
+}
+
+/// Runs the tests of Postgres once more, through PgBouncer in transaction mode, where one is installed that can do that.
+fn through_pooler(servers: &Servers) -> Result {
+    let (Some(pooler), Some(mut tests)) = (&servers.pooler, nextest()) else { return Ok(()) };
+    let chosen = format!("({THROUGH_POOLER}) & !test({LOOKS_AT_SESSIONS})");
+    tests.args(WORKSPACE).args(["--tests", "--no-fail-fast", "-E", &chosen]).env("BOLTLINK_TEST_POOLER_URL", pooler);
+    eprintln!("\nOnce more, through PgBouncer:");
+    with(servers, &mut tests)
 }
 
 /// Runs the tests that `args` select, in the words of the runner.
@@ -61,7 +76,10 @@ pub(crate) fn some(args: &[String]) -> Result {
 }
 
 fn with_servers(command: &mut Command) -> Result {
-    let servers = Servers::start()?;
+    with(&Servers::start()?, command)
+}
+
+fn with(servers: &Servers, command: &mut Command) -> Result {
     let outcome = run(command.envs(servers.variables.iter().map(|(name, address)| (name, address))));
     eprintln!("\nThe tests ran with {}.", servers.described);
     outcome

@@ -15,6 +15,9 @@ async fn main() -> std::process::ExitCode {
             for (name, address) in servers.variables() {
                 println!("{name}={address}");
             }
+            if let Some(pooler) = servers.pooler() {
+                println!("pooler: {pooler}");
+            }
             println!("ready: {}", servers.describe());
             // Whoever started this says nothing: its end is the end of the input.
             let _ = std::io::stdin().read_to_end(&mut Vec::new());
