@@ -153,8 +153,9 @@ impl ClickSink for SqliteClicks {
     async fn applied(&self, producers: &[ProducerId]) -> Result<Vec<LedgerState>, StoreError> {
         let mut states = Vec::with_capacity(producers.len());
         for producer in producers {
-            let row = ledger::read(&self.readers, self.consumer, *producer).await.map_err(answer)?;
+            // In this order: a batch that moves from the quarantine into the ledger meanwhile is seen in one of them.
             let quarantined = ledger::quarantined(&self.readers, self.consumer, *producer).await.map_err(answer)?;
+            let row = ledger::read(&self.readers, self.consumer, *producer).await.map_err(answer)?;
             states.push(LedgerState { ledger: row.unwrap_or_default(), quarantined });
         }
         Ok(states)

@@ -92,13 +92,7 @@ impl Pipeline {
     ) -> bool {
         let mut parts = vec![batches];
         while let Some(part) = parts.pop() {
-            // A store that hangs must not hold up a stop for long, if a journal has the clicks. Dropping
-            // the call leaves the whole effect or none, and the ledger knows which.
-            let applied = tokio::select! {
-                applied = self.sink.apply(part) => applied,
-                () = patience(stop), if self.counts.all_kept() => Err(StoreError::unavailable("it takes too long")),
-            };
-            match applied {
+            match self.in_time(stop, self.sink.apply(part)).await {
                 Ok(applied) => self.counts.stored(self.consumer, applied.clicks),
                 Err(StoreError::Invalid { reason }) => match part {
                     [] => {}
@@ -108,7 +102,7 @@ impl Pipeline {
                         if *attempts < ATTEMPTS {
                             // Without a pause: one bad link that is followed all the time must not hold up the others.
                             parts.push(part);
-                        } else if self.salvage(batch, &reason).await {
+                        } else if self.salvage(batch, &reason, stop).await {
                             refused.remove(&batch.id());
                         } else if *stop.borrow() && self.counts.all_kept() {
                             return false;
@@ -136,9 +130,22 @@ impl Pipeline {
         true
     }
 
+    /// A store that hangs must not hold up a stop for long, if a journal has the clicks. Dropping the call leaves the
+    /// whole effect or none, and the ledger knows which.
+    async fn in_time<T>(
+        &self,
+        stop: &watch::Receiver<bool>,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        tokio::select! {
+            answer = call => answer,
+            () = patience(stop), if self.counts.all_kept() => Err(StoreError::unavailable("it takes too long")),
+        }
+    }
+
     /// Applies a batch that is refused again and again but for its bad clicks. False if it could not be done now.
-    async fn salvage(&self, batch: &ClickBatch, reason: &str) -> bool {
-        match self.sink.salvage(batch).await {
+    async fn salvage(&self, batch: &ClickBatch, reason: &str, stop: &watch::Receiver<bool>) -> bool {
+        match self.in_time(stop, self.sink.salvage(batch)).await {
             Ok(applied) => {
                 self.counts.stored(self.consumer, applied.clicks);
                 self.counts.died(applied.dead);
@@ -148,7 +155,7 @@ impl Pipeline {
                 }
                 true
             }
-            Err(StoreError::Invalid { reason }) => self.set_aside(batch, &reason).await,
+            Err(StoreError::Invalid { reason }) => self.set_aside(batch, &reason, stop).await,
             Err(error) => {
                 tracing::warn!(consumer = ?self.consumer, %error, "cannot store clicks; trying again");
                 false
@@ -156,8 +163,8 @@ impl Pipeline {
         }
     }
 
-    async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> bool {
-        match self.sink.set_aside(batch, reason).await {
+    async fn set_aside(&self, batch: &ClickBatch, reason: &str, stop: &watch::Receiver<bool>) -> bool {
+        match self.in_time(stop, self.sink.set_aside(batch, reason)).await {
             Ok(()) => {
                 tracing::error!(consumer = ?self.consumer, batch = %batch.id(), reason, "set aside a batch of clicks");
                 self.counts.set_aside(1);

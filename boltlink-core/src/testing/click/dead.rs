@@ -1,7 +1,7 @@
 //! What waits for an operator: what holds for both sinks.
 
 use super::super::{
-    Fixture,
+    Fixture, parallel,
     sample::{apply, clicks, counted, producer, stored},
 };
 use crate::{
@@ -48,6 +48,26 @@ pub async fn a_batch_set_aside_takes_effect_once_when_it_is_replayed(fixture: &F
     let state = sink.applied(&[two.id().producer]).await.unwrap().remove(0);
     assert!(state.has_dealt_with(2) && state.ledger.holes().is_empty());
     assert_eq!(counted(fixture, consumer, link).await, 2);
+}
+
+pub async fn replays_at_once_count_once(fixture: &Fixture, consumer: Consumer) {
+    let (known, unknown) = (producer(fixture), producer(fixture));
+    let (link, [one, two]) = batches(fixture, known).await;
+    let three = clicks(fixture, unknown, 1, link, 1);
+    let sink = fixture.sink(consumer);
+    apply(fixture, consumer, &[one]).await;
+    for (batch, counts) in [(two, 2), (three, 3)] {
+        sink.set_aside(&batch, "bad").await.unwrap();
+        let replayed = parallel(8, |_| {
+            let (sink, id) = (sink.clone(), batch.id());
+            async move { sink.replay(id).await }
+        })
+        .await;
+        assert_eq!(replayed.iter().filter(|replayed| replayed.is_ok()).count(), 1, "{replayed:?}");
+        let others = replayed.iter().filter_map(|replayed| replayed.as_ref().err());
+        assert!(others.clone().all(|error| matches!(error, StoreError::NotFound { .. })), "{replayed:?}");
+        assert_eq!(counted(fixture, consumer, link).await, counts);
+    }
 }
 
 pub async fn what_is_purged_is_never_applied(fixture: &Fixture, consumer: Consumer) {

@@ -98,6 +98,7 @@ macro_rules! __sink_cases {
             a_batch_that_was_applied_cannot_be_set_aside
             a_batch_without_bad_clicks_is_salvaged_whole_and_once
             a_batch_set_aside_takes_effect_once_when_it_is_replayed
+            replays_at_once_count_once
             what_is_purged_is_never_applied
             a_batch_of_an_unknown_old_producer_counts_when_it_is_replayed
             dead_letters_come_in_pages_by_batch
