@@ -46,14 +46,16 @@ struct Faulty {
     away: AtomicBool,
     /// Applies, but says that it could not: the reply was lost.
     deaf: AtomicBool,
+    /// Never ends a salvage.
+    hangs: AtomicBool,
     poison: Option<u64>,
     set_aside: Mutex<HashSet<BatchId>>,
 }
 
 impl Faulty {
     fn new(sink: &Arc<dyn ClickSink>, poison: Option<u64>) -> Arc<Self> {
-        let (away, deaf) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { sink: sink.clone(), away, deaf, poison, set_aside: Mutex::default() })
+        let [away, deaf, hangs] = [false; 3].map(AtomicBool::new);
+        Arc::new(Self { sink: sink.clone(), away, deaf, hangs, poison, set_aside: Mutex::default() })
     }
 }
 
@@ -79,6 +81,9 @@ impl ClickSink for Faulty {
     }
 
     async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError> {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         // Not a click of it, but the whole of it is refused.
         self.apply(std::slice::from_ref(batch)).await
     }
@@ -184,6 +189,23 @@ async fn a_stop_leaves_to_the_journal_only_what_is_in_it() {
             assert_eq!(counts(&shortener, &link).await.0, 1, "nobody else had it");
         }
     }
+}
+
+#[cfg(feature = "journal")]
+#[tokio::test]
+async fn a_salvage_that_hangs_holds_up_no_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stores = stores();
+    let totals = Faulty::new(&stores.totals, Some(1));
+    stores.totals = totals.clone();
+    totals.hangs.store(true, Ordering::SeqCst);
+    let journal = boltlink_core::JournalConfig::new(dir.path());
+    let shortener = Shortener::builder().stores(stores).journal(journal).build().await.unwrap();
+    let link = link(&shortener).await;
+    follow(&shortener, &link).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), shortener.shutdown()).await.unwrap();
+    assert_eq!(counts(&shortener, &link).await.0, 0, "it waits in the journal");
+    assert!(totals.set_aside.lock().is_empty());
 }
 
 /// A log that takes a batch and says it did not.
