@@ -39,7 +39,7 @@ impl Place {
 
     /// A look from outside.
     pub(crate) async fn connect(&self) -> DatabaseConnection {
-        let mut options = sea_orm::ConnectOptions::new(self.database.url());
+        let mut options = sea_orm::ConnectOptions::new(self.database.direct_url());
         options.max_connections(4).sqlx_logging(false);
         sea_orm::Database::connect(options).await.unwrap()
     }
