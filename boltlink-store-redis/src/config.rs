@@ -2,7 +2,10 @@
 
 use std::{fmt, num::NonZeroU16, str::FromStr, time::Duration};
 
-use redis::{ConnectionInfo, IntoConnectionInfo, TlsMode};
+use redis::{
+    ConnectionInfo, IntoConnectionInfo, TlsMode,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
+};
 use url::Url;
 
 /// How to reach a Redis, and what to keep there.
@@ -189,7 +192,16 @@ fn connection(url: &str) -> Result<ConnectionInfo, InvalidUrl> {
         return Err(invalid("a host is missing"));
     }
     // What the driver says may repeat the password.
-    url.into_connection_info().map_err(|_| invalid("the driver does not understand it; is the database a number?"))
+    let info = url.into_connection_info();
+    let info = info.map_err(|_| invalid("the driver does not understand it; is the database a number?"))?;
+    Ok(info.set_tcp_settings(tcp()))
+}
+
+/// A command is small and waited for: it must not wait for more to send. A listener has to notice that nobody is there
+/// any more.
+pub(crate) fn tcp() -> TcpSettings {
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(30));
+    TcpSettings::default().set_nodelay(true).set_keepalive(keepalive)
 }
 
 impl fmt::Display for RedisUrl {

@@ -9,7 +9,7 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use crate::config::{RedisConfig, SentinelUrl, Servers};
+use crate::config::{RedisConfig, SentinelUrl, Servers, tcp};
 
 /// Makes connections.
 pub(crate) struct Client {
@@ -45,6 +45,7 @@ impl Client {
                     ClusterClient::builder(nodes.clone())
                         .connection_timeout(config.connect_timeout)
                         .response_timeout(config.timeout)
+                        .tcp_settings(tcp())
                         .build()?,
                 ),
                 nodes: nodes.iter().cloned().map(redis::Client::open).collect::<RedisResult<_>>()?,
@@ -97,6 +98,7 @@ fn sentinel_client(url: &SentinelUrl) -> RedisResult<SentinelClient> {
     let mut builder = SentinelClientBuilder::new(sentinels, &url.service, SentinelServerType::Master)?;
     let server = url.server.redis_settings();
     builder = builder.set_client_to_redis_db(server.db());
+    builder = builder.set_client_to_redis_tcp_settings(tcp()).set_client_to_sentinel_tcp_settings(tcp());
     if let Some(user) = server.username() {
         builder = builder.set_client_to_redis_username(user);
     }

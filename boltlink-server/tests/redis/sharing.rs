@@ -41,7 +41,8 @@ async fn a_cap_is_exact_over_two_nodes_although_redis_forgets() {
             place.redis.call(&["FLUSHALL"]).await.unwrap();
         }
     };
-    tokio::join!(flushed, nodes::a_cap_is_exact(&first, &second));
+    let ((), id) = tokio::join!(flushed, nodes::a_cap_is_exact(&first, &second));
+    settles_at(&first.client(), &id, 100).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
