@@ -94,9 +94,12 @@ async fn answer(shortener: &Shortener, command: Command) -> Result<ExitCode, Fai
             if which.all && !yes {
                 return Err(Failure::new("purging drops clicks for good\n    fix: add --yes if you mean all of them"));
             }
-            for id in chosen(shortener, which).await? {
-                shortener.purge(&Actor::OPERATOR, id).await?;
-                print(&format!("{id} is purged.\n"))?;
+            for id in chosen(shortener, &which).await? {
+                match shortener.purge(&Actor::OPERATOR, id).await {
+                    Ok(()) => print(&format!("{id} is purged.\n"))?,
+                    Err(Error::NotFound { .. }) if which.all => {}
+                    Err(other) => return Err(other.into()),
+                }
             }
         }
     }
@@ -106,13 +109,15 @@ async fn answer(shortener: &Shortener, command: Command) -> Result<ExitCode, Fai
 /// One that is still refused keeps none of the others from being tried.
 async fn replay(shortener: &Shortener, which: Which) -> Result<ExitCode, Failure> {
     let mut refused = false;
-    for id in chosen(shortener, which).await? {
+    for id in chosen(shortener, &which).await? {
         let text = match shortener.replay(&Actor::OPERATOR, id).await {
             Ok(applied) => format!("{id} counts: {} clicks.\n", applied.clicks),
             Err(Error::Refused { reason }) => {
                 refused = true;
-                format!("{id} is still refused: {reason}\n")
+                format!("{id} is still refused: {}\n", plain(&reason))
             }
+            // Somebody else was quicker.
+            Err(Error::NotFound { .. }) if which.all => continue,
             Err(other) => return Err(other.into()),
         };
         print(&text)?;
@@ -120,7 +125,7 @@ async fn replay(shortener: &Shortener, which: Which) -> Result<ExitCode, Failure
     Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn chosen(shortener: &Shortener, which: Which) -> Result<Vec<DeadLetterId>, Failure> {
+async fn chosen(shortener: &Shortener, which: &Which) -> Result<Vec<DeadLetterId>, Failure> {
     match which.id {
         Some(id) => Ok(vec![id]),
         None => Ok(all(shortener).await?.into_iter().map(|(id, _)| id).collect()),
@@ -171,11 +176,16 @@ fn lag(oldest: Timestamp) -> String {
     format!("{:.1} s", SystemClock.now().since(oldest).as_secs_f64())
 }
 
-/// The reason comes last, as it may have anything in it but line breaks.
+/// The reason comes last, as it may have spaces.
 fn line(id: DeadLetterId, letter: &DeadLetter) -> String {
     let (clicks, since) = (letter.batch.len(), letter.since);
     let what = if letter.places.is_none() { "clicks, the whole batch" } else { "clicks" };
-    format!("{id}  {clicks} {what}  {since}  {}", letter.reason.replace(['\n', '\r'], " "))
+    format!("{id}  {clicks} {what}  {since}  {}", plain(&letter.reason))
+}
+
+/// A database's words on one line, and with nothing in them that a terminal obeys: they may repeat what a visitor sent.
+fn plain(reason: &str) -> String {
+    reason.replace(char::is_control, " ")
 }
 
 fn summary(id: DeadLetterId, letter: &DeadLetter) -> Value {

@@ -43,7 +43,7 @@ fn refused(folder: &Folder, link: LinkId, clicks: [usize; 2]) -> [String; 2] {
     behind(folder, async |stores| {
         let producer = SystemEntropy.producer_id(SystemClock.now());
         for (sequence, clicks) in [1, 2].into_iter().zip(clicks) {
-            stores.totals.set_aside(&batch(producer, sequence, link, clicks), "too odd").await.unwrap();
+            stores.totals.set_aside(&batch(producer, sequence, link, clicks), "too\n\u{1b}[31modd").await.unwrap();
         }
         [1, 2].map(|sequence| format!("totals.{producer}.{sequence}"))
     })
@@ -70,9 +70,10 @@ fn dead_letters_are_listed_shown_replayed_and_purged() {
     let dead = lines(&folder.ok(&["queue", "dead", "--json"]));
     let ids: Vec<_> = dead.iter().map(|letter| letter["id"].as_str().unwrap()).collect();
     assert_eq!(ids, [&*one, &*two]);
-    assert!(dead.iter().all(|letter| letter["whole"] == true && letter["reason"] == "too odd"));
+    assert!(dead.iter().all(|letter| letter["whole"] == true && letter["reason"] == "too\n\u{1b}[31modd"));
     let table = folder.ok(&["queue", "dead"]);
-    assert!(table.contains(&one) && table.contains(&two) && table.contains("too odd"), "{table}");
+    assert!(table.contains(&one) && table.contains(&two) && table.contains("too  [31modd"), "{table}");
+    assert!(table.lines().count() == 2 && !table.contains('\u{1b}'), "{table}");
     let shown = folder.ok(&["queue", "show", &one]);
     assert!(shown.matches(&link.to_string()).count() == 3 && !shown.contains('\u{1b}'), "{shown}");
 
@@ -96,6 +97,20 @@ fn all_are_replayed_or_purged_at_once() {
     folder.ok(&["queue", "purge", "--all", "--yes"]);
     folder.ok(&["queue", "replay", "--all"]);
     assert_eq!((clicks(&folder), folder.ok(&["queue", "dead", "--json"])), (3, String::new()));
+}
+
+#[test]
+fn operators_who_replay_all_at_once_do_not_fail_each_other() {
+    let (folder, link) = folder();
+    for _ in 0..10 {
+        refused(&folder, link, [1, 2]);
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| folder.ok(&["queue", "replay", "--all"]));
+        }
+    });
+    assert_eq!((clicks(&folder), folder.ok(&["queue", "dead", "--json"])), (30, String::new()));
 }
 
 #[test]
