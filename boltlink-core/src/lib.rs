@@ -14,6 +14,7 @@ mod id;
 #[cfg(feature = "journal")]
 pub mod journal;
 mod key;
+mod keyed;
 pub mod ledger;
 pub mod limit;
 mod link;

@@ -12,6 +12,6 @@ mod hosts;
 mod pages;
 mod server;
 
-pub use api::openapi;
+pub use api::{dead_letter_details, dead_letter_summary, openapi};
 pub use hosts::{BaseUrl, Hosts, InvalidBaseUrl};
 pub use server::{Limits, ServerOptions, run};

@@ -10,7 +10,12 @@ use boltlink_core::{
     rollup,
     store::{Applied, ClickSink, Consumer, DeadLetter, LedgerState},
 };
-use boltlink_store_sql::{Error, dead, ledger, row::signed};
+use boltlink_store_sql::{
+    Error,
+    dead::{self, Effect as _},
+    ledger,
+    row::signed,
+};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use crate::{
@@ -51,8 +56,7 @@ impl ClickSink for PostgresClicks {
 
     async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {
         let (consumer, batch, clock) = (self.consumer, batch.clone(), self.clock.clone());
-        // Postgres keeps no such character.
-        let reason = reason.replace('\0', "\u{fffd}");
+        let reason = reason.to_owned();
         self.pool
             .write(move |db| {
                 let (batch, reason, clock) = (batch.clone(), reason.clone(), clock.clone());
@@ -97,11 +101,12 @@ impl ClickSink for PostgresClicks {
             .write(move |db| {
                 let (raw, clock) = (raw.clone(), clock.clone());
                 Box::pin(async move {
-                    let letter = take_out(db, consumer, id, clock.now()).await?;
-                    let parts = letter.parts();
-                    let parts: Vec<_> = parts.iter().collect();
-                    let orphaned = take_effect(db, consumer, &parts, &raw, clock.now()).await?;
-                    Ok(Applied { batches: 1, clicks: letter.batch.len() as u64, orphaned, ..Applied::default() })
+                    let now = clock.now();
+                    let mut ledgers = Ledgers::lock(db, consumer, [id.producer].into(), now).await?;
+                    let row = ledgers.rows.get_mut(&id.producer);
+                    let applied = dead::replay(db, consumer, id, row, &Effect { consumer, raw: &raw, now }).await?;
+                    ledgers.keep(db, now).await?;
+                    Ok(applied)
                 })
             })
             .await
@@ -112,7 +117,11 @@ impl ClickSink for PostgresClicks {
         self.pool
             .write(move |db| {
                 let clock = clock.clone();
-                Box::pin(async move { take_out(db, consumer, id, clock.now()).await.map(|_| ()) })
+                Box::pin(async move {
+                    let mut ledgers = Ledgers::lock(db, consumer, [id.producer].into(), clock.now()).await?;
+                    dead::take_out(db, consumer, id, ledgers.rows.get_mut(&id.producer)).await?;
+                    ledgers.keep(db, clock.now()).await
+                })
             })
             .await
     }
@@ -151,7 +160,7 @@ async fn apply(
     for batch in &sifted.quarantined {
         ledger::quarantine(db, consumer, batch, ledger::UNKNOWN_PRODUCER, now).await?;
     }
-    applied.orphaned = take_effect(db, consumer, &sifted.fresh, raw, now).await?;
+    applied.orphaned = Effect { consumer, raw, now }.take(db, &sifted.fresh).await?;
     ledgers.keep(db, now).await?;
     abort::point(consumer, Step::Written);
     Ok(applied)
@@ -174,17 +183,13 @@ async fn salvage(
     if sift(batches, &mut ledgers.rows, now).fresh.is_empty() {
         return apply(db, consumer, batches, raw, now).await;
     }
-    let salvaged = dead::salvage(db, &batches[0], answer, &Effect { consumer, raw, now }).await?;
-    if !salvaged.dead.is_empty() {
-        // Postgres keeps no such character.
-        let reason = salvaged.reason.replace('\0', "\u{fffd}");
-        dead::put(db, consumer, &DeadLetter::of(&batches[0], &salvaged.dead, reason, now)).await?;
-    }
+    let effect = Effect { consumer, raw, now };
+    let applied = dead::salvage(db, consumer, &batches[0], answer, &effect, now).await?;
     ledgers.keep(db, now).await?;
-    let (clicks, dead) = (salvaged.clicks, salvaged.dead.len() as u64);
-    Ok(Applied { batches: 1, clicks, orphaned: salvaged.orphaned, dead, ..Applied::default() })
+    Ok(applied)
 }
 
+/// What a sink does with clicks.
 struct Effect<'a> {
     consumer: Consumer,
     raw: &'a Raw,
@@ -193,48 +198,17 @@ struct Effect<'a> {
 
 #[async_trait]
 impl dead::Effect for Effect<'_> {
-    async fn take(&self, db: &DatabaseTransaction, clicks: &ClickBatch) -> Result<u64, Error> {
-        take_effect(db, self.consumer, &[clicks], self.raw, self.now).await
-    }
-}
-
-/// Takes out what waits of a batch, which counts as applied from then on.
-async fn take_out(
-    db: &DatabaseTransaction,
-    consumer: Consumer,
-    id: BatchId,
-    now: Timestamp,
-) -> Result<DeadLetter, Error> {
-    let mut ledgers = Ledgers::lock(db, consumer, [id.producer].into(), now).await?;
-    let missing = StoreError::NotFound { what: "dead letter" };
-    let letter = dead::find(db, consumer, id).await?.ok_or(missing)?;
-    // A row that begins now would have holes for all that came before, and they would be applied blind.
-    let row = ledgers.rows.get_mut(&id.producer);
-    dead::forget(db, consumer, id, row.is_some()).await?;
-    if let Some(row) = row {
-        row.apply(id.sequence);
-    }
-    ledgers.keep(db, now).await?;
-    Ok(letter)
-}
-
-/// What clicks do, and how many of them found no link to do it to.
-async fn take_effect(
-    db: &DatabaseTransaction,
-    consumer: Consumer,
-    batches: &[&ClickBatch],
-    raw: &Raw,
-    now: Timestamp,
-) -> Result<u64, Error> {
-    if batches.is_empty() {
-        return Ok(0);
-    }
-    match consumer {
-        Consumer::Totals => add_totals(db, batches).await,
-        Consumer::Analytics => {
-            rollups::add(db, &rollup::rollups(batches.iter().copied(), now)).await?;
-            raw.keep(db, batches, now).await?;
-            Ok(0)
+    async fn take(&self, db: &DatabaseTransaction, batches: &[&ClickBatch]) -> Result<u64, Error> {
+        if batches.is_empty() {
+            return Ok(0);
+        }
+        match self.consumer {
+            Consumer::Totals => add_totals(db, batches).await,
+            Consumer::Analytics => {
+                rollups::add(db, &rollup::rollups(batches.iter().copied(), self.now)).await?;
+                self.raw.keep(db, batches, self.now).await?;
+                Ok(0)
+            }
         }
     }
 }

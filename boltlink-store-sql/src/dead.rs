@@ -5,7 +5,8 @@ use std::ops::Range;
 use async_trait::async_trait;
 use boltlink_core::{
     BatchId, ClickBatch, ProducerId, StoreError, Timestamp,
-    store::{Consumer, DeadLetter, Places},
+    ledger::Ledger,
+    store::{Applied, Consumer, DeadLetter, Places},
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, TransactionTrait};
 
@@ -19,43 +20,34 @@ use crate::{
 #[async_trait]
 pub trait Effect: Sync {
     /// Makes the clicks take effect, and says how many of them found no link.
-    async fn take(&self, db: &DatabaseTransaction, clicks: &ClickBatch) -> Result<u64, Error>;
+    async fn take(&self, db: &DatabaseTransaction, batches: &[&ClickBatch]) -> Result<u64, Error>;
 }
 
-/// What became of a batch that was applied without its bad clicks.
-#[derive(Debug, Default)]
-pub struct Salvaged {
-    /// Clicks that took effect.
-    pub clicks: u64,
-    /// Those of them that found no link.
-    pub orphaned: u64,
-    /// The places of those that did not, ascending.
-    pub dead: Vec<usize>,
-    /// Why the first of them did not.
-    pub reason: String,
-}
-
-/// Makes all clicks of a batch take effect but those that the database refuses, which are found by halves.
+/// Makes all clicks of a batch take effect but those that the database refuses, which are found by halves and wait from
+/// then on. For a batch that is known to be new; its ledger is the caller's to write.
 ///
 /// # Errors
 /// What is no refusal, as `answer` tells.
 pub async fn salvage(
     db: &DatabaseTransaction,
+    consumer: Consumer,
     batch: &ClickBatch,
     answer: fn(Error) -> StoreError,
     effect: &impl Effect,
-) -> Result<Salvaged, Error> {
-    let mut salvaged = Salvaged::default();
+    now: Timestamp,
+) -> Result<Applied, Error> {
+    let mut applied = Applied { batches: 1, ..Applied::default() };
+    let (mut dead, mut why) = (Vec::new(), String::new());
     let whole = 0..batch.len();
     let mut parts: Vec<Range<usize>> = vec![whole];
     while let Some(places) = parts.pop() {
         let part = batch.part(places.clone());
         let attempt = db.begin().await?;
-        match effect.take(&attempt, &part).await {
+        match effect.take(&attempt, &[&part]).await {
             Ok(orphaned) => {
                 attempt.commit().await?;
-                salvaged.clicks += part.len() as u64;
-                salvaged.orphaned += orphaned;
+                applied.clicks += part.len() as u64;
+                applied.orphaned += orphaned;
             }
             Err(error) => {
                 attempt.rollback().await?;
@@ -66,22 +58,64 @@ pub async fn salvage(
                         parts.extend([middle..places.end, places.start..middle]);
                     }
                     StoreError::Invalid { reason } => {
-                        if salvaged.dead.is_empty() {
-                            salvaged.reason = reason;
+                        if dead.is_empty() {
+                            why = reason;
                         }
-                        salvaged.dead.extend(places);
+                        dead.extend(places);
                     }
                     other => return Err(other.into()),
                 }
             }
         }
     }
-    Ok(salvaged)
+    if !dead.is_empty() {
+        applied.dead = dead.len() as u64;
+        put(db, consumer, &DeadLetter::of(batch, &dead, why, now)).await?;
+    }
+    Ok(applied)
+}
+
+/// Takes out what waits of a batch, which counts as applied from then on: in `row`, what is known of its producer, which
+/// is the caller's to write.
+///
+/// # Errors
+/// [`StoreError::NotFound`] if nothing waits of it; the driver's.
+pub async fn take_out(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    id: BatchId,
+    row: Option<&mut Ledger>,
+) -> Result<DeadLetter, Error> {
+    let missing = StoreError::NotFound { what: "dead letter" };
+    let letter = find(db, consumer, id).await?.ok_or(missing)?;
+    // A row that begins now would have holes for all that came before, and they would be applied blind.
+    forget(db, consumer, id, row.is_some()).await?;
+    if let Some(row) = row {
+        row.apply(id.sequence);
+    }
+    Ok(letter)
+}
+
+/// Makes what waits of a batch take effect, and [takes it out](take_out).
+///
+/// # Errors
+/// As [`take_out`], and why it is still refused.
+pub async fn replay(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    id: BatchId,
+    row: Option<&mut Ledger>,
+    effect: &impl Effect,
+) -> Result<Applied, Error> {
+    let letter = take_out(db, consumer, id, row).await?;
+    let parts = letter.parts();
+    let orphaned = effect.take(db, &parts.iter().collect::<Vec<_>>()).await?;
+    Ok(Applied { batches: 1, clicks: letter.batch.len() as u64, orphaned, ..Applied::default() })
 }
 
 const COLUMNS: &str = "producer, sequence, payload, places, reason, at";
 
-/// Puts clicks apart from their batch.
+/// Puts what is to wait where it waits, unless something of its batch does already.
 ///
 /// # Errors
 /// The driver's.
@@ -95,7 +129,8 @@ pub async fn put(db: &impl ConnectionTrait, consumer: Consumer, letter: &DeadLet
         signed(id.sequence).into(),
         letter.batch.encoded().to_vec().into(),
         letter.places.as_ref().map(ToString::to_string).into(),
-        letter.reason.clone().into(),
+        // Postgres keeps no such character.
+        letter.reason.replace('\0', "\u{fffd}").into(),
         letter.since.as_micros().into(),
     ];
     crate::execute(db, sql, values).await?;
@@ -148,10 +183,7 @@ pub async fn count(db: &impl ConnectionTrait, consumer: Consumer) -> Result<u64,
 }
 
 /// Forgets what waited of a batch. Where no ledger shows that the batch is dealt with, the row stays to say so.
-///
-/// # Errors
-/// The driver's.
-pub async fn forget(db: &impl ConnectionTrait, consumer: Consumer, id: BatchId, in_ledger: bool) -> Result<(), Error> {
+async fn forget(db: &impl ConnectionTrait, consumer: Consumer, id: BatchId, in_ledger: bool) -> Result<(), Error> {
     let sql = if in_ledger {
         "DELETE FROM quarantine WHERE consumer = $1 AND producer = $2 AND sequence = $3"
     } else {

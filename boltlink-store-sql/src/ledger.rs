@@ -3,12 +3,12 @@
 use boltlink_core::{
     ClickBatch, ProducerId, StoreError, Timestamp,
     ledger::{Ledger, RETENTION},
-    store::Consumer,
+    store::{Consumer, DeadLetter},
 };
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    Error,
+    Error, dead,
     row::{Columns, signed, unsigned},
 };
 
@@ -97,7 +97,7 @@ pub async fn quarantined(
     rows.iter().map(|row| Ok(unsigned(Columns(row).at(0)?))).collect()
 }
 
-/// Puts a batch into quarantine, unless it is there.
+/// Puts a batch into quarantine, whole, unless it is there.
 ///
 /// # Errors
 /// The driver's.
@@ -108,16 +108,6 @@ pub async fn quarantine(
     reason: &str,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let sql = "INSERT INTO quarantine (consumer, producer, sequence, payload, reason, at) \
-               VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (consumer, producer, sequence) DO NOTHING";
-    let values = [
-        code(consumer).into(),
-        (*batch.id().producer.as_uuid()).into(),
-        signed(batch.id().sequence).into(),
-        batch.encoded().to_vec().into(),
-        reason.into(),
-        now.as_micros().into(),
-    ];
-    crate::execute(db, sql, values).await?;
-    Ok(())
+    let letter = DeadLetter { batch: batch.clone(), places: None, reason: reason.to_owned(), since: now };
+    dead::put(db, consumer, &letter).await
 }

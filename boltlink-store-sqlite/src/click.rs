@@ -14,7 +14,9 @@ use boltlink_core::{
     store::{Applied, ClickSink, Consumer, DeadLetter, LedgerState},
 };
 use boltlink_store_sql::{
-    Error, dead, ledger,
+    Error,
+    dead::{self, Effect as _},
+    ledger,
     row::{click_values, signed, unsigned},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement};
@@ -131,11 +133,12 @@ impl ClickSink for SqliteClicks {
         self.writer
             .write(Priority::Clicks, move |db| {
                 Box::pin(async move {
-                    let letter = take_out(db, consumer, id, clock.now()).await?;
-                    let parts = letter.parts();
-                    let parts: Vec<_> = parts.iter().collect();
-                    let orphaned = take_effect(db, consumer, &parts, &raw, clock.now()).await?;
-                    Ok(Applied { batches: 1, clicks: letter.batch.len() as u64, orphaned, ..Applied::default() })
+                    let now = clock.now();
+                    let mut row = Row::read(db, consumer, id.producer).await?;
+                    let effect = Effect { consumer, raw: &raw, now };
+                    let applied = dead::replay(db, consumer, id, row.now.as_mut(), &effect).await?;
+                    row.keep(db, now).await?;
+                    Ok(applied)
                 })
             })
             .await
@@ -145,7 +148,11 @@ impl ClickSink for SqliteClicks {
         let (consumer, clock) = (self.consumer, self.clock.clone());
         self.writer
             .write(Priority::Clicks, move |db| {
-                Box::pin(async move { take_out(db, consumer, id, clock.now()).await.map(|_| ()) })
+                Box::pin(async move {
+                    let mut row = Row::read(db, consumer, id.producer).await?;
+                    dead::take_out(db, consumer, id, row.now.as_mut()).await?;
+                    row.keep(db, clock.now()).await
+                })
             })
             .await
     }
@@ -195,7 +202,7 @@ async fn apply(
     for batch in &sifted.quarantined {
         ledger::quarantine(db, consumer, batch, ledger::UNKNOWN_PRODUCER, now).await?;
     }
-    applied.orphaned = take_effect(db, consumer, &sifted.fresh, raw, now).await?;
+    applied.orphaned = Effect { consumer, raw, now }.take(db, &sifted.fresh).await?;
 
     for (producer, row) in &rows {
         if known.get(producer) != Some(row) {
@@ -208,20 +215,23 @@ async fn apply(
     Ok(applied)
 }
 
-/// What clicks do, and how many of them found no link to do it to.
-async fn take_effect(
-    db: &DatabaseTransaction,
+/// What a sink does with clicks.
+struct Effect<'a> {
     consumer: Consumer,
-    batches: &[&ClickBatch],
-    raw: &Raw,
+    raw: &'a Raw,
     now: Timestamp,
-) -> Result<u64, Error> {
-    match consumer {
-        Consumer::Totals => add_totals(db, batches).await,
-        Consumer::Analytics => {
-            rollups::add(db, &rollup::rollups(batches.iter().copied(), now)).await?;
-            raw.keep(db, batches, now).await?;
-            Ok(0)
+}
+
+#[async_trait]
+impl dead::Effect for Effect<'_> {
+    async fn take(&self, db: &DatabaseTransaction, batches: &[&ClickBatch]) -> Result<u64, Error> {
+        match self.consumer {
+            Consumer::Totals => add_totals(db, batches).await,
+            Consumer::Analytics => {
+                rollups::add(db, &rollup::rollups(batches.iter().copied(), self.now)).await?;
+                self.raw.keep(db, batches, self.now).await?;
+                Ok(0)
+            }
         }
     }
 }
@@ -244,49 +254,35 @@ async fn salvage(
     if sift(&batches, &mut rows, now).fresh.is_empty() {
         return apply(db, consumer, batches.into(), raw, now).await;
     }
-    let salvaged = dead::salvage(db, &batches[0], answer, &Effect { consumer, raw, now }).await?;
-    if !salvaged.dead.is_empty() {
-        let letter = DeadLetter::of(&batches[0], &salvaged.dead, salvaged.reason, now);
-        dead::put(db, consumer, &letter).await?;
-    }
+    let effect = Effect { consumer, raw, now };
+    let applied = dead::salvage(db, consumer, &batches[0], answer, &effect, now).await?;
     for (producer, row) in &rows {
         ledger::write(db, consumer, *producer, row, now).await?;
     }
-    let (clicks, dead) = (salvaged.clicks, salvaged.dead.len() as u64);
-    Ok(Applied { batches: 1, clicks, orphaned: salvaged.orphaned, dead, ..Applied::default() })
+    Ok(applied)
 }
 
-struct Effect<'a> {
+/// What is known of one producer, to be brought up to date.
+struct Row {
     consumer: Consumer,
-    raw: &'a Raw,
-    now: Timestamp,
+    producer: ProducerId,
+    known: Option<Ledger>,
+    now: Option<Ledger>,
 }
 
-#[async_trait]
-impl dead::Effect for Effect<'_> {
-    async fn take(&self, db: &DatabaseTransaction, clicks: &ClickBatch) -> Result<u64, Error> {
-        take_effect(db, self.consumer, &[clicks], self.raw, self.now).await
+impl Row {
+    async fn read(db: &DatabaseTransaction, consumer: Consumer, producer: ProducerId) -> Result<Self, Error> {
+        let known = ledger::read(db, consumer, producer).await?;
+        Ok(Self { consumer, producer, now: known.clone(), known })
     }
-}
 
-/// Takes out what waits of a batch, which counts as applied from then on.
-async fn take_out(
-    db: &DatabaseTransaction,
-    consumer: Consumer,
-    id: BatchId,
-    now: Timestamp,
-) -> Result<DeadLetter, Error> {
-    let missing = StoreError::NotFound { what: "dead letter" };
-    let letter = dead::find(db, consumer, id).await?.ok_or(missing)?;
-    let row = ledger::read(db, consumer, id.producer).await?;
-    // A row that begins now would have holes for all that came before, and they would be applied blind.
-    dead::forget(db, consumer, id, row.is_some()).await?;
-    if let Some(mut row) = row
-        && row.apply(id.sequence)
-    {
-        ledger::write(db, consumer, id.producer, &row, now).await?;
+    /// Writes what has changed.
+    async fn keep(self, db: &DatabaseTransaction, now: Timestamp) -> Result<(), Error> {
+        match self.now.filter(|row| self.known.as_ref() != Some(row)) {
+            Some(row) => ledger::write(db, self.consumer, self.producer, &row, now).await,
+            None => Ok(()),
+        }
     }
-    Ok(letter)
 }
 
 /// Adds to the totals that exist, and returns the clicks that have none.

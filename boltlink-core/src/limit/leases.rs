@@ -1,24 +1,17 @@
 //! What a node holds and knows of each key.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::{
     gcra,
+    keyed::Keyed,
     store::{Decision, Quota},
     time::{Clock, Timestamp},
 };
 
-/// A power of two. So many keys can be looked up at once.
-const SHARDS: usize = 64;
-/// So many keys are kept in each.
+/// So many keys are kept in each part.
 const KEYS_PER_SHARD: usize = 1_024;
 const LONGEST_KEY: usize = 256;
 /// What is held longer than this without a word from the central limiter is given up.
@@ -29,8 +22,7 @@ const EARNED_PART: u64 = 4;
 /// The keys of one node. Nothing here waits.
 pub(super) struct Leases {
     clock: Arc<dyn Clock>,
-    hasher: RandomState,
-    shards: Box<[Mutex<Shard>]>,
+    keys: Keyed<Known>,
 }
 
 /// How a check that has no answer here goes on.
@@ -47,19 +39,19 @@ pub(super) enum Route<'a> {
 // The clock is read under the locks: two that wait for one must not exchange their times.
 impl Leases {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, hasher: RandomState::new(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self { clock, keys: Keyed::new() }
     }
 
     /// Decides by what is held, or refuses by what is known.
     pub(super) fn answer(&self, key: &str, quota: &Quota, cost: u32) -> Option<Decision> {
-        let mut shard = self.shard(key).lock();
-        shard.keys.get_mut(key)?.answer(self.clock.now(), quota, cost)
+        let mut shard = self.keys.shard(key).lock();
+        shard.values.get_mut(key)?.answer(self.clock.now(), quota, cost)
     }
 
     /// Says how to go on without an answer. A node holds at most `most` tokens of a key.
     pub(super) fn route<'a>(&'a self, key: &'a str, quota: &Quota, cost: u32, most: u32) -> Route<'a> {
-        let mut shard = self.shard(key).lock();
-        let Some(known) = shard.keys.get_mut(key) else { return Route::Alone };
+        let mut shard = self.keys.shard(key).lock();
+        let Some(known) = shard.values.get_mut(key) else { return Route::Alone };
         if let Some(flight) = &mut known.flight {
             let Some(left) = flight.room.checked_sub(cost.max(1)) else { return Route::Alone };
             flight.room = left;
@@ -77,21 +69,16 @@ impl Leases {
     /// Takes in what the central limiter has answered to a check of `cost`, asked for together with
     /// a lease of `extra`.
     pub(super) fn learn(&self, key: &str, quota: &Quota, decision: &Decision, cost: u32, extra: u32) {
-        let mut shard = self.shard(key).lock();
+        let mut shard = self.keys.shard(key).lock();
         let now = self.clock.now();
-        shard.sweep(now);
-        if let Some(known) = shard.keys.get_mut(key) {
+        shard.sweep(|known| !known.is_over(now));
+        if let Some(known) = shard.values.get_mut(key) {
             known.learn(now, quota, decision, cost, extra);
-        } else if key.len() <= LONGEST_KEY && shard.keys.len() < KEYS_PER_SHARD {
+        } else if key.len() <= LONGEST_KEY && shard.values.len() < KEYS_PER_SHARD {
             let mut known = Known::nothing(now, *quota);
             known.learn(now, quota, decision, cost, extra);
-            shard.keys.insert(key.into(), known);
+            shard.values.insert(key.into(), known);
         }
-    }
-
-    fn shard(&self, key: &str) -> &Mutex<Shard> {
-        // The upper bits: the map within the shard uses the lower ones of its own hash.
-        &self.shards[(self.hasher.hash_one(key) >> 32) as usize & (SHARDS - 1)]
     }
 }
 
@@ -104,29 +91,9 @@ pub(super) struct Flight<'a> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        if let Some(known) = self.leases.shard(self.key).lock().keys.get_mut(self.key) {
+        if let Some(known) = self.leases.keys.shard(self.key).lock().values.get_mut(self.key) {
             known.flight = None;
         }
-    }
-}
-
-#[derive(Default)]
-struct Shard {
-    keys: HashMap<Box<str>, Known>,
-    /// Answers until the next sweep.
-    patience: usize,
-}
-
-impl Shard {
-    /// Drops what is over, once in as many answers as there are keys.
-    fn sweep(&mut self, now: Timestamp) {
-        if let Some(left) = self.patience.checked_sub(1) {
-            self.patience = left;
-            return;
-        }
-        self.keys.retain(|_, known| !known.is_over(now));
-        self.keys.shrink_to(self.keys.len() * 2);
-        self.patience = self.keys.len().max(64);
     }
 }
 
@@ -215,7 +182,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::time::FakeClock;
+    use crate::{keyed::SHARDS, time::FakeClock};
 
     fn quota() -> Quota {
         Quota::new(NonZeroU32::new(1_000).unwrap(), Duration::from_secs(100)).unwrap()
@@ -224,10 +191,6 @@ mod tests {
     fn leases() -> (Leases, Arc<FakeClock>) {
         let clock = Arc::new(FakeClock::default());
         (Leases::new(clock.clone()), clock)
-    }
-
-    fn held(leases: &Leases) -> usize {
-        leases.shards.iter().map(|shard| shard.lock().keys.len()).sum()
     }
 
     /// What the central limiter says to a check of 1 that it has refused, or not.
@@ -245,16 +208,16 @@ mod tests {
             }
         };
         flood(true);
-        assert_eq!(held(&leases), SHARDS * KEYS_PER_SHARD);
+        assert_eq!(leases.keys.len(), SHARDS * KEYS_PER_SHARD);
         clock.advance(LIFETIME);
         flood(false);
-        assert_eq!(held(&leases), SHARDS * KEYS_PER_SHARD, "others come in");
+        assert_eq!(leases.keys.len(), SHARDS * KEYS_PER_SHARD, "others come in");
         clock.advance(Duration::from_secs(100));
         // None of these is kept, and all of them sweep.
         for key in 0..3 * SHARDS * KEYS_PER_SHARD {
             leases.learn(&format!("{key}{}", "x".repeat(LONGEST_KEY)), &quota(), &decision(true), 1, 0);
         }
-        assert_eq!(held(&leases), 0);
+        assert_eq!(leases.keys.len(), 0);
     }
 
     #[test]

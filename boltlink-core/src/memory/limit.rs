@@ -1,51 +1,49 @@
 //! Rate limits of one process.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
 
 use crate::{
     error::StoreError,
     gcra,
+    keyed::Keyed,
     store::{Decision, Quota, RateLimiter},
-    time::{Clock, Timestamp},
+    time::Clock,
 };
-
-/// A power of two. So many keys can be judged at once.
-const SHARDS: usize = 64;
 
 /// Limits in this process's memory: exact for one process, forgotten when it ends.
 ///
 /// Keys whose burst is back are swept away as others are judged, at a constant cost per judgement.
 pub struct MemoryLimiter {
     clock: Arc<dyn Clock>,
-    hasher: RandomState,
-    shards: Box<[Mutex<Shard>]>,
+    /// When each key's burst is back, as [`gcra::decide`] counts it.
+    tats: Keyed<i64>,
 }
 
 impl MemoryLimiter {
     /// A limiter that has seen nobody yet.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { clock, hasher: RandomState::new(), shards }
+        Self { clock, tats: Keyed::new() }
     }
 
     /// The decision, which never has to wait.
     pub(crate) fn judge(&self, key: &str, quota: &Quota, cost: u32) -> Decision {
-        // The upper bits: the map within the shard uses the lower ones of its own hash.
-        let shard = (self.hasher.hash_one(key) >> 32) as usize & (SHARDS - 1);
-        let mut shard = self.shards[shard].lock();
+        let mut shard = self.tats.shard(key).lock();
         // Under the lock: two that wait for it must not exchange their times.
         let now = self.clock.now();
-        shard.sweep(now);
-        shard.judge(key, now, quota, cost)
+        shard.sweep(|tat| *tat > now.as_micros());
+        let kept = shard.values.get_mut(key);
+        let (decision, new) = gcra::decide(kept.as_deref().copied(), now, quota, cost);
+        match (kept, new) {
+            (Some(tat), Some(new)) => *tat = new,
+            (None, Some(new)) => {
+                shard.values.insert(key.into(), new);
+            }
+            (_, None) => {}
+        }
+        decision
     }
 }
 
@@ -63,44 +61,6 @@ impl RateLimiter for MemoryLimiter {
 
     fn try_check(&self, key: &str, quota: &Quota, cost: u32) -> Option<Decision> {
         Some(self.judge(key, quota, cost))
-    }
-}
-
-#[derive(Default)]
-struct Shard {
-    /// When each key's burst is back, as [`gcra::decide`] counts it.
-    tats: HashMap<Box<str>, i64>,
-    /// Judgements until the next sweep.
-    patience: usize,
-}
-
-impl Shard {
-    fn judge(&mut self, key: &str, now: Timestamp, quota: &Quota, cost: u32) -> Decision {
-        match self.tats.get_mut(key) {
-            Some(tat) => {
-                let (decision, new) = gcra::decide(Some(*tat), now, quota, cost);
-                *tat = new.unwrap_or(*tat);
-                decision
-            }
-            None => {
-                let (decision, new) = gcra::decide(None, now, quota, cost);
-                if let Some(tat) = new {
-                    self.tats.insert(key.into(), tat);
-                }
-                decision
-            }
-        }
-    }
-
-    /// Drops what is over, once in as many judgements as there are keys.
-    fn sweep(&mut self, now: Timestamp) {
-        if let Some(left) = self.patience.checked_sub(1) {
-            self.patience = left;
-            return;
-        }
-        self.tats.retain(|_, tat| *tat > now.as_micros());
-        self.tats.shrink_to(self.tats.len() * 2);
-        self.patience = self.tats.len().max(64);
     }
 }
 
@@ -131,7 +91,7 @@ mod tests {
     #[test]
     fn forgets_keys_whose_burst_is_back() {
         let (limiter, clock, quota) = limiter();
-        let held = || limiter.shards.iter().map(|shard| shard.lock().tats.len()).sum::<usize>();
+        let held = || limiter.tats.len();
         for key in 0..20_000 {
             limiter.judge(&key.to_string(), &quota, 1);
         }

@@ -42,6 +42,7 @@ use poem_openapi::{
     registry::{MetaApi, Registry},
 };
 
+pub use self::queue::{dead_letter_details, dead_letter_summary};
 use self::{
     analytics::Analytics, body::BodyLimits, bulk::Bulk, finish::Finished, links::Links, methods::Methods,
     pictures::Pictures, queue::Queue, stats::LinkCounts,

@@ -5,7 +5,9 @@ use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Path, Query},
     payload::Json,
+    types::ToJSON,
 };
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
@@ -193,20 +195,7 @@ impl Queue {
     ) -> Result<Shown, Refused<OnLetter>> {
         let id = named(&id.0)?;
         let letter = self.0.dead_letter(&caller.0, id).await.map_err(problem)?;
-        let mut items = Vec::new();
-        for part in letter.parts() {
-            for (place, click) in part.clicks().enumerate() {
-                items.push(DeadClick {
-                    id: *part.click_id(place, click.at).as_uuid(),
-                    link_id: *click.link.as_uuid(),
-                    at: Moment(click.at),
-                    referrer: Nullable(click.referrer.map(str::to_owned)),
-                    user_agent: Nullable(click.user_agent.map(str::to_owned)),
-                    language: Nullable(click.language.map(str::to_owned)),
-                });
-            }
-        }
-        Ok(Shown::Letter(Json(DeadLetterDetails { letter: view(id, &letter), items })))
+        Ok(Shown::Letter(Json(details(id, &letter))))
     }
 
     /// Replay a dead letter
@@ -251,6 +240,33 @@ fn view(id: DeadLetterId, letter: &DeadLetter) -> DeadLetterView {
         reason: letter.reason.clone(),
         since: Moment(letter.since),
     }
+}
+
+fn details(id: DeadLetterId, letter: &DeadLetter) -> DeadLetterDetails {
+    let mut items = Vec::new();
+    for part in letter.parts() {
+        items.extend(part.clicks().enumerate().map(|(place, click)| DeadClick {
+            id: *part.click_id(place, click.at).as_uuid(),
+            link_id: *click.link.as_uuid(),
+            at: Moment(click.at),
+            referrer: Nullable(click.referrer.map(str::to_owned)),
+            user_agent: Nullable(click.user_agent.map(str::to_owned)),
+            language: Nullable(click.language.map(str::to_owned)),
+        }));
+    }
+    DeadLetterDetails { letter: view(id, letter), items }
+}
+
+/// A dead letter as the API lists it.
+#[must_use]
+pub fn dead_letter_summary(id: DeadLetterId, letter: &DeadLetter) -> Value {
+    view(id, letter).to_json().unwrap_or_default()
+}
+
+/// A dead letter with its clicks, as the API shows it.
+#[must_use]
+pub fn dead_letter_details(id: DeadLetterId, letter: &DeadLetter) -> Value {
+    details(id, letter).to_json().unwrap_or_default()
 }
 
 /// What is no id names nothing.

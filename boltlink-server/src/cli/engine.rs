@@ -180,9 +180,7 @@ pub(super) async fn open_to_serve(config: &Config) -> Result<Opened, Failure> {
     if let Some(redis) = &redis {
         look_at(redis).await?;
     }
-    make_folder(config.data_dir())?;
-    let database = Database::open(config, Sync::EachCommit).await?;
-    let mut stores = database.stores(redis.as_ref());
+    let (database, mut stores) = open_stores(config, redis.as_ref(), Sync::EachCommit).await?;
     if let Some(redis) = &redis {
         stores.changes = redis.waking(stores.changes);
     }
@@ -198,8 +196,9 @@ pub(super) async fn open_to_work(config: &Config, consumer: Consumer) -> Result<
         ));
     };
     look_at(&redis).await?;
-    build(config, Shortener::builder().visits(false).consumers([consumer]).flush_interval(config.flush_interval()))
-        .await
+    let builder = Shortener::builder().visits(false).consumers([consumer]).flush_interval(config.flush_interval());
+    let (database, stores) = open_stores(config, Some(&redis), Sync::EachCommit).await?;
+    start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await
 }
 
 /// The configured Redis, if there is one. Connects to nobody yet.
@@ -229,10 +228,16 @@ async fn build(config: &Config, builder: ShortenerBuilder) -> Result<Opened, Fai
 }
 
 async fn build_with(config: &Config, builder: ShortenerBuilder, sync: Sync) -> Result<Opened, Failure> {
+    let (database, stores) = open_stores(config, redis(config)?.as_ref(), sync).await?;
+    start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await
+}
+
+/// The database and its stores, with the click log in `redis` if there is one.
+async fn open_stores(config: &Config, redis: Option<&RedisStore>, sync: Sync) -> Result<(Database, Stores), Failure> {
     make_folder(config.data_dir())?;
     let database = Database::open(config, sync).await?;
-    let stores = database.stores(redis(config)?.as_ref());
-    start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await
+    let stores = database.stores(redis);
+    Ok((database, stores))
 }
 
 async fn start(builder: ShortenerBuilder, stores: Stores, database: Option<Database>) -> Result<Opened, Failure> {

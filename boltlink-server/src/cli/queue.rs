@@ -5,6 +5,7 @@ use std::{fmt::Write, process::ExitCode};
 use boltlink_core::{
     Actor, Clock, DeadLetterId, Error, QueueDepth, Shortener, SystemClock, Timestamp, store::DeadLetter,
 };
+use boltlink_server::{dead_letter_details, dead_letter_summary};
 use serde_json::{Value, json};
 
 use super::{
@@ -76,7 +77,7 @@ async fn answer(shortener: &Shortener, command: Command) -> Result<ExitCode, Fai
         Command::Dead { json } => {
             let mut text = String::new();
             for (id, letter) in &all(shortener).await? {
-                let line = if json { summary(*id, letter).to_string() } else { line(*id, letter) };
+                let line = if json { dead_letter_summary(*id, letter).to_string() } else { line(*id, letter) };
                 text.push_str(&line);
                 text.push('\n');
             }
@@ -87,7 +88,7 @@ async fn answer(shortener: &Shortener, command: Command) -> Result<ExitCode, Fai
         }
         Command::Show { id } => {
             let letter = shortener.dead_letter(&Actor::OPERATOR, id).await?;
-            print(&format!("{:#}\n", details(id, &letter)))?;
+            print(&format!("{:#}\n", dead_letter_details(id, &letter)))?;
         }
         Command::Replay { which } => return replay(shortener, which).await,
         Command::Purge { which, yes } => {
@@ -186,32 +187,4 @@ fn line(id: DeadLetterId, letter: &DeadLetter) -> String {
 /// A database's words on one line, and with nothing in them that a terminal obeys: they may repeat what a visitor sent.
 fn plain(reason: &str) -> String {
     reason.replace(char::is_control, " ")
-}
-
-fn summary(id: DeadLetterId, letter: &DeadLetter) -> Value {
-    json!({
-        "id": id.to_string(),
-        "consumer": id.consumer.name(),
-        "clicks": letter.batch.len(),
-        "whole": letter.places.is_none(),
-        "reason": letter.reason,
-        "since": letter.since.to_string(),
-    })
-}
-
-fn details(id: DeadLetterId, letter: &DeadLetter) -> Value {
-    let mut items = Vec::new();
-    for part in letter.parts() {
-        items.extend(part.clicks().enumerate().map(|(place, click)| {
-            json!({
-                "id": part.click_id(place, click.at).to_string(),
-                "link_id": click.link.to_string(),
-                "at": click.at.to_string(),
-                "referrer": click.referrer,
-                "user_agent": click.user_agent,
-                "language": click.language,
-            })
-        }));
-    }
-    json!({ "letter": summary(id, letter), "items": items })
 }
