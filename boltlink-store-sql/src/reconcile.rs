@@ -1,34 +1,12 @@
 //! Whether totals and rollups, which different consumers keep, agree.
 
-use boltlink_core::LinkId;
+use boltlink_core::{LinkId, store::Balance};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
     Error,
-    row::{Columns, signed, unsigned},
+    row::{Columns, unsigned},
 };
-
-/// What is stored of a link's clicks, twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Balance {
-    /// The link.
-    pub link: LinkId,
-    /// Its total.
-    pub total: u64,
-    /// What of the total no rollup shows: clicks from before an import. Negative for a link that came back with fewer
-    /// clicks than it had when it was deleted.
-    pub opening: i64,
-    /// The sum of its rollups.
-    pub rollups: u64,
-}
-
-impl Balance {
-    /// Clicks that are in the total and not in the rollups; negative for the contrary. 0 at rest.
-    #[must_use]
-    pub fn difference(&self) -> i64 {
-        signed(self.total) - self.opening - signed(self.rollups)
-    }
-}
 
 // By hours, as `rollup_link_day` lacks what releases counted that did not know it.
 const SELECT: &str = "SELECT link, clicks, opening, \

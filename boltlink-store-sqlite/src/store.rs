@@ -5,11 +5,11 @@ use std::{fmt, path::Path, sync::Arc};
 use boltlink_core::{
     Clock, LinkId, StoreError, Stores,
     sample::RawClicks,
-    store::{Consumer, CounterStore},
+    store::{Balance, Consumer, CounterStore},
 };
 use boltlink_store_sql::{
     copy::{Source, Target},
-    reconcile::{self, Balance},
+    reconcile,
 };
 use sea_orm::DatabaseConnection;
 

@@ -12,6 +12,7 @@
 //!   for calls that write, unless a method says more.
 
 mod analytics;
+mod balance;
 mod change;
 mod click;
 mod counter;
@@ -23,6 +24,7 @@ mod link;
 pub use analytics::{
     AnalyticsReader, CONTENDERS, ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span,
 };
+pub use balance::Balance;
 pub use change::{Change, ChangeCursor, ChangeLog, Changes};
 pub use click::{Applied, ClickSink, Consumer, DamagedPlaces, DeadLetter, LedgerState, Places};
 pub use counter::{Backlog, CounterStore, Delivery, LogRun};

@@ -41,6 +41,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Test support: a failure is a panic.
 
+pub mod balance;
 pub mod change;
 pub mod click;
 pub mod counter;
@@ -51,6 +52,7 @@ pub mod model_click;
 pub mod model_limit;
 pub mod model_link;
 pub mod model_list;
+pub mod poison;
 mod sample;
 pub mod sharing;
 

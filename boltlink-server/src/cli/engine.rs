@@ -8,12 +8,13 @@ use std::{
 
 use boltlink_core::{
     BuildError, Domain, LinkId, Shortener, ShortenerBuilder, SlugRules, StoreError, Stores, SystemClock, TargetRules,
-    journal::JournalConfig, memory::MemoryLog, store::Consumer,
+    journal::JournalConfig,
+    memory::MemoryLog,
+    store::{Balance, Consumer},
 };
 use boltlink_server::Hosts;
 use boltlink_store_postgres::PostgresStore;
 use boltlink_store_redis::RedisStore;
-use boltlink_store_sql::reconcile::Balance;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
 
 use super::failure::Failure;

@@ -2,8 +2,8 @@
 
 use std::{fmt::Write, time::Duration};
 
+use boltlink_core::store::Balance;
 use boltlink_store_postgres::PostgresStore;
-use boltlink_store_sql::reconcile::Balance;
 use boltlink_store_sqlite::{SqliteStore, Sync};
 
 use super::{

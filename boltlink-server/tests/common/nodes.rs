@@ -1,9 +1,11 @@
-//! What two servers on one database owe each other, whichever database it is.
+//! What servers on one database owe each other, whichever database it is.
+
+#![allow(dead_code)] // Each test binary uses its part.
 
 use std::time::Duration;
 
-use boltlink_testkit::{Load, Server};
-use serde_json::json;
+use boltlink_testkit::{Client, Load, Server};
+use serde_json::{Value, json};
 
 /// 1,000 visitors of both servers at once for 100 visits. Returns the link's id.
 pub(crate) async fn a_cap_is_exact(first: &Server, second: &Server) -> String {
@@ -54,4 +56,48 @@ pub(crate) async fn a_change_shows_within_a_second(first: &Server, second: &Serv
     assert_eq!(here.send(deletion).await.unwrap().status, 204);
     second_later().await;
     assert_eq!(there.get("/shared").await.unwrap().status, 404, "a deletion");
+}
+
+/// Kills both servers under the load of `path`, six times, and starts them again. Returns how many visits were redirected,
+/// and how many were sent.
+pub(crate) async fn are_killed_under_load(first: &mut Server, second: &mut Server, path: &str) -> (u64, u64) {
+    let (mut answered, mut sent) = (0, 0);
+    for round in 0..6 {
+        let load = |server: &Server| Load::new(server.address(), [path]).connections(8).start();
+        let (here, there) = (load(first), load(second));
+        // Another moment of the nodes' lives in every round, and another node goes first.
+        here.answers(20 + round * 137).await.unwrap();
+        let killed = if round % 2 == 0 { [&mut *first, &mut *second] } else { [&mut *second, &mut *first] };
+        for node in killed {
+            node.kill().unwrap();
+        }
+        for tally in [here.stop().await, there.stop().await] {
+            answered += tally.answered_with(302);
+            sent += tally.sent();
+        }
+        first.restart().await.unwrap();
+        second.restart().await.unwrap();
+    }
+    (answered, sent)
+}
+
+/// Visits a link once, so that it is cached: not before the node has read of its creation in the change log, which evicts
+/// it.
+pub(crate) async fn cache(client: &Client, path: &str) {
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(client.get(path).await.unwrap().status, 302);
+}
+
+pub(crate) fn example(slug: &str) -> Value {
+    json!({ "target": "https://example.com/", "slug": slug })
+}
+
+/// Waits until `condition` holds, and gives up after `patience`, as a test would hang otherwise.
+pub(crate) async fn until(patience: Duration, what: &str, condition: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert!(tokio::time::timeout(patience, wait).await.is_ok(), "{what}");
 }

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use boltlink_testkit::{Database, Load, Server};
 
-use crate::{example, server, until};
+use crate::{nodes::example, server, until};
 
 /// Runs a command of this build in `server`'s folder, with `env`; what it printed, and whether it went well.
 fn run(server: &Server, args: &[&str], env: &[(&str, &str)]) -> (bool, String) {

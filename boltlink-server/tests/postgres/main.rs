@@ -14,23 +14,13 @@ mod sharing;
 use std::time::Duration;
 
 use boltlink_testkit::{Builder, Server};
-use serde_json::{Value, json};
 
 /// A server of this build on the database at `url`, with a journal of its own.
 fn server(url: &str) -> Builder {
     Server::builder(env!("CARGO_BIN_EXE_boltlink")).env("DATABASE_URL", url)
 }
 
-fn example(slug: &str) -> Value {
-    json!({ "target": "https://example.com/", "slug": slug })
-}
-
-/// Waits until `condition` holds; gives up after a minute, as a test would hang otherwise.
+/// Waits until `condition` holds, for a minute.
 async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let wait = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    assert!(tokio::time::timeout(Duration::from_secs(60), wait).await.is_ok(), "{what}");
+    nodes::until(Duration::from_secs(60), what, condition).await;
 }

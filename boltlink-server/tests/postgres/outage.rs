@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use boltlink_testkit::{Client, Database, Load, PostgresServer, Proxy};
+use boltlink_testkit::{Database, Load, PostgresServer, Proxy};
 use serde_json::json;
 
-use crate::{example, server, until};
-
-/// Visits a link once, so that it is cached: not before the node has read of its creation in the change log, which evicts
-/// it.
-async fn cache(client: &Client, path: &str) {
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(client.get(path).await.unwrap().status, 302);
-}
+use crate::{
+    nodes::{cache, example},
+    server, until,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cached_links_go_on_without_the_database_and_every_click_is_counted() {

@@ -3,7 +3,7 @@
 use boltlink_testkit::{Database, Load, Server};
 use serde_json::Value;
 
-use crate::{example, server, until};
+use crate::{nodes::example, server, until};
 
 /// What a command beside the server prints; whether it must succeed.
 fn told(node: &Server, args: &[&str], succeeds: bool) -> String {

@@ -1,8 +1,11 @@
 //! Nodes on one database.
 
-use boltlink_testkit::{Database, Load, Server};
+use boltlink_testkit::{Database, Server};
 
-use crate::{example, nodes, server, until};
+use crate::{
+    nodes::{self, example},
+    server, until,
+};
 
 /// Two nodes on a database of their own, which is to live as long as they do.
 async fn two_nodes() -> (Server, Server, Database) {
@@ -31,23 +34,7 @@ async fn killed_nodes_lose_no_acknowledged_click() {
     let mut first = node().start().await.unwrap();
     let mut second = node().env("BOLTLINK_INITIAL_API_KEY", first.key()).start().await.unwrap();
     let id = first.client().make(&example("one")).await.unwrap();
-    let (mut answered, mut sent) = (0, 0);
-    for round in 0..6 {
-        let load = |server: &Server| Load::new(server.address(), ["/one"]).connections(8).start();
-        let (here, there) = (load(&first), load(&second));
-        // Another moment of the nodes' lives in every round, and another node goes first.
-        here.answers(20 + round * 137).await.unwrap();
-        let killed = if round % 2 == 0 { [&mut first, &mut second] } else { [&mut second, &mut first] };
-        for node in killed {
-            node.kill().unwrap();
-        }
-        for tally in [here.stop().await, there.stop().await] {
-            answered += tally.answered_with(302);
-            sent += tally.sent();
-        }
-        first.restart().await.unwrap();
-        second.restart().await.unwrap();
-    }
+    let (answered, sent) = nodes::are_killed_under_load(&mut first, &mut second, "/one").await;
     // A clean stop stores everything that was recovered.
     for node in [&mut first, &mut second] {
         node.stop().await.unwrap();

@@ -2,7 +2,7 @@
 
 use boltlink_testkit::Load;
 
-use crate::{example, server};
+use crate::{nodes::example, server};
 
 /// Kills and restarts the server under load, `rounds` times, and says what was answered with a
 /// redirect, what was sent, and what was counted.

@@ -11,13 +11,8 @@ mod restart;
 mod sharing;
 
 use boltlink_testkit::{Builder, Server};
-use serde_json::{Value, json};
 
 /// A server of this build, with nothing said but where it is.
 fn server() -> Builder {
     Server::builder(env!("CARGO_BIN_EXE_boltlink"))
-}
-
-fn example(slug: &str) -> Value {
-    json!({ "target": "https://example.com/", "slug": slug })
 }

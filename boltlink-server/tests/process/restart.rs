@@ -3,7 +3,7 @@
 use boltlink_testkit::Load;
 use serde_json::json;
 
-use crate::{example, server};
+use crate::{nodes::example, server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_still_there_after_a_restart() {

@@ -13,28 +13,10 @@ mod workers;
 use std::time::Duration;
 
 use boltlink_testkit::Client;
-use serde_json::{Value, json};
 
-fn example(slug: &str) -> Value {
-    json!({ "target": "https://example.com/", "slug": slug })
-}
-
-/// Waits until `condition` holds; gives up after two minutes, as a test would hang otherwise.
+/// Waits until `condition` holds, for two minutes.
 async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let wait = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    assert!(tokio::time::timeout(Duration::from_secs(120), wait).await.is_ok(), "{what}");
-}
-
-/// Visits a link until it is cached: not before the node has read of its creation in the change log, which evicts it.
-/// Returns how many visits that took.
-async fn cache(client: &Client, path: &str) -> u64 {
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(client.get(path).await.unwrap().status, 302);
-    1
+    nodes::until(Duration::from_secs(120), what, condition).await;
 }
 
 /// Waits until `clicks` of the link `id`, the only one, are in its total and in the rollups, and sees that it stays so.

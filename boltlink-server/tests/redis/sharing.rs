@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use boltlink_testkit::{Load, Persistence, Proxy, Server};
+use boltlink_testkit::{Load, Persistence, Proxy};
 
 use crate::{
-    cache, example, nodes,
+    nodes::{self, cache, example},
     place::{OwnRedis, Place, server, through},
     settles_at, until,
 };
@@ -69,22 +69,7 @@ async fn killed_nodes_lose_no_acknowledged_click() {
     let mut first = node().start().await.unwrap();
     let mut second = node().env("BOLTLINK_INITIAL_API_KEY", first.key()).start().await.unwrap();
     let id = first.client().make(&example("one")).await.unwrap();
-    let (mut answered, mut sent) = (0, 0);
-    for round in 0..6 {
-        let load = |server: &Server| Load::new(server.address(), ["/one"]).connections(8).start();
-        let (here, there) = (load(&first), load(&second));
-        here.answers(20 + round * 137).await.unwrap();
-        let killed = if round % 2 == 0 { [&mut first, &mut second] } else { [&mut second, &mut first] };
-        for node in killed {
-            node.kill().unwrap();
-        }
-        for tally in [here.stop().await, there.stop().await] {
-            answered += tally.answered_with(302);
-            sent += tally.sent();
-        }
-        first.restart().await.unwrap();
-        second.restart().await.unwrap();
-    }
+    let (answered, sent) = nodes::are_killed_under_load(&mut first, &mut second, "/one").await;
     let client = first.client();
     until("every answered click is counted", async || client.clicks(&id).await.is_ok_and(|n| n >= answered)).await;
     until("and in the rollups", async || client.rolled_up().await.unwrap() == client.clicks(&id).await.unwrap()).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use boltlink_testkit::{Load, Server};
 
 use crate::{
-    example,
+    nodes::example,
     place::{Place, Worker},
     settles_at,
 };
