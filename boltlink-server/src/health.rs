@@ -202,7 +202,7 @@ impl HealthApi {
             required |= self.0.requires_database;
         }
         if redis.is_some_and(|redis| redis.status == State::Down) {
-            reasons.push("redis is away: clicks wait in the journal");
+            reasons.push("redis is away, or takes no clicks: they wait in the journal");
             required |= self.0.requires_redis;
         }
         let status = match (reasons.is_empty(), required) {

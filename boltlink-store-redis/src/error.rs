@@ -1,7 +1,7 @@
 //! What Redis's errors mean.
 
 use boltlink_core::StoreError;
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 
 /// Why a Redis cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,12 +62,23 @@ impl OpenError {
 }
 
 fn is_forbidden(error: &RedisError) -> bool {
-    matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+    matches!(code(error), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+}
+
+/// What the server calls the error. Before version 7 what stopped a script is an `ERR` whose text has the rest:
+/// "Error running script (call to f_…): @user_script:7: -OOM command not allowed …".
+fn code(error: &RedisError) -> Option<&str> {
+    let code = error.code()?;
+    if code != "ERR" {
+        return Some(code);
+    }
+    let (_, inner) = error.detail()?.split_once(": -")?;
+    inner.split_whitespace().next()
 }
 
 /// Everything is worth a repetition: clicks wait for a server that comes back, is mended, or gets its memory.
 pub(crate) fn unavailable(error: &RedisError) -> StoreError {
-    let hint = match error.code() {
+    let hint = match code(error) {
         Some("OOM") => "Redis is out of memory; raise its maxmemory: ",
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => "Redis refuses the login or the command: ",
         _ => "",
@@ -81,8 +92,5 @@ pub(crate) fn is_over(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || is_forbidden(error)
-        || matches!(
-            error.kind(),
-            ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading)
-        )
+        || matches!(code(error), Some("READONLY" | "MASTERDOWN" | "LOADING"))
 }

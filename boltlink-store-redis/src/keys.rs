@@ -38,17 +38,23 @@ pub(crate) fn limit(prefix: &KeyPrefix, key: &str) -> String {
 /// The shard of a producer, of this many: Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm" (2014).
 /// One more shard moves as few producers as possible.
 pub(crate) fn shard_of(producer: ProducerId, shards: u16) -> u16 {
+    homes(producer, shards).last().unwrap_or(0)
+}
+
+/// The shards that a producer may have had while there were at most this many, in the order in which it moved; about
+/// ln(`shards`) of them.
+pub(crate) fn homes(producer: ProducerId, shards: u16) -> impl Iterator<Item = u16> {
     let bits = producer.as_uuid().as_u128();
     // The upper half begins with the time, the lower one is random.
     let mut state = (bits as u64) ^ (bits >> 64) as u64;
-    let (mut chosen, mut next) = (0_i64, 0_i64);
-    while next < i64::from(shards) {
-        chosen = next;
+    let mut next = 0_i64;
+    std::iter::from_fn(move || {
+        let chosen = u16::try_from(next).ok().filter(|chosen| *chosen < shards)?;
         state = state.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
         let unit = (1_u64 << 31) as f64 / ((state >> 33) + 1) as f64;
-        next = ((chosen + 1) as f64 * unit) as i64;
-    }
-    u16::try_from(chosen).unwrap_or(0)
+        next = (f64::from(chosen + 1) * unit) as i64;
+        Some(chosen)
+    })
 }
 
 #[cfg(test)]
@@ -70,6 +76,9 @@ mod tests {
             let after = shard_of(producer, 8);
             assert!(after == before || after == 7, "moved from {before} to {after}");
             assert_eq!(shard_of(producer, 1), 0);
+            let mut moves: Vec<_> = (1..=8).map(|shards| shard_of(producer, shards)).collect();
+            moves.dedup();
+            assert_eq!(homes(producer, 8).collect::<Vec<_>>(), moves);
             counts[usize::from(after)] += 1;
         }
         assert!(counts.iter().all(|count| (800..1_200).contains(count)), "{counts:?}");

@@ -15,7 +15,8 @@ use crate::{
 /// A connection for one kind of work, so that long answers hold up no short ones.
 ///
 /// It is made when it is first needed. While the server is away, calls fail at once between the attempts to connect.
-/// Nothing is repeated but by the caller, who knows what an unknown outcome means.
+/// Nothing is repeated but by the caller, who knows what an unknown outcome means; or, on a cluster, by the driver, which
+/// follows slots that moved and connects anew by itself. All scripts of the log may be repeated.
 pub(crate) struct Lane {
     client: Arc<Client>,
     /// With a number, so that who failed on an old one does not close its successor.
@@ -33,6 +34,11 @@ struct Attempts {
 impl Lane {
     pub(crate) fn new(client: Arc<Client>) -> Self {
         Self { client, current: Mutex::new((0, None)), attempts: tokio::sync::Mutex::default() }
+    }
+
+    /// Which connection this is: another number after each one that broke. Zero before the first.
+    pub(crate) fn number(&self) -> u64 {
+        self.current.lock().0
     }
 
     /// Calls a script; the server is given its text if it does not know it.

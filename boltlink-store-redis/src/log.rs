@@ -3,9 +3,10 @@
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
+    ops::RangeInclusive,
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicU16, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -22,15 +23,15 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    keys::{self, ShardKeys, shard_of},
+    keys::{self, ShardKeys, homes, shard_of},
     lane::Lane,
     store::Inner,
 };
 
 /// How long a consumer may take before another one gets its batches.
 const LEASE: Duration = Duration::from_secs(30);
-/// Bytes of batches in one answer; one batch more at most.
-const SEALED_AT_ONCE: usize = 4 << 20;
+/// Bytes of batches in one answer, and one batch more at most: as many as come within the time-out, between these.
+const SEALED_AT_ONCE: RangeInclusive<usize> = 64 << 10..=4 << 20;
 /// So many producers are remembered per shard. One comes with every start and day of a recorder.
 const PRODUCERS: usize = 4096;
 /// Arguments of one call: a script blocks the server while it runs.
@@ -58,11 +59,13 @@ pub(crate) struct RedisLog {
     shards: Mutex<Option<(u16, Instant)>>,
     /// The shard that is sealed first next time, so that none has to wait for the others.
     turn: AtomicU16,
+    /// Bytes of batches that are asked for at once.
+    room: AtomicUsize,
 }
 
 impl RedisLog {
     pub(crate) const fn new(redis: Arc<Inner>) -> Self {
-        Self { redis, shards: Mutex::new(None), turn: AtomicU16::new(0) }
+        Self { redis, shards: Mutex::new(None), turn: AtomicU16::new(0), room: AtomicUsize::new(*SEALED_AT_ONCE.end()) }
     }
 
     /// Where new batches of `producer` go.
@@ -86,9 +89,17 @@ impl RedisLog {
 
     async fn seal_shard(&self, shard: u16, consumer: Consumer, limit: usize) -> Result<Vec<ClickBatch>, StoreError> {
         let now = self.redis.clock.now();
+        let room = self.room.load(Ordering::Relaxed);
         let mut call = self.call(&SEAL, shard);
-        call.arg(name(consumer)).arg(limit).arg(now.as_micros()).arg(now.plus(LEASE).as_micros()).arg(SEALED_AT_ONCE);
-        let sealed: Vec<Vec<u8>> = self.redis.consumers.invoke(&call).await?;
+        call.arg(name(consumer)).arg(limit).arg(room);
+        for at in [now, now.plus(LEASE), now.plus(LEASE * 2)] {
+            call.arg(at.as_micros());
+        }
+        let sealed: Result<Vec<Vec<u8>>, _> = self.redis.consumers.invoke(&call).await;
+        // On a slow network a long answer never comes in time, and what it would have brought is leased for nothing.
+        let next = if sealed.is_ok() { room.saturating_mul(2) } else { room / 2 };
+        self.room.store(next.clamp(*SEALED_AT_ONCE.start(), *SEALED_AT_ONCE.end()), Ordering::Relaxed);
+        let sealed = sealed?;
         let batches = sealed.into_iter().filter_map(|encoded| match ClickBatch::decode(Bytes::from(encoded)) {
             Ok(batch) => Some(batch),
             Err(error) => {
@@ -180,14 +191,8 @@ impl CounterStore for RedisLog {
         let shards = self.shards().await?;
         let mut parts: HashMap<u16, Vec<Vec<u8>>> = HashMap::new();
         for id in batches {
-            // Where the number of shards was another, any may hold it.
-            let homes = if shards == self.redis.config.shards.get() {
-                let home = self.home(id.producer);
-                home..home + 1
-            } else {
-                0..shards
-            };
-            for shard in homes {
+            // While the number of shards was another, an earlier home took it.
+            for shard in homes(id.producer, shards) {
                 parts.entry(shard).or_default().push(name_of(*id));
             }
         }
@@ -208,7 +213,10 @@ impl CounterStore for RedisLog {
         // A name that nobody used before, for a log that was flushed.
         let fresh = Uuid::now_v7().to_string();
         let mut hasher = DefaultHasher::new();
-        self.each::<String>(&self.redis.consumers, &WATCH, &[fresh]).await?.hash(&mut hasher);
+        let lane = &self.redis.clicks;
+        self.each::<String>(lane, &WATCH, &[fresh]).await?.hash(&mut hasher);
+        // Who answers after a reconnection may have missed what was sent before it.
+        lane.number().hash(&mut hasher);
         Ok(LogRun(hasher.finish()))
     }
 

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
-use std::{num::NonZeroU16, sync::Arc};
+use std::{collections::HashSet, num::NonZeroU16, sync::Arc, time::Duration};
 
 use boltlink_core::{
-    BatchId, Click, ClickBatch, EntropyExt, LinkId, ProducerId, SystemClock, SystemEntropy, Timestamp,
+    BatchId, Click, ClickBatch, EntropyExt, FakeClock, LinkId, ProducerId, SystemClock, SystemEntropy, Timestamp,
     store::{Consumer, CounterStore, Delivery},
 };
 use boltlink_store_redis::{OpenError, RedisConfig, RedisStore};
@@ -41,7 +41,7 @@ async fn eventually<T, E: std::fmt::Debug>(call: impl AsyncFn() -> Result<T, E>)
         if let Ok(answer) = call().await {
             return answer;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     call().await.unwrap()
 }
@@ -100,7 +100,7 @@ async fn a_restart_that_brings_everything_back_is_another_run_whose_view_is_not_
     eventually(|| log.add(&second, Delivery::First)).await;
     log.add(&batch(producer, 3, 2), Delivery::Again).await.unwrap();
     assert_eq!(pending(&*log).await, 2);
-    assert_eq!(log.seal(Consumer::Totals, 1).await.unwrap(), [batch(producer, 1, 3)]);
+    assert_eq!(eventually(|| log.seal(Consumer::Totals, 1)).await, [batch(producer, 1, 3)]);
     assert_eq!(pending(&*log).await, 2);
     assert_eq!(log.seal(Consumer::Totals, 1).await.unwrap(), [batch(producer, 2, 2)]);
     assert_eq!(pending(&*log).await, 0);
@@ -135,6 +135,10 @@ async fn a_server_without_memory_takes_nothing_and_still_gives() {
         log.settle(consumer, &[batch(producer, 1, 1).id()]).await.unwrap();
         assert_eq!(log.backlog(consumer).await.unwrap().batches, 0);
     }
+    // A consumer that starts now, and knows of more shards.
+    let mut config = config(&server);
+    config.shards = NonZeroU16::new(2).unwrap();
+    assert!(store(&config).log().seal(Consumer::Totals, 9).await.unwrap().is_empty());
     server.call(&["CONFIG", "SET", "maxmemory", "0"]).await.unwrap();
     log.add(&batch(producer, 2, 1), Delivery::Again).await.unwrap();
 }
@@ -172,27 +176,86 @@ async fn what_cannot_be_read_waits_and_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn other_numbers_of_shards_read_each_others_clicks() {
+async fn other_numbers_of_shards_read_and_settle_each_others_clicks() {
+    for (before, after) in [(8, 1), (1, 8), (3, 5)] {
+        let server = RedisServer::start(Persistence::None).await.unwrap();
+        let with = |shards: u16| {
+            let mut config = config(&server);
+            config.shards = NonZeroU16::new(shards).unwrap();
+            store(&config).log()
+        };
+        let (old, new) = (with(before), with(after));
+        let batches: Vec<_> = (0..32).map(|_| batch(producer(), 1, 1)).collect();
+        for batch in &batches {
+            old.add(batch, Delivery::First).await.unwrap();
+        }
+        // One that went to both: a reply was lost, then the node came back with the other number.
+        new.add(&batches[0], Delivery::Again).await.unwrap();
+        assert_eq!(pending(&*new).await, 32);
+        for consumer in Consumer::ALL {
+            let sealed = new.seal(consumer, 100).await.unwrap();
+            let ids: HashSet<_> = sealed.iter().map(ClickBatch::id).collect();
+            assert_eq!(ids.len(), 32);
+            new.settle(consumer, &ids.into_iter().collect::<Vec<_>>()).await.unwrap();
+        }
+        for consumer in Consumer::ALL {
+            assert_eq!(new.backlog(consumer).await.unwrap().batches, 0, "{before} to {after}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_somebody_took_away_is_taken_again_when_it_is_sent_again() {
     let server = RedisServer::start(Persistence::None).await.unwrap();
-    let with = |shards: u16| {
-        let mut config = config(&server);
-        config.shards = NonZeroU16::new(shards).unwrap();
-        store(&config).log()
-    };
-    let many = with(8);
-    let batches: Vec<_> = (0..32).map(|_| batch(producer(), 1, 1)).collect();
-    for batch in &batches {
-        many.add(batch, Delivery::First).await.unwrap();
+    let log = store(&config(&server)).log();
+    let producer = producer();
+    for sequence in 1..=3 {
+        log.add(&batch(producer, sequence, 1), Delivery::First).await.unwrap();
     }
-    let one = with(1);
-    assert_eq!(pending(&*one).await, 32);
-    let sealed = one.seal(Consumer::Totals, 100).await.unwrap();
-    assert_eq!(sealed.len(), 32);
-    let ids: Vec<_> = sealed.iter().map(ClickBatch::id).collect();
+    // One that nobody has seen, and one that one of both has settled.
+    log.settle(Consumer::Analytics, &[batch(producer, 2, 1).id()]).await.unwrap();
+    server.call(&["DEL", "boltlink:{0}:stream"]).await.unwrap();
+    for sequence in 1..=3 {
+        log.add(&batch(producer, sequence, 1), Delivery::Again).await.unwrap();
+        log.add(&batch(producer, sequence, 1), Delivery::Again).await.unwrap();
+    }
     for consumer in Consumer::ALL {
-        one.settle(consumer, &ids).await.unwrap();
-        assert_eq!(many.backlog(consumer).await.unwrap().batches, 0);
+        let sealed = log.seal(consumer, 9).await.unwrap();
+        assert_eq!(sealed.iter().map(|batch| batch.id().sequence).collect::<Vec<_>>(), [1, 2, 3]);
+        log.settle(consumer, &sealed.iter().map(ClickBatch::id).collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(log.backlog(consumer).await.unwrap().batches, 0);
     }
+    // Nothing counts as being there that is not: the log is as empty as a new one.
+    let bytes = "return tonumber(redis.call('HGET', KEYS[1], 'bytes'))";
+    assert_eq!(server.call(&["EVAL", bytes, "1", "boltlink:{0}:meta"]).await.unwrap(), ":0");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_made_anew_is_another_run() {
+    let server = RedisServer::start(Persistence::None).await.unwrap();
+    let log = store(&config(&server)).log();
+    let run = log.run().await.unwrap();
+    assert_eq!(log.run().await.unwrap(), run);
+    server.call(&["CLIENT", "KILL", "TYPE", "normal"]).await.unwrap();
+    let anew = eventually(|| log.run()).await;
+    assert_ne!(anew, run);
+    assert_eq!(log.run().await.unwrap(), anew);
+}
+
+#[tokio::test]
+async fn consumers_whose_clocks_differ_leave_each_other_what_they_work_on() {
+    let keys = KeySpace::new().await.unwrap();
+    let config = RedisConfig::new(keys.url()).unwrap().prefix(keys.prefix().parse().unwrap());
+    let at = |seconds: u64| {
+        let clock = Arc::new(FakeClock::at(Timestamp::EPOCH.plus(Duration::from_secs(seconds))));
+        RedisStore::new(&config, clock).unwrap().log()
+    };
+    let (late, early) = (at(1_020), at(1_000));
+    late.add(&batch(producer(), 1, 1), Delivery::First).await.unwrap();
+    assert_eq!(late.seal(Consumer::Totals, 9).await.unwrap().len(), 1);
+    assert!(early.seal(Consumer::Totals, 9).await.unwrap().is_empty());
+    // Who set the clock back by much more has nobody whose lease ends.
+    assert_eq!(at(900).seal(Consumer::Totals, 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::store::Consumer;
+use parking_lot::Mutex;
+
+use crate::{error::StoreError, store::Consumer};
 
 /// Numbers since the start, as of one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub(super) struct Counts {
     dead: AtomicU64,
     set_aside: AtomicU64,
     unkept: AtomicBool,
+    /// Why the click log takes nothing at present, if so.
+    log_refusal: Mutex<Option<StoreError>>,
 }
 
 impl Counts {
@@ -46,6 +50,16 @@ impl Counts {
     /// Whether every click so far went into a journal, so that stopping may leave it there.
     pub(super) fn all_kept(&self) -> bool {
         !self.unkept.load(Ordering::Acquire)
+    }
+
+    /// Notes whether the click log takes what it is sent.
+    pub(super) fn log_takes(&self, outcome: Result<(), StoreError>) {
+        *self.log_refusal.lock() = outcome.err();
+    }
+
+    /// Whether the click log took what it was sent last.
+    pub(super) fn log_took(&self) -> Result<(), StoreError> {
+        self.log_refusal.lock().clone().map_or(Ok(()), Err)
     }
 
     pub(super) fn recorded(&self, clicks: usize) {

@@ -25,6 +25,8 @@ use crate::{
 const CAPACITY: usize = 1 << 18;
 /// Between attempts while the process stops.
 const STOPPING_PAUSE: Duration = Duration::from_millis(100);
+/// All sequences of a producer.
+const WHOLE: RangeInclusive<u64> = 1..=u64::MAX;
 /// Batches read from a journal at a time.
 const CHUNK: usize = 256;
 
@@ -146,7 +148,12 @@ impl Delivery {
 
     /// Sends all that a journal holds.
     pub(super) fn replay(&self, log: SpoolLog) {
-        self.backlog.lock().push_back(Backlog { log, left: 1..=u64::MAX });
+        let mut backlog = self.backlog.lock();
+        // Of one that is about to be sent whole, once is enough: a log that comes and goes must not fill the memory.
+        if !backlog.iter().skip(1).any(|next| next.left == WHOLE && next.log.producer() == log.producer()) {
+            backlog.push_back(Backlog { log, left: WHOLE });
+        }
+        drop(backlog);
         self.outbox.arrived.notify_one();
     }
 
@@ -162,7 +169,10 @@ impl Delivery {
         loop {
             match self.step().await {
                 Ok(true) => {
-                    taking = true;
+                    if !std::mem::replace(&mut taking, true) {
+                        tracing::info!("the click log takes clicks again");
+                        self.outbox.counts.log_takes(Ok(()));
+                    }
                     backoff.reset();
                 }
                 Ok(false) if *stop.borrow() => return,
@@ -179,6 +189,7 @@ impl Delivery {
                     if std::mem::replace(&mut taking, false) {
                         tracing::warn!(%error, "the click log takes nothing; clicks wait");
                     }
+                    self.outbox.counts.log_takes(Err(error));
                     if *stop.borrow() {
                         tokio::time::sleep(STOPPING_PAUSE).await;
                     } else {

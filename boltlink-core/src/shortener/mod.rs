@@ -141,13 +141,13 @@ impl Shortener {
         self.0.stores.log.outlives_process()
     }
 
-    /// Whether the click log answers.
+    /// Whether the click log answers, and took what it was sent last.
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::Internal`], with what it says.
     pub async fn check_log(&self) -> Result<(), Error> {
         self.0.within(self.0.stores.log.run()).await?;
-        Ok(())
+        Ok(self.0.counts.log_took()?)
     }
 
     /// What waits in the click log for a consumer. Of a log in this process, what waits here.

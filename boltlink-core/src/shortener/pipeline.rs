@@ -31,6 +31,11 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
+    /// Whether what is not stored yet is kept elsewhere: in a journal, or in the log.
+    fn may_stop(&self) -> bool {
+        self.counts.all_kept() || self.log.outlives_process()
+    }
+
     /// Runs until `stop` says so and the log is drained, or cannot be but a journal has it all; or, if the log outlives
     /// the process, until what was taken from it is dealt with.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
@@ -40,7 +45,7 @@ impl Pipeline {
             let stopping = *stop.borrow();
             match self.drain(&stop, &mut backoff, &mut refused).await {
                 Ok(()) if stopping => return,
-                Err(_) if stopping && self.counts.all_kept() => return,
+                Err(_) if stopping && self.may_stop() => return,
                 Ok(()) => {
                     // Long groups are cheap groups: everything of this interval goes in one transaction.
                     let _ = tokio::time::timeout(self.interval, stop.wait_for(|stop| *stop)).await;
@@ -70,7 +75,7 @@ impl Pipeline {
             }
             abort::point(self.consumer, Step::Sealed);
             if !self.apply(&batches, stop, backoff, refused).await {
-                return Err(StoreError::unavailable("stopping; the journal has the clicks"));
+                return Err(StoreError::unavailable("stopping; the clicks are kept"));
             }
             abort::point(self.consumer, Step::Applied);
             let ids: Vec<BatchId> = batches.iter().map(ClickBatch::id).collect();
@@ -81,8 +86,8 @@ impl Pipeline {
         }
     }
 
-    /// Makes the batches take effect, however long that takes. False if it was told to stop, and a
-    /// journal has them.
+    /// Makes the batches take effect, however long that takes. False if it was told to stop, and they
+    /// are kept.
     async fn apply(
         &self,
         batches: &[ClickBatch],
@@ -93,7 +98,12 @@ impl Pipeline {
         let mut parts = vec![batches];
         while let Some(part) = parts.pop() {
             match self.in_time(stop, self.sink.apply(part)).await {
-                Ok(applied) => self.counts.stored(self.consumer, applied.clicks),
+                Ok(applied) => {
+                    self.counts.stored(self.consumer, applied.clicks);
+                    if !refused.is_empty() {
+                        refused.retain(|id, _| part.iter().all(|batch| batch.id() != *id));
+                    }
+                }
                 Err(StoreError::Invalid { reason }) => match part {
                     [] => {}
                     [batch] => {
@@ -104,7 +114,7 @@ impl Pipeline {
                             parts.push(part);
                         } else if self.salvage(batch, &reason, stop).await {
                             refused.remove(&batch.id());
-                        } else if *stop.borrow() && self.counts.all_kept() {
+                        } else if *stop.borrow() && self.may_stop() {
                             return false;
                         } else {
                             parts.push(part);
@@ -118,7 +128,7 @@ impl Pipeline {
                     }
                 },
                 Err(error) => {
-                    if *stop.borrow() && self.counts.all_kept() {
+                    if *stop.borrow() && self.may_stop() {
                         return false;
                     }
                     tracing::warn!(consumer = ?self.consumer, %error, "cannot store clicks; trying again");
@@ -130,7 +140,7 @@ impl Pipeline {
         true
     }
 
-    /// A store that hangs must not hold up a stop for long, if a journal has the clicks. Dropping the call leaves the
+    /// A store that hangs must not hold up a stop for long, if the clicks are kept. Dropping the call leaves the
     /// whole effect or none, and the ledger knows which.
     async fn in_time<T>(
         &self,
@@ -139,7 +149,7 @@ impl Pipeline {
     ) -> Result<T, StoreError> {
         tokio::select! {
             answer = call => answer,
-            () = patience(stop), if self.counts.all_kept() => Err(StoreError::unavailable("it takes too long")),
+            () = patience(stop), if self.may_stop() => Err(StoreError::unavailable("it takes too long")),
         }
     }
 

@@ -160,6 +160,10 @@ mod journaled {
             Self { producer, state: Arc::new(Mutex::new(state)) }
         }
 
+        pub(in crate::shortener) const fn producer(&self) -> ProducerId {
+            self.producer
+        }
+
         /// Nothing more will be appended.
         pub(in crate::shortener) fn retire(&self) {
             let mut state = self.state.lock();
@@ -250,6 +254,10 @@ mod without {
 
     #[allow(clippy::unused_async)] // The twin of one above.
     impl SpoolLog {
+        pub(in crate::shortener) const fn producer(&self) -> ProducerId {
+            match *self {}
+        }
+
         pub(in crate::shortener) const fn retire(&self) {
             match *self {}
         }

@@ -4,8 +4,19 @@
 local stream, held, meta, view, seen = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7]
 local producer, sequence, batch, counts = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local id = producer .. sequence
-if redis.call('HEXISTS', held, id) == 1 then
-    return 1
+local place, bytes_then, waiting = string.match(redis.call('HGET', held, id) or '', '^(%d+) (%d+) (%a+)$')
+if place then
+    if #redis.call('XRANGE', stream, entry_id(place), entry_id(place)) == 1 then
+        return 1
+    end
+    -- Somebody took the entry away. What is known of it goes too, and the batch is taken again.
+    redis.call('HDEL', held, id)
+    redis.call('HINCRBY', meta, 'bytes', -bytes_then)
+    if waiting ~= 'ta' then
+        redis.call('HINCRBY', meta, waiting == 't' and 'half:a' or 'half:t', -1)
+    end
+    redis.call('ZREM', KEYS[3], lease_id(place))
+    redis.call('ZREM', KEYS[4], lease_id(place))
 end
 local size = #id + #batch + #counts
 local bytes = tonumber(redis.call('HGET', meta, 'bytes') or 0)
@@ -50,7 +61,7 @@ if #counts > 0 then
     change_view(view, counts, 1)
 end
 
-local place = redis.call('HINCRBY', meta, 'place', 1)
+place = redis.call('HINCRBY', meta, 'place', 1)
 redis.call('XADD', stream, entry_id(place), 'i', id, 'b', batch, 'g', generation, 'v', counts)
 redis.call('HSET', held, id, string.format('%.0f %.0f ta', place, size))
 redis.call('HINCRBY', meta, 'bytes', size)

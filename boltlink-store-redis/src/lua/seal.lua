@@ -1,7 +1,9 @@
--- Leases batches: ARGV = consumer ('t' or 'a'), how many at most, now (µs), the end of the leases (µs), bytes at most.
+-- Leases batches: ARGV = consumer ('t' or 'a'), how many at most, bytes at most, now (µs), the end of the leases (µs), and
+-- when no lease can end, as far as clocks agree.
 -- Returns the batches.
 local stream, held, meta, view = KEYS[1], KEYS[2], KEYS[5], KEYS[6]
-local consumer, limit, now, ends, room = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+local consumer, limit, room = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local now, ends, never = ARGV[4], ARGV[5], ARGV[6]
 local leases = KEYS[consumer == 't' and 3 or 4]
 local sealed = {}
 -- A write that needs no memory, before those that do: a full server lets scripts go on that have begun to write, and
@@ -14,10 +16,11 @@ local function lease(place, batch)
     room = room - #batch
 end
 
--- Leases that ran out, and those that last longer than any does: the clock went backwards since.
+-- Leases that ran out, and those that last longer than any does: the clock went backwards since. Not those that last a
+-- little longer, as consumers' clocks differ.
 local due = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)
 if #due < limit then
-    for _, member in ipairs(redis.call('ZRANGEBYSCORE', leases, '(' .. ends, '+inf', 'LIMIT', 0, limit - #due)) do
+    for _, member in ipairs(redis.call('ZRANGEBYSCORE', leases, '(' .. never, '+inf', 'LIMIT', 0, limit - #due)) do
         due[#due + 1] = member
     end
     table.sort(due)

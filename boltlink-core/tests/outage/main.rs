@@ -2,25 +2,24 @@
 
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
+mod log;
+mod sink;
+
 use std::{
-    collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use boltlink_core::{
-    Actor, BatchId, ClickBatch, Domain, Error, Link, LinkId, NewLink, Outcome, ProducerId, Shortener, Slug, SlugCase,
-    StoreError, StoredLink, Stores, SystemClock, TargetRules, TargetUrl, Timestamp, Visit,
-    store::{
-        Applied, Backlog, ClickSink, Consumer, CounterStore, DeadLetter, Delivery, Idempotency, Insert, Inserted,
-        LedgerState, LinkCursor, LinkFilter, LinkOrder, LinkStore, LogRun, SlugCaseChange,
-    },
+    Actor, Domain, Error, Link, LinkId, NewLink, Outcome, Shortener, Slug, SlugCase, StoreError, StoredLink, Stores,
+    SystemClock, TargetRules, TargetUrl, Timestamp, Visit,
+    store::{Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange},
 };
-use parking_lot::Mutex;
+use sink::Faulty;
 
 fn stores() -> Stores {
     Stores::in_memory(Arc::new(SystemClock))
@@ -38,79 +37,6 @@ async fn follow(shortener: &Shortener, link: &StoredLink) -> Result<Outcome, Err
 async fn counts(shortener: &Shortener, link: &StoredLink) -> (u64, u64) {
     let found = shortener.find(&Actor::OPERATOR, link.link.id).await.unwrap();
     (found.clicks, shortener.global(&Actor::OPERATOR, 0, 1 << 20).await.unwrap().clicks)
-}
-
-/// A sink that is away while told so, and refuses one batch for ever.
-struct Faulty {
-    sink: Arc<dyn ClickSink>,
-    away: AtomicBool,
-    /// Applies, but says that it could not: the reply was lost.
-    deaf: AtomicBool,
-    /// Never ends a salvage.
-    hangs: AtomicBool,
-    poison: Option<u64>,
-    set_aside: Mutex<HashSet<BatchId>>,
-}
-
-impl Faulty {
-    fn new(sink: &Arc<dyn ClickSink>, poison: Option<u64>) -> Arc<Self> {
-        let [away, deaf, hangs] = [false; 3].map(AtomicBool::new);
-        Arc::new(Self { sink: sink.clone(), away, deaf, hangs, poison, set_aside: Mutex::default() })
-    }
-}
-
-#[async_trait]
-impl ClickSink for Faulty {
-    async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError> {
-        if self.away.load(Ordering::SeqCst) {
-            return Err(StoreError::unavailable("away"));
-        }
-        if batches.iter().any(|batch| Some(batch.id().sequence) == self.poison) {
-            return Err(StoreError::Invalid { reason: "poison".into() });
-        }
-        let applied = self.sink.apply(batches).await?;
-        if self.deaf.swap(false, Ordering::SeqCst) {
-            return Err(StoreError::unavailable("the reply was lost"));
-        }
-        Ok(applied)
-    }
-
-    async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {
-        self.set_aside.lock().insert(batch.id());
-        self.sink.set_aside(batch, reason).await
-    }
-
-    async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError> {
-        if self.hangs.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        // Not a click of it, but the whole of it is refused.
-        self.apply(std::slice::from_ref(batch)).await
-    }
-
-    async fn dead_letters(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
-        self.sink.dead_letters(after, limit).await
-    }
-
-    async fn dead_letter(&self, id: BatchId) -> Result<Option<DeadLetter>, StoreError> {
-        self.sink.dead_letter(id).await
-    }
-
-    async fn count_dead_letters(&self) -> Result<u64, StoreError> {
-        self.sink.count_dead_letters().await
-    }
-
-    async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
-        self.sink.replay(id).await
-    }
-
-    async fn purge(&self, id: BatchId) -> Result<(), StoreError> {
-        self.sink.purge(id).await
-    }
-
-    async fn applied(&self, producers: &[ProducerId]) -> Result<Vec<LedgerState>, StoreError> {
-        self.sink.applied(producers).await
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,59 +132,6 @@ async fn a_salvage_that_hangs_holds_up_no_stop() {
     tokio::time::timeout(Duration::from_secs(60), shortener.shutdown()).await.unwrap();
     assert_eq!(counts(&shortener, &link).await.0, 0, "it waits in the journal");
     assert!(totals.set_aside.lock().is_empty());
-}
-
-/// A log that takes a batch and says it did not.
-struct LosesReplies {
-    log: Arc<dyn CounterStore>,
-    adds: AtomicU64,
-}
-
-#[async_trait]
-impl CounterStore for LosesReplies {
-    async fn add(&self, batch: &ClickBatch, delivery: Delivery) -> Result<(), StoreError> {
-        self.log.add(batch, delivery).await?;
-        if self.adds.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
-            return Err(StoreError::unavailable("the reply was lost"));
-        }
-        Ok(())
-    }
-
-    async fn pending(&self, links: &[LinkId]) -> Result<Vec<u64>, StoreError> {
-        self.log.pending(links).await
-    }
-
-    async fn seal(&self, consumer: Consumer, limit: usize) -> Result<Vec<ClickBatch>, StoreError> {
-        self.log.seal(consumer, limit).await
-    }
-
-    async fn settle(&self, consumer: Consumer, batches: &[BatchId]) -> Result<(), StoreError> {
-        self.log.settle(consumer, batches).await
-    }
-
-    async fn run(&self) -> Result<LogRun, StoreError> {
-        self.log.run().await
-    }
-
-    async fn backlog(&self, consumer: Consumer) -> Result<Backlog, StoreError> {
-        self.log.backlog(consumer).await
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_lost_reply_of_the_log_doubles_nothing() {
-    let mut stores = stores();
-    stores.log = Arc::new(LosesReplies { log: stores.log, adds: AtomicU64::new(0) });
-    let shortener = Shortener::builder().stores(stores).build().await.unwrap();
-    let link = link(&shortener).await;
-    for _ in 0..5 {
-        follow(&shortener, &link).await.unwrap();
-        std::thread::sleep(Duration::from_millis(10));
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        assert!(counts(&shortener, &link).await.0 <= shortener.counters().clicks_recorded);
-    }
-    shortener.shutdown().await;
-    assert_eq!(counts(&shortener, &link).await, (5, 5));
 }
 
 /// A link store that hangs while told so.
