@@ -76,7 +76,8 @@ impl ClickSink for PostgresClicks {
         let (consumer, batch) = (self.consumer, batch.clone());
         let (raw, clock) = (self.raw.clone(), self.clock.clone());
         self.pool
-            .write(move |db| {
+            // Twice as many attempts as there are clicks, where all of them are refused.
+            .write_at_length(move |db| {
                 let (batch, raw, clock) = (batch.clone(), raw.clone(), clock.clone());
                 Box::pin(async move { salvage(db, consumer, &[batch], &raw, clock.now()).await })
             })

@@ -180,8 +180,9 @@ pub(crate) fn answer(error: Error) -> StoreError {
         Some(code) if code.starts_with("28") || matches!(code, "3D000" | "57P04" | "42501") => {
             unavailable("the database refuses this user")
         }
-        // Values that do not fit, conditions that they break, and sizes that are beyond the server.
-        Some(code) if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => {
+        // Values that do not fit, conditions that they break (44: of a view), sizes that are beyond the server, and what
+        // an operator's trigger refuses (P0001: RAISE EXCEPTION).
+        Some(code) if ["22", "23", "44", "54", "P0"].iter().any(|class| code.starts_with(class)) => {
             StoreError::Invalid { reason: message(&driver) }
         }
         None if matches!(driver, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) => StoreError::unavailable(
