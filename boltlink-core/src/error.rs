@@ -41,6 +41,12 @@ pub enum StoreError {
         /// What is wrong with the value.
         reason: String,
     },
+    /// What is asked for is there, but it is damaged, or a newer release wrote it.
+    #[error("it cannot be read: {reason}")]
+    Unreadable {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A failure that no caller can act on: a broken schema, a corrupt row, a bug.
     #[error("the store failed: {0}")]
     Backend(#[source] Arc<dyn Error + Send + Sync>),

@@ -88,6 +88,10 @@ impl ClickSink for PostgresClicks {
         self.pool.read(|| dead::page(self.pool.connections(), self.consumer, after, limit)).await
     }
 
+    async fn dead_letter_ids(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<BatchId>, StoreError> {
+        self.pool.read(|| dead::ids(self.pool.connections(), self.consumer, after, limit)).await
+    }
+
     async fn dead_letter(&self, id: BatchId) -> Result<Option<DeadLetter>, StoreError> {
         self.pool.read(|| dead::find(self.pool.connections(), self.consumer, id)).await
     }

@@ -1,4 +1,5 @@
-//! A click that the database refuses: it alone waits, and counts when it is replayed.
+//! A click that the database refuses: it alone waits, and counts when it is replayed. One that cannot be read any more
+//! holds up no other.
 
 #![allow(clippy::unwrap_used)] // A failure is a panic.
 
@@ -9,10 +10,10 @@ use std::time::Duration;
 use boltlink_core::{
     LinkId,
     store::Applied,
-    testing::{Fixture, poison},
+    testing::{Fixture, poison, unreadable},
 };
 use common::Place;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 /// Runs the case where `poison` makes the database refuse clicks of a link, and `antidote` lets it take them again.
 async fn a_poison_click_alone_waits(poison: impl Fn(LinkId) -> String, antidote: &str) {
@@ -92,4 +93,22 @@ async fn a_batch_of_refused_clicks_takes_the_time_it_takes() {
     let batch = place.batch(place.producer(), 1, &[(link, 16)]);
     let salvaged = stores.totals.salvage(&batch).await.unwrap();
     assert_eq!(salvaged, Applied { batches: 1, dead: 16, ..Applied::default() });
+}
+
+#[tokio::test]
+async fn a_letter_that_cannot_be_read_holds_up_no_other() {
+    let place = Place::new().await;
+    let (_store, stores) = place.open().await;
+    let db = place.connect().await;
+    unreadable::a_letter_that_cannot_be_read_holds_up_no_other(
+        &Fixture::new(stores, place.clock.clone()),
+        async |id, bytes, places| {
+            let sql = "UPDATE quarantine SET payload = $1, places = $2 WHERE producer = $3 AND sequence = $4";
+            let (producer, sequence) = (*id.producer.as_uuid(), i64::try_from(id.sequence).unwrap());
+            let values = [bytes.to_vec().into(), places.into(), producer.into(), sequence.into()];
+            let update = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+            assert_eq!(db.execute_raw(update).await.unwrap().rows_affected(), 2);
+        },
+    )
+    .await;
 }

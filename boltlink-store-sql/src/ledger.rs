@@ -3,7 +3,7 @@
 use boltlink_core::{
     ClickBatch, ProducerId, StoreError, Timestamp,
     ledger::{Ledger, RETENTION},
-    store::{Consumer, DeadLetter},
+    store::{Consumer, DeadClicks},
 };
 use sea_orm::ConnectionTrait;
 
@@ -108,6 +108,5 @@ pub async fn quarantine(
     reason: &str,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let letter = DeadLetter { batch: batch.clone(), places: None, reason: reason.to_owned(), since: now };
-    dead::put(db, consumer, &letter).await
+    dead::put(db, consumer, &DeadClicks::whole(batch.clone()), reason, now).await
 }

@@ -120,6 +120,10 @@ impl ClickSink for SqliteClicks {
         dead::page(&self.readers, self.consumer, after, limit).await.map_err(answer)
     }
 
+    async fn dead_letter_ids(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<BatchId>, StoreError> {
+        dead::ids(&self.readers, self.consumer, after, limit).await.map_err(answer)
+    }
+
     async fn dead_letter(&self, id: BatchId) -> Result<Option<DeadLetter>, StoreError> {
         dead::find(&self.readers, self.consumer, id).await.map_err(answer)
     }

@@ -1,12 +1,13 @@
-//! A click that the database refuses: it alone waits, and counts when it is replayed.
+//! A click that the database refuses: it alone waits, and counts when it is replayed. One that cannot be read any more
+//! holds up no other.
 
 #![allow(clippy::unwrap_used)] // A failure is a panic.
 
 mod common;
 
-use boltlink_core::testing::{Fixture, poison};
+use boltlink_core::testing::{Fixture, poison, unreadable};
 use common::Place;
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 #[tokio::test]
 async fn a_poison_click_alone_waits_and_counts_when_it_is_replayed() {
@@ -30,4 +31,38 @@ async fn a_poison_click_alone_waits_and_counts_when_it_is_replayed() {
         },
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_letter_that_cannot_be_read_holds_up_no_other() {
+    let place = Place::new();
+    let (_store, stores) = place.open().await;
+    let db = Database::connect(format!("sqlite://{}", place.path().display())).await.unwrap();
+    unreadable::a_letter_that_cannot_be_read_holds_up_no_other(
+        &Fixture::new(stores, place.clock.clone()),
+        async |id, bytes, places| {
+            let sql = "UPDATE quarantine SET payload = $1, places = $2 WHERE producer = $3 AND sequence = $4";
+            let (producer, sequence) = (*id.producer.as_uuid(), i64::try_from(id.sequence).unwrap());
+            let values = [bytes.to_vec().into(), places.into(), producer.into(), sequence.into()];
+            let update = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
+            assert_eq!(db.execute_raw(update).await.unwrap().rows_affected(), 2);
+        },
+    )
+    .await;
+}
+
+/// SQLite keeps in a column whatever it is given.
+#[tokio::test]
+async fn a_row_of_wrong_types_is_listed_and_purged() {
+    let place = Place::new();
+    let (_store, stores) = place.open().await;
+    let link = place.store_link(&stores, place.link("x")).await;
+    let batch = place.batch(place.producer(), 1, &[(link, 1)]);
+    stores.totals.set_aside(&batch, "bad").await.unwrap();
+    let db = Database::connect(format!("sqlite://{}", place.path().display())).await.unwrap();
+    db.execute_unprepared("UPDATE quarantine SET payload = 1.5, reason = x'ff', at = 'x'").await.unwrap();
+    let letters = stores.totals.dead_letters(None, 9).await.unwrap();
+    assert!(letters.len() == 1 && letters[0].id == batch.id() && letters[0].clicks.is_err(), "{letters:?}");
+    stores.totals.purge(batch.id()).await.unwrap();
+    assert_eq!(stores.totals.count_dead_letters().await.unwrap(), 0);
 }

@@ -89,7 +89,7 @@ impl ClickSink for MemoryAnalytics {
     }
 
     async fn purge(&self, id: BatchId) -> Result<(), StoreError> {
-        self.ledgers.lock().take_out(id).map(|_| ())
+        self.ledgers.lock().take_out(id)
     }
 
     async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {

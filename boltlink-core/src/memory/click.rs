@@ -16,7 +16,7 @@ use crate::{
     id::ProducerId,
     ledger::{self, Ledger},
     rollup,
-    store::{Applied, ClickSink, DeadLetter, LedgerState},
+    store::{Applied, ClickSink, DeadClicks, DeadLetter, LedgerState},
     time::Timestamp,
 };
 
@@ -68,7 +68,7 @@ impl ClickSink for MemoryTotals {
     }
 
     async fn purge(&self, id: BatchId) -> Result<(), StoreError> {
-        self.ledgers.lock().take_out(id).map(|_| ())
+        self.ledgers.lock().take_out(id)
     }
 
     async fn set_aside(&self, batch: &ClickBatch, reason: &str) -> Result<(), StoreError> {
@@ -95,6 +95,8 @@ struct Row {
     ledger: Ledger,
     last_batch: Timestamp,
 }
+
+const MISSING: StoreError = StoreError::NotFound { what: "dead letter" };
 
 /// Old rows are looked for this often.
 const PRUNING: Duration = Duration::from_secs(3600);
@@ -139,7 +141,8 @@ impl Ledgers {
         if self.rows.get(&id.producer).is_some_and(|row| row.ledger.contains(id.sequence)) {
             return;
         }
-        let whole = || DeadLetter { batch: batch.clone(), places: None, reason: reason.to_owned(), since: now };
+        let clicks = || Ok(DeadClicks::whole(batch.clone()));
+        let whole = || DeadLetter { id, clicks: clicks(), reason: reason.to_owned(), since: now };
         self.quarantine.entry(id).or_insert_with(|| Some(whole()));
     }
 
@@ -148,7 +151,7 @@ impl Ledgers {
     }
 
     pub(super) fn dead_letters(&self, after: Option<BatchId>, limit: u32) -> Vec<DeadLetter> {
-        let later = self.waiting().filter(|letter| after.is_none_or(|after| letter.batch.id() > after));
+        let later = self.waiting().filter(|letter| after.is_none_or(|after| letter.id > after));
         later.take(limit as usize).cloned().collect()
     }
 
@@ -157,15 +160,14 @@ impl Ledgers {
     }
 
     /// Takes out what waits of a batch, which counts as applied from now on.
-    pub(super) fn take_out(&mut self, id: BatchId) -> Result<DeadLetter, StoreError> {
-        let missing = StoreError::NotFound { what: "dead letter" };
-        let letter = self.quarantine.get_mut(&id).and_then(Option::take).ok_or(missing)?;
+    pub(super) fn take_out(&mut self, id: BatchId) -> Result<(), StoreError> {
+        self.quarantine.get_mut(&id).and_then(Option::take).ok_or(MISSING)?;
         // A row that begins now would have holes for all that came before, and they would be applied blind.
         if let Some(row) = self.rows.get_mut(&id.producer) {
             row.ledger.apply(id.sequence);
             self.quarantine.remove(&id);
         }
-        Ok(letter)
+        Ok(())
     }
 
     /// Applies what waits of a batch.
@@ -174,7 +176,8 @@ impl Ledgers {
         id: BatchId,
         effect: impl FnOnce(&[&ClickBatch]) -> u64,
     ) -> Result<Applied, StoreError> {
-        let parts = self.take_out(id)?.parts();
+        let parts = self.dead_letter(id).ok_or(MISSING)?.clicks?.parts();
+        self.take_out(id)?;
         let clicks = parts.iter().map(|part| part.len() as u64).sum();
         let orphaned = effect(&parts.iter().collect::<Vec<_>>());
         Ok(Applied { batches: 1, clicks, orphaned, ..Applied::default() })
@@ -245,7 +248,7 @@ mod tests {
         let applied = memory.totals.apply(&[good, bad.clone()]).await.unwrap();
         assert_eq!(applied, Applied { duplicates: 1, quarantined: 1, ..Applied::default() });
         let [kept] = &memory.totals.dead_letters(None, 9).await.unwrap()[..] else { panic!("one batch") };
-        assert_eq!((&kept.batch, &*kept.reason), (&bad, "poison"));
+        assert_eq!((kept.clicks.as_ref().unwrap().batch(), &*kept.reason), (&bad, "poison"));
         let state = &memory.totals.applied(&[producer]).await.unwrap()[0];
         assert!(state.has_dealt_with(1) && state.has_dealt_with(2) && !state.has_dealt_with(3));
     }

@@ -41,6 +41,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// What is stored is damaged, or a newer release wrote it.
+    #[error("it cannot be read: {reason}")]
+    Unreadable {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Only an admin may do this.
     #[error("this needs an admin key")]
     Forbidden,
@@ -64,6 +70,7 @@ impl From<StoreError> for Error {
             StoreError::Conflict { what: "slug" } => Self::SlugTaken,
             StoreError::VersionMismatch { current } => Self::Stale { current },
             StoreError::Invalid { reason } => Self::Refused { reason },
+            StoreError::Unreadable { reason } => Self::Unreadable { reason },
             StoreError::Unavailable { reason, retry } => Self::Unavailable { reason, retry },
             other => Self::Internal(other),
         }

@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use super::{Error, Shortener};
 use crate::{
     click::BatchId,
+    error::StoreError,
     key::Actor,
     store::{Applied, Backlog, ClickSink, Consumer, DeadLetter},
 };
@@ -83,21 +84,25 @@ impl Shortener {
         after: Option<DeadLetterId>,
         limit: u32,
     ) -> Result<Vec<(DeadLetterId, DeadLetter)>, Error> {
-        let mut page = Vec::new();
-        // The first consumer is over once the place is in the second.
-        let start = usize::from(after.is_some_and(|after| after.consumer != Consumer::ALL[0]));
-        for consumer in &Consumer::ALL[start..] {
-            let sink = self.sink(actor, *consumer)?;
-            let left = limit.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
-            if left == 0 {
-                break;
-            }
-            let after = after.filter(|after| after.consumer == *consumer).map(|after| after.batch);
-            let letters = self.0.within(sink.dead_letters(after, left)).await?;
-            let named = |letter: DeadLetter| (DeadLetterId { consumer: *consumer, batch: letter.batch.id() }, letter);
-            page.extend(letters.into_iter().map(named));
-        }
-        Ok(page)
+        let read = |sink: Arc<dyn ClickSink>, after, limit| async move { sink.dead_letters(after, limit).await };
+        let letters = self.dead_page(actor, after, limit, read).await?;
+        let named = |(consumer, letter): (_, DeadLetter)| (DeadLetterId { consumer, batch: letter.id }, letter);
+        Ok(letters.into_iter().map(named).collect())
+    }
+
+    /// The names of [`dead_letters`](Self::dead_letters), without what they have in them.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::Unavailable`].
+    pub async fn dead_letter_ids(
+        &self,
+        actor: &Actor,
+        after: Option<DeadLetterId>,
+        limit: u32,
+    ) -> Result<Vec<DeadLetterId>, Error> {
+        let read = |sink: Arc<dyn ClickSink>, after, limit| async move { sink.dead_letter_ids(after, limit).await };
+        let ids = self.dead_page(actor, after, limit, read).await?;
+        Ok(ids.into_iter().map(|(consumer, batch)| DeadLetterId { consumer, batch }).collect())
     }
 
     /// What waits of one batch.
@@ -113,7 +118,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Refused`] if the store still refuses it;
-    /// [`Error::Unavailable`]: it may have been applied, and repeating the call does not apply it twice.
+    /// [`Error::Unreadable`] if its clicks cannot be read; [`Error::Unavailable`]: it may have been applied, and repeating the call does not apply it twice.
     pub async fn replay(&self, actor: &Actor, id: DeadLetterId) -> Result<Applied, Error> {
         let sink = self.sink(actor, id.consumer)?;
         Ok(self.0.within(sink.replay(id.batch)).await?)
@@ -126,6 +131,33 @@ impl Shortener {
     pub async fn purge(&self, actor: &Actor, id: DeadLetterId) -> Result<(), Error> {
         let sink = self.sink(actor, id.consumer)?;
         Ok(self.0.within(sink.purge(id.batch)).await?)
+    }
+
+    /// What `read` tells of one consumer after the other, until there are `limit`.
+    async fn dead_page<T, F>(
+        &self,
+        actor: &Actor,
+        after: Option<DeadLetterId>,
+        limit: u32,
+        read: impl Fn(Arc<dyn ClickSink>, Option<BatchId>, u32) -> F,
+    ) -> Result<Vec<(Consumer, T)>, Error>
+    where
+        F: Future<Output = Result<Vec<T>, StoreError>>,
+    {
+        let mut page = Vec::new();
+        // The first consumer is over once the place is in the second.
+        let start = usize::from(after.is_some_and(|after| after.consumer != Consumer::ALL[0]));
+        for consumer in &Consumer::ALL[start..] {
+            let sink = self.sink(actor, *consumer)?;
+            let left = limit.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
+            if left == 0 {
+                break;
+            }
+            let after = after.filter(|after| after.consumer == *consumer).map(|after| after.batch);
+            let some = self.0.within(read(sink.clone(), after, left)).await?;
+            page.extend(some.into_iter().map(|one| (*consumer, one)));
+        }
+        Ok(page)
     }
 
     fn sink(&self, actor: &Actor, consumer: Consumer) -> Result<&Arc<dyn ClickSink>, Error> {

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use async_trait::async_trait;
 
 use crate::{
-    click::{BatchId, ClickBatch},
+    click::{BatchId, ClickBatch, DecodeError},
     error::StoreError,
     id::ProducerId,
     ledger::Ledger,
@@ -82,8 +82,14 @@ pub trait ClickSink: Send + Sync {
     async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError>;
 
     /// What waits for an operator: dead letters, and batches set aside whole. Ordered by batch, after `after`, at most
-    /// `limit`.
+    /// `limit`. One whose clicks cannot be read is there with the others, and says so.
     async fn dead_letters(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// Of which batches something waits, as [`dead_letters`](Self::dead_letters) has them. Stores that can do it without
+    /// reading clicks should.
+    async fn dead_letter_ids(&self, after: Option<BatchId>, limit: u32) -> Result<Vec<BatchId>, StoreError> {
+        Ok(self.dead_letters(after, limit).await?.into_iter().map(|letter| letter.id).collect())
+    }
 
     /// What waits of one batch.
     async fn dead_letter(&self, id: BatchId) -> Result<Option<DeadLetter>, StoreError>;
@@ -96,11 +102,11 @@ pub trait ClickSink: Send + Sync {
     /// was not applied before.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if nothing waits of it; [`StoreError::Invalid`] if the store still refuses it: then it goes
-    /// on waiting.
+    /// [`StoreError::NotFound`] if nothing waits of it; [`StoreError::Invalid`] if the store still refuses it, and
+    /// [`StoreError::Unreadable`] if its clicks cannot be read: then it goes on waiting.
     async fn replay(&self, id: BatchId) -> Result<Applied, StoreError>;
 
-    /// Drops what waits of a batch for good. It is never applied.
+    /// Drops what waits of a batch for good, whether or not it can be read. It is never applied.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if nothing waits of it.
@@ -131,23 +137,69 @@ pub struct Applied {
 /// What waits of a batch for an operator to [replay](ClickSink::replay) or [purge](ClickSink::purge).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Its clicks, and no others.
-    pub batch: ClickBatch,
-    /// The places that they had in the batch; `None` if it waits whole.
-    pub places: Option<Places>,
+    /// The batch.
+    pub id: BatchId,
+    /// What waits of it.
+    pub clicks: Result<DeadClicks, UnreadableClicks>,
     /// Why it was not applied.
     pub reason: String,
     /// Since when it waits.
     pub since: Timestamp,
 }
 
-impl DeadLetter {
-    /// The letter of these clicks of `batch`, by their places in it.
+/// The clicks of a [`DeadLetter`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadClicks {
+    batch: ClickBatch,
+    places: Option<Places>,
+}
+
+/// What waits of a batch is there, but is damaged, or of a newer release.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UnreadableClicks(String);
+
+impl DeadClicks {
+    /// All clicks of a batch.
     #[must_use]
-    pub fn of(batch: &ClickBatch, places: &[usize], reason: String, since: Timestamp) -> Self {
+    pub const fn whole(batch: ClickBatch) -> Self {
+        Self { batch, places: None }
+    }
+
+    /// These clicks of `batch`, by their places in it.
+    #[must_use]
+    pub fn of(batch: &ClickBatch, places: &[usize]) -> Self {
         let clicks = batch.clicks().enumerate().filter(|(place, _)| places.contains(place)).map(|(_, click)| click);
         let places = places.iter().map(|place| batch.first_place() + place).collect();
-        Self { batch: ClickBatch::new(batch.id(), clicks), places: Some(Places(places)), reason, since }
+        Self { batch: ClickBatch::new(batch.id(), clicks), places: Some(Places(places)) }
+    }
+
+    /// What a store kept of [`batch`](Self::batch) and [`places`](Self::places).
+    ///
+    /// # Errors
+    /// [`UnreadableClicks`] if they are not those of the batch `id`, or of a release that this one does not know.
+    pub fn from_parts(id: BatchId, encoded: Vec<u8>, places: Option<&str>) -> Result<Self, UnreadableClicks> {
+        let batch = ClickBatch::decode(encoded.into())?;
+        if batch.id() != id {
+            return Err(UnreadableClicks::new(format_args!("what waits as {id} is of {}", batch.id())));
+        }
+        let places = places.map(str::parse::<Places>).transpose()?;
+        if places.as_ref().is_some_and(|Places(places)| places.len() != batch.len()) {
+            return Err(DamagedPlaces.into());
+        }
+        Ok(Self { batch, places })
+    }
+
+    /// The clicks, and no others, under their batch's name.
+    #[must_use]
+    pub const fn batch(&self) -> &ClickBatch {
+        &self.batch
+    }
+
+    /// The places that they had in the batch; `None` if it waits whole.
+    #[must_use]
+    pub const fn places(&self) -> Option<&Places> {
+        self.places.as_ref()
     }
 
     /// The clicks as batches to be applied, in which they have the ids that they always had.
@@ -156,6 +208,32 @@ impl DeadLetter {
         let Some(Places(places)) = &self.places else { return vec![self.batch.clone()] };
         let part = |(at, place): (usize, &usize)| self.batch.part(at..at + 1).placed(*place);
         places.iter().enumerate().map(part).collect()
+    }
+}
+
+impl UnreadableClicks {
+    /// That they cannot be read, and why.
+    #[must_use]
+    pub fn new(why: impl fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+impl From<DecodeError> for UnreadableClicks {
+    fn from(error: DecodeError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<DamagedPlaces> for UnreadableClicks {
+    fn from(error: DamagedPlaces) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<UnreadableClicks> for StoreError {
+    fn from(UnreadableClicks(reason): UnreadableClicks) -> Self {
+        Self::Unreadable { reason }
     }
 }
 

@@ -26,7 +26,9 @@ pub use analytics::{
 };
 pub use balance::Balance;
 pub use change::{Change, ChangeCursor, ChangeLog, Changes};
-pub use click::{Applied, ClickSink, Consumer, DamagedPlaces, DeadLetter, LedgerState, Places};
+pub use click::{
+    Applied, ClickSink, Consumer, DamagedPlaces, DeadClicks, DeadLetter, LedgerState, Places, UnreadableClicks,
+};
 pub use counter::{Backlog, CounterStore, Delivery, LogRun};
 pub use filter::{InvalidSearchText, LinkCursor, LinkFilter, LinkOrder, SearchText, TagMatch};
 pub use key::KeyStore;

@@ -55,6 +55,7 @@ pub mod model_list;
 pub mod poison;
 mod sample;
 pub mod sharing;
+pub mod unreadable;
 
 use std::{any::Any, fmt, future::Future, sync::Arc, time::Duration};
 

@@ -44,8 +44,9 @@ pub async fn a_poison_click_alone_waits_and_counts_when_it_is_replayed(
         let salvaged = sink.salvage(&poisoned).await.unwrap();
         assert_eq!(salvaged, Applied { batches: 1, clicks: 5, dead: 2, ..Applied::default() });
         let [letter] = &sink.dead_letters(None, 9).await.unwrap()[..] else { panic!("one letter") };
-        assert_eq!(letter.places.as_ref().unwrap().to_string(), "2,5");
-        assert!(letter.batch.clicks().all(|click| click.link == bad) && letter.reason.contains("poison"), "{letter:?}");
+        let dead = letter.clicks.as_ref().unwrap();
+        assert_eq!(dead.places().unwrap().to_string(), "2,5");
+        assert!(dead.batch().clicks().all(|click| click.link == bad) && letter.reason.contains("poison"), "{letter:?}");
         assert!(sink.applied(&[producer]).await.unwrap()[0].has_dealt_with(1));
         assert_eq!(sink.salvage(&poisoned).await.unwrap().clicks, 0);
         assert!(matches!(sink.replay(poisoned.id()).await, Err(StoreError::Invalid { .. })));

@@ -154,6 +154,7 @@ fn examples() -> Vec<(&'static str, Value)> {
         "consumer": "totals",
         "clicks": 1,
         "whole": false,
+        "unreadable": null,
         "reason": "new row violates a check constraint",
         "since": "2026-11-24T09:12:34Z",
     });

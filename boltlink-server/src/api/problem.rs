@@ -102,6 +102,7 @@ codes! {
     MethodNotAllowed 405 "method-not-allowed" "The method is not allowed here";
     BodyTimeout 408 "body-timeout" "The body took too long";
     SlugTaken 409 "slug-taken" "The slug is taken";
+    DeadLetterUnreadable 409 "dead-letter-unreadable" "The dead letter cannot be read";
     StillRefused 409 "still-refused" "The database still refuses it";
     LinkExpired 410 "link-expired" "This link has expired";
     LinkExhausted 410 "link-exhausted" "This link is used up";

@@ -1,6 +1,9 @@
 //! `/api/v1/admin/queue`: what waits to be stored, and what the database refused.
 
-use boltlink_core::{DeadLetterId, Error, Shortener, store::DeadLetter};
+use boltlink_core::{
+    DeadLetterId, Error, Shortener,
+    store::{DeadClicks, DeadLetter},
+};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Path, Query},
@@ -24,7 +27,7 @@ pub(crate) struct Queue(pub(crate) Shortener);
 refusals! {
     OnQueue: Forbidden;
     OnLetter: Forbidden DeadLetterNotFound;
-    OnReplay: Forbidden DeadLetterNotFound StillRefused;
+    OnReplay: Forbidden DeadLetterNotFound StillRefused DeadLetterUnreadable;
 }
 
 /// What waits to be stored.
@@ -63,10 +66,12 @@ pub(crate) struct DeadLetterView {
     id: String,
     /// Whose store refused it: `totals` or `analytics`.
     consumer: String,
-    /// How many clicks it has.
-    clicks: u64,
-    /// Whether a batch waits whole; else some of its clicks, and the others were stored.
-    whole: bool,
+    /// How many clicks it has; null if they cannot be read.
+    clicks: Nullable<u64>,
+    /// Whether a batch waits whole; else some of its clicks, and the others were stored. Null if they cannot be read.
+    whole: Nullable<bool>,
+    /// Why its clicks cannot be read: they are damaged, or a newer release wrote them. Null if they can.
+    unreadable: Nullable<String>,
     /// Why it was refused, in the database's words.
     reason: String,
     /// Since when it waits, UTC.
@@ -78,7 +83,7 @@ pub(crate) struct DeadLetterView {
 pub(crate) struct DeadLetterDetails {
     /// The letter.
     letter: DeadLetterView,
-    /// Its clicks.
+    /// Its clicks; none if they cannot be read.
     items: Vec<DeadClick>,
 }
 
@@ -194,7 +199,7 @@ impl Queue {
         id: Path<DeadLetterText>,
     ) -> Result<Shown, Refused<OnLetter>> {
         let id = named(&id.0)?;
-        let letter = self.0.dead_letter(&caller.0, id).await.map_err(problem)?;
+        let letter = self.0.dead_letter(&caller.0, id).await.map_err(|error| problem(id, error))?;
         Ok(Shown::Letter(Json(details(id, &letter))))
     }
 
@@ -208,13 +213,15 @@ impl Queue {
         /// The letter's `id`.
         id: Path<DeadLetterText>,
     ) -> Result<Done, Refused<OnReplay>> {
-        let applied = self.0.replay(&caller.0, named(&id.0)?).await.map_err(problem)?;
+        let id = named(&id.0)?;
+        let applied = self.0.replay(&caller.0, id).await.map_err(|error| problem(id, error))?;
         Ok(Done::Replayed(Json(Replayed { clicks: applied.clicks, orphaned: applied.orphaned })))
     }
 
     /// Purge a dead letter
     ///
-    /// Drops its clicks for good. Needs an admin key.
+    /// Drops its clicks for good, readable or not. Purged of one consumer only, they stay a difference between totals and
+    /// statistics. Needs an admin key.
     #[oai(path = "/queue/dead/:id", method = "delete", operation_id = "purge_dead_letter")]
     async fn purge(
         &self,
@@ -222,7 +229,8 @@ impl Queue {
         /// The letter's `id`.
         id: Path<DeadLetterText>,
     ) -> Result<Gone, Refused<OnLetter>> {
-        self.0.purge(&caller.0, named(&id.0)?).await.map_err(problem)?;
+        let id = named(&id.0)?;
+        self.0.purge(&caller.0, id).await.map_err(|error| problem(id, error))?;
         Ok(Gone::Purged)
     }
 }
@@ -232,11 +240,13 @@ fn default_limit() -> u32 {
 }
 
 fn view(id: DeadLetterId, letter: &DeadLetter) -> DeadLetterView {
+    let clicks = letter.clicks.as_ref();
     DeadLetterView {
         id: id.to_string(),
         consumer: id.consumer.name().to_owned(),
-        clicks: letter.batch.len() as u64,
-        whole: letter.places.is_none(),
+        clicks: Nullable(clicks.ok().map(|clicks| clicks.batch().len() as u64)),
+        whole: Nullable(clicks.ok().map(|clicks| clicks.places().is_none())),
+        unreadable: Nullable(clicks.err().map(ToString::to_string)),
         reason: letter.reason.clone(),
         since: Moment(letter.since),
     }
@@ -244,7 +254,7 @@ fn view(id: DeadLetterId, letter: &DeadLetter) -> DeadLetterView {
 
 fn details(id: DeadLetterId, letter: &DeadLetter) -> DeadLetterDetails {
     let mut items = Vec::new();
-    for part in letter.parts() {
+    for part in letter.clicks.as_ref().map(DeadClicks::parts).unwrap_or_default() {
         items.extend(part.clicks().enumerate().map(|(place, click)| DeadClick {
             id: *part.click_id(place, click.at).as_uuid(),
             link_id: *click.link.as_uuid(),
@@ -278,8 +288,12 @@ fn not_found() -> Problem {
     Problem::new(Code::DeadLetterNotFound, "there is no dead letter of this id, or no more")
 }
 
-fn problem(error: Error) -> Problem {
+fn problem(id: DeadLetterId, error: Error) -> Problem {
     match error {
+        Error::Unreadable { reason } => Problem::new(
+            Code::DeadLetterUnreadable,
+            format!("{id} cannot be read: {reason}; replay it with the release that wrote it, or purge it"),
+        ),
         Error::NotFound { .. } => not_found(),
         Error::Refused { reason } => {
             Problem::new(Code::StillRefused, format!("the database still refuses it: {reason}; mend the cause first"))

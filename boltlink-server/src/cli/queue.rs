@@ -1,6 +1,6 @@
 //! `boltlink queue depth | dead | show | replay | purge`
 
-use std::{fmt::Write, process::ExitCode};
+use std::{collections::VecDeque, fmt::Write, process::ExitCode};
 
 use boltlink_core::{
     Actor, Clock, DeadLetterId, Error, QueueDepth, Shortener, SystemClock, Timestamp, store::DeadLetter,
@@ -14,8 +14,10 @@ use super::{
 };
 use crate::config::Config;
 
-/// Dead letters read at a time.
-const PAGE: u32 = 100;
+/// Dead letters read at a time: each may have a batch of clicks in it.
+const LETTERS: u32 = 20;
+/// Names of dead letters read at a time.
+const IDS: u32 = 1_000;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -41,7 +43,8 @@ pub(super) enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Drops clicks that were refused, for good.
+    /// Drops clicks that were refused, for good. Dropped from the totals only, or from analytics only, they are a
+    /// difference between the two from then on.
     Purge {
         #[command(flatten)]
         which: Which,
@@ -75,16 +78,9 @@ async fn answer(shortener: &Shortener, command: Command) -> Result<ExitCode, Fai
             print(&depth(&depths, shortener.shares_log(), json))?;
         }
         Command::Dead { json } => {
-            let mut text = String::new();
-            for (id, letter) in &all(shortener).await? {
-                let line = if json { dead_letter_summary(*id, letter).to_string() } else { line(*id, letter) };
-                text.push_str(&line);
-                text.push('\n');
+            if !list(shortener, json).await? && !json {
+                print("There are no dead letters.\n")?;
             }
-            if text.is_empty() && !json {
-                text.push_str("There are no dead letters.\n");
-            }
-            print(&text)?;
         }
         Command::Show { id } => {
             let letter = shortener.dead_letter(&Actor::OPERATOR, id).await?;
@@ -95,7 +91,8 @@ async fn answer(shortener: &Shortener, command: Command) -> Result<ExitCode, Fai
             if which.all && !yes {
                 return Err(Failure::new("purging drops clicks for good\n    fix: add --yes if you mean all of them"));
             }
-            for id in chosen(shortener, &which).await? {
+            let mut chosen = Chosen::new(&which);
+            while let Some(id) = chosen.next(shortener).await? {
                 match shortener.purge(&Actor::OPERATOR, id).await {
                     Ok(()) => print(&format!("{id} is purged.\n"))?,
                     Err(Error::NotFound { .. }) if which.all => {}
@@ -107,15 +104,38 @@ async fn answer(shortener: &Shortener, command: Command) -> Result<ExitCode, Fai
     Ok(ExitCode::SUCCESS)
 }
 
-/// One that is still refused keeps none of the others from being tried.
+/// Prints them page by page, and says whether there are any.
+async fn list(shortener: &Shortener, json: bool) -> Result<bool, Failure> {
+    let mut after = None;
+    loop {
+        let page = shortener.dead_letters(&Actor::OPERATOR, after, LETTERS).await?;
+        let Some((last, _)) = page.last() else { return Ok(after.is_some()) };
+        after = Some(*last);
+        let mut text = String::new();
+        for (id, letter) in &page {
+            let line = if json { dead_letter_summary(*id, letter).to_string() } else { line(*id, letter) };
+            text.push_str(&line);
+            text.push('\n');
+        }
+        print(&text)?;
+    }
+}
+
+/// One that is still refused, or cannot be read, keeps none of the others from being tried.
 async fn replay(shortener: &Shortener, which: Which) -> Result<ExitCode, Failure> {
-    let mut refused = false;
-    for id in chosen(shortener, &which).await? {
+    let mut left = false;
+    let mut chosen = Chosen::new(&which);
+    while let Some(id) = chosen.next(shortener).await? {
         let text = match shortener.replay(&Actor::OPERATOR, id).await {
             Ok(applied) => format!("{id} counts: {} clicks.\n", applied.clicks),
             Err(Error::Refused { reason }) => {
-                refused = true;
+                left = true;
                 format!("{id} is still refused: {}\n", plain(&reason))
+            }
+            Err(Error::Unreadable { reason }) => {
+                left = true;
+                let reason = plain(&reason);
+                format!("{id} cannot be read: {reason}; replay it with the release that wrote it, or purge it\n")
             }
             // Somebody else was quicker.
             Err(Error::NotFound { .. }) if which.all => continue,
@@ -123,23 +143,27 @@ async fn replay(shortener: &Shortener, which: Which) -> Result<ExitCode, Failure
         };
         print(&text)?;
     }
-    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if left { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn chosen(shortener: &Shortener, which: &Which) -> Result<Vec<DeadLetterId>, Failure> {
-    match which.id {
-        Some(id) => Ok(vec![id]),
-        None => Ok(all(shortener).await?.into_iter().map(|(id, _)| id).collect()),
+/// The dead letters that a command is about, of which only names are read, a page at a time.
+struct Chosen {
+    page: VecDeque<DeadLetterId>,
+    after: Option<DeadLetterId>,
+    all: bool,
+}
+
+impl Chosen {
+    fn new(which: &Which) -> Self {
+        Self { page: which.id.into_iter().collect(), after: None, all: which.all }
     }
-}
 
-async fn all(shortener: &Shortener) -> Result<Vec<(DeadLetterId, DeadLetter)>, Failure> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let page = shortener.dead_letters(&Actor::OPERATOR, after, PAGE).await?;
-        let Some((last, _)) = page.last() else { return Ok(all) };
-        after = Some(*last);
-        all.extend(page);
+    async fn next(&mut self, shortener: &Shortener) -> Result<Option<DeadLetterId>, Failure> {
+        if self.page.is_empty() && self.all {
+            self.page = shortener.dead_letter_ids(&Actor::OPERATOR, self.after, IDS).await?.into();
+            self.after = self.page.back().copied();
+        }
+        Ok(self.page.pop_front())
     }
 }
 
@@ -179,9 +203,14 @@ fn lag(oldest: Timestamp) -> String {
 
 /// The reason comes last, as it may have spaces.
 fn line(id: DeadLetterId, letter: &DeadLetter) -> String {
-    let (clicks, since) = (letter.batch.len(), letter.since);
-    let what = if letter.places.is_none() { "clicks, the whole batch" } else { "clicks" };
-    format!("{id}  {clicks} {what}  {since}  {}", plain(&letter.reason))
+    let (since, reason) = (letter.since, plain(&letter.reason));
+    match &letter.clicks {
+        Ok(clicks) => {
+            let whole = if clicks.places().is_none() { ", the whole batch" } else { "" };
+            format!("{id}  {} clicks{whole}  {since}  {reason}", clicks.batch().len())
+        }
+        Err(why) => format!("{id}  cannot be read: {}  {since}  {reason}", plain(&why.to_string())),
+    }
 }
 
 /// A database's words on one line, and with nothing in them that a terminal obeys: they may repeat what a visitor sent.

@@ -97,6 +97,7 @@ fn told(looked_at: u64, wrong: &[Balance]) -> String {
     if wrong.len() > TOLD {
         let _ = writeln!(text, "        and {} others", wrong.len() - TOLD);
     }
-    text + "        fix: see boltlink queue depth and boltlink queue dead, as what waits or was refused is in one of them only; \
-           where links are followed without a pause, look again when it is quiet\n"
+    text + "        fix: see boltlink queue depth and boltlink queue dead, as what waits or was refused is in one of them only, \
+           and what was purged of one of them only stays a difference for good; where links are followed without a pause, \
+           look again when it is quiet\n"
 }

@@ -49,6 +49,24 @@ fn refused(folder: &Folder, link: LinkId, clicks: [usize; 2]) -> [String; 2] {
     })
 }
 
+/// Marks the clicks of a letter as written by a newer release. They are looked for in the file: no store writes such.
+fn age(folder: &Folder, id: &str) {
+    let mut parts = id.splitn(3, '.').skip(1);
+    let producer: ProducerId = parts.next().unwrap().parse().unwrap();
+    let sequence = parts.next().unwrap().parse().unwrap();
+    let encoded = ClickBatch::new(BatchId { producer, sequence }, []).encoded().clone();
+    // What all batches of this name begin with: the version, the producer, the number.
+    let head = &encoded[..1 + 16 + 1];
+    let path = folder.path().join("boltlink.db");
+    let mut file = std::fs::read(&path).unwrap();
+    let places: Vec<_> = (0..file.len()).filter(|at| file[*at..].starts_with(head)).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        file[place] = 99;
+    }
+    std::fs::write(path, file).unwrap();
+}
+
 fn clicks(folder: &Folder) -> u64 {
     folder.links(&[]).values().next().unwrap()["clicks"].as_u64().unwrap()
 }
@@ -100,6 +118,59 @@ fn all_are_replayed_or_purged_at_once() {
 }
 
 #[test]
+fn a_letter_that_cannot_be_read_holds_up_no_other() {
+    let (folder, link) = folder();
+    let [one, two] = refused(&folder, link, [1, 2]);
+    age(&folder, &one);
+    let dead = lines(&folder.ok(&["queue", "dead", "--json"]));
+    let [newer, known] = &dead[..] else { panic!("{dead:?}") };
+    assert!(newer["unreadable"].as_str().unwrap().contains("version 99") && newer["id"] == *one, "{newer}");
+    assert!(newer["clicks"].is_null() && newer["whole"].is_null() && newer["since"].is_string(), "{newer}");
+    assert!(known["unreadable"].is_null() && known["clicks"] == 2, "{known}");
+    let table = folder.ok(&["queue", "dead"]);
+    assert!(table.lines().count() == 2 && table.lines().next().unwrap().contains("cannot be read"), "{table}");
+    let shown: Value = serde_json::from_str(&folder.ok(&["queue", "show", &one])).unwrap();
+    assert_eq!((&shown["letter"], &shown["items"]), (newer, &Value::Array(vec![])));
+
+    let replayed = folder.run(&["queue", "replay", "--all"]);
+    assert_eq!(replayed.code, Some(1), "{replayed:?}");
+    assert!(replayed.out.contains(&format!("{one} cannot be read")), "{replayed:?}");
+    assert!(replayed.out.contains(&format!("{two} counts")), "{replayed:?}");
+    assert_eq!((clicks(&folder), folder.run(&["queue", "replay", &one]).code), (2, Some(1)));
+    folder.ok(&["queue", "purge", "--all", "--yes"]);
+    assert_eq!(folder.ok(&["queue", "dead", "--json"]), "");
+}
+
+#[test]
+fn more_than_a_page_are_listed_replayed_and_purged() {
+    let (folder, link) = folder();
+    let ids = behind(&folder, async |stores| {
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let producer = SystemEntropy.producer_id(SystemClock.now());
+            for sequence in 1..=600 {
+                stores.totals.set_aside(&batch(producer, sequence, link, 1), "bad").await.unwrap();
+                ids.push(format!("totals.{producer}.{sequence}"));
+            }
+        }
+        ids
+    });
+    age(&folder, &ids[0]);
+    let table = folder.ok(&["queue", "dead"]);
+    let mut listed: Vec<_> = table.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    listed.sort_unstable();
+    let mut all: Vec<_> = ids.iter().map(String::as_str).collect();
+    all.sort_unstable();
+    assert_eq!(listed, all);
+    // One at the beginning that stays keeps nobody from what comes after.
+    assert_eq!(folder.run(&["queue", "replay", "--all"]).code, Some(1));
+    assert_eq!(clicks(&folder), 1_199);
+    assert_eq!(lines(&folder.ok(&["queue", "dead", "--json"])).len(), 1);
+    folder.ok(&["queue", "purge", "--all", "--yes"]);
+    assert_eq!(folder.ok(&["queue", "dead", "--json"]), "");
+}
+
+#[test]
 fn operators_who_replay_all_at_once_do_not_fail_each_other() {
     let (folder, link) = folder();
     for _ in 0..10 {
@@ -143,7 +214,7 @@ fn doctor_reconciles_totals_with_rollups() {
     let report = folder.ok(&doctor);
     assert!(report.contains("1 links, 5 clicks: totals and rollups agree"), "{report}");
     // What only one of the two has waits as a dead letter of the other, or is lost.
-    let [one, _] = refused(&folder, link, [2, 1]);
+    let [one, two] = refused(&folder, link, [2, 1]);
     folder.ok(&["queue", "replay", &one]);
     let report = folder.run(&doctor);
     assert_eq!(report.code, Some(1), "{report:?}");
@@ -152,4 +223,8 @@ fn doctor_reconciles_totals_with_rollups() {
         "{report:?}"
     );
     assert!(report.out.contains("total 7, opening 0, rollups 5: +2"), "{report:?}");
+    // What is purged is no longer there to be found.
+    folder.ok(&["queue", "purge", &two]);
+    let report = folder.run(&doctor);
+    assert!(report.out.contains("what was purged of one of them only stays a difference"), "{report:?}");
 }

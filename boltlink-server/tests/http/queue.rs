@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use boltlink_core::{BatchId, Click, ClickBatch, LinkId, ProducerId, Stores, Timestamp, store::DeadLetter};
+use boltlink_core::{BatchId, Click, ClickBatch, LinkId, ProducerId, Stores, store::DeadClicks};
 use boltlink_server::ServerOptions;
 use boltlink_testkit::Client;
 use reqwest::Method;
@@ -61,6 +61,7 @@ async fn a_dead_letter_is_listed_read_and_replayed_once() {
     let name = letter["id"].as_str().unwrap();
     let expected = json!({
         "id": name, "consumer": "totals", "since": "2026-01-01T00:00:00Z", "reason": "too odd", "clicks": 3, "whole": true,
+        "unreadable": null,
     });
     assert_eq!(letter, &expected);
     let shown = read(&client, &format!("/dead/{name}")).await;
@@ -93,7 +94,7 @@ async fn single_clicks_keep_their_ids_apart_from_their_batch() {
         ids
     );
     // What the API shows is made of these.
-    let part = DeadLetter::of(&whole, &[1, 3], "bad".to_owned(), Timestamp::EPOCH).parts();
+    let part = DeadClicks::of(&whole, &[1, 3]).parts();
     let apart = part.iter().map(|part| part.click_id(0, part.clicks().next().unwrap().at).to_string());
     assert_eq!(apart.collect::<Vec<_>>(), [&*ids[1], &*ids[3]]);
 }

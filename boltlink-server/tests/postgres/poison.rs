@@ -74,3 +74,45 @@ async fn refused_clicks_wait_alone_and_count_when_they_are_replayed() {
     let found = told(&node, &["doctor", "--reconcile"], false);
     assert!(found.contains(&bad) && found.contains("total 199, opening 0, rollups 200: -1"), "{found}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_cannot_be_read_holds_up_no_other() {
+    let database = Database::new().await.unwrap();
+    let node = server(database.url()).start().await.unwrap();
+    let client = node.client();
+    let link = client.make(&example("good")).await.unwrap();
+    database.execute("ALTER TABLE link_total ADD CONSTRAINT poison CHECK (clicks = 0)").await.unwrap();
+    let dead = async || client.get("/api/v1/admin/queue/dead").await.unwrap().expect(200).unwrap()["items"].clone();
+    let clicks = |letters: &Value| -> Vec<u64> {
+        letters.as_array().unwrap().iter().map(|letter| letter["clicks"].as_u64().unwrap()).collect()
+    };
+    for followed in [5, 10] {
+        Load::new(node.address(), ["/good"]).requests(5).start().finish().await;
+        until("clicks are put aside", async || clicks(&dead().await).iter().sum::<u64>() == followed).await;
+    }
+    let letters = dead().await;
+    let others: u64 = clicks(&letters)[1..].iter().sum();
+    let id = letters[0]["id"].as_str().unwrap();
+    let number = id.rsplit('.').next().unwrap();
+    let damage = format!(
+        "UPDATE quarantine SET payload = set_byte(payload, 0, 99) WHERE sequence = {number}; \
+         ALTER TABLE link_total DROP CONSTRAINT poison"
+    );
+    database.execute(damage).await.unwrap();
+
+    let listed = dead().await;
+    assert!(listed[0]["unreadable"].as_str().unwrap().contains("version 99"), "{listed}");
+    assert!(listed[0]["id"] == id && listed[0]["clicks"].is_null() && listed[0]["whole"].is_null(), "{listed}");
+    assert!(listed[1]["unreadable"].is_null() && listed[1]["clicks"].is_u64(), "{listed}");
+    let path = format!("/api/v1/admin/queue/dead/{id}");
+    let shown = client.get(&path).await.unwrap().expect(200).unwrap();
+    assert_eq!((&shown["letter"], shown["items"].as_array().unwrap().len()), (&listed[0], 0));
+    assert_eq!(serde_json::from_str::<Value>(&told(&node, &["queue", "show", id], true)).unwrap(), shown);
+    let replayed = client.send(client.request("POST".parse().unwrap(), &format!("{path}/replay"))).await.unwrap();
+    assert_eq!(replayed.status, 409);
+    assert!(replayed.text.contains("dead-letter-unreadable") && replayed.text.contains(id), "{replayed:?}");
+    assert!(told(&node, &["queue", "replay", "--all"], false).contains(&format!("{id} cannot be read")));
+    assert_eq!(client.clicks(&link).await.unwrap(), others);
+    assert_eq!(client.send(client.request("DELETE".parse().unwrap(), &path)).await.unwrap().status, 204);
+    assert_eq!(dead().await.as_array().unwrap().len(), 0);
+}

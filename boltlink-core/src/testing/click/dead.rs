@@ -7,7 +7,7 @@ use super::super::{
 use crate::{
     ClickBatch, Clock, ProducerId, StoreError,
     ledger::MAX_UNKNOWN_AGE,
-    store::{Applied, Consumer},
+    store::{Applied, Consumer, DeadClicks},
 };
 
 /// Batches of `producer`, one click each.
@@ -33,8 +33,8 @@ pub async fn a_batch_set_aside_takes_effect_once_when_it_is_replayed(fixture: &F
     apply(fixture, consumer, &[one]).await;
     sink.set_aside(&two, "it's bad").await.unwrap();
     let letter = sink.dead_letter(two.id()).await.unwrap().unwrap();
-    assert_eq!((&letter.batch, &letter.places, &*letter.reason), (&two, &None, "it's bad"));
-    assert_eq!(letter.since, fixture.clock.now());
+    assert_eq!((letter.id, &*letter.reason, letter.since), (two.id(), "it's bad", fixture.clock.now()));
+    assert_eq!(letter.clicks.as_ref().unwrap(), &DeadClicks::whole(two.clone()));
     assert_eq!(sink.dead_letters(None, 9).await.unwrap(), [letter]);
     assert_eq!(sink.salvage(&two).await.unwrap(), Applied { quarantined: 1, ..Applied::default() });
     assert_eq!(counted(fixture, consumer, link).await, 1);
@@ -93,8 +93,7 @@ pub async fn a_batch_of_an_unknown_old_producer_counts_when_it_is_replayed(fixtu
     // That one is known says nothing of the others: they are still not applied blind.
     assert_eq!(apply(fixture, consumer, &[one, two, three.clone()]).await.quarantined, 3);
     assert_eq!(counted(fixture, consumer, link).await, 1);
-    let waiting: Vec<_> =
-        sink.dead_letters(None, 9).await.unwrap().iter().map(|letter| letter.batch.id().sequence).collect();
+    let waiting: Vec<_> = sink.dead_letters(None, 9).await.unwrap().iter().map(|letter| letter.id.sequence).collect();
     assert_eq!(waiting, [1, 3]);
     assert_eq!(sink.replay(three.id()).await.unwrap().clicks, 1);
     assert_eq!(counted(fixture, consumer, link).await, 2);
@@ -116,15 +115,18 @@ pub async fn dead_letters_come_in_pages_by_batch(fixture: &Fixture, consumer: Co
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let page = sink.dead_letters(after, 2).await.unwrap();
+        let page: Vec<_> = page.iter().map(|letter| letter.id).collect();
         assert!(page.len() <= 2);
+        assert_eq!(sink.dead_letter_ids(after, 2).await.unwrap(), page);
         let Some(last) = page.last() else { break };
-        after = Some(last.batch.id());
-        seen.extend(page.iter().map(|letter| letter.batch.id()));
+        after = Some(*last);
+        seen.extend(page);
     }
     assert_eq!(seen, ids);
     assert_eq!(sink.count_dead_letters().await.unwrap(), 9);
     for other in Consumer::ALL.into_iter().filter(|other| *other != consumer) {
         assert_eq!(fixture.sink(other).dead_letters(None, 9).await.unwrap(), []);
+        assert_eq!(fixture.sink(other).dead_letter_ids(None, 9).await.unwrap(), []);
         assert!(fixture.sink(other).purge(ids[0]).await.is_err());
     }
 }
