@@ -13,7 +13,11 @@ use std::{
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::{
+    docker::{Docker, Owner, container},
+    error::Error,
+    programs::Program,
+};
 
 /// How long a start or a stop may take beside other tests on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,7 +28,8 @@ pub(crate) const POLL: Duration = Duration::from_millis(10);
 /// then kills the server whose id it was told last and removes the directory.
 ///
 /// Not by a destructor: a test that is killed, or a `static`, runs none. SIGQUIT comes first
-/// because Postgres then takes its own processes with it; Redis just ends.
+/// because Postgres then takes its own processes with it; Redis just ends. A container outlives the
+/// program that started it and has to be removed by name.
 const WATCHDOG: &str = r#"
 trap '' HUP INT TERM
 while read -r line; do pid=$line; done
@@ -32,6 +37,7 @@ if [ -n "$pid" ]; then
     kill -QUIT "$pid"
     for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" || break; sleep 0.1; done
     kill -KILL "$pid"
+    if [ -n "$2" ]; then "$2" rm --force "$3"; fi
 fi
 rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 "#;
@@ -43,24 +49,26 @@ pub(crate) struct Daemon {
     watchdog: Child,
     orders: Option<ChildStdin>,
     owner: Option<Owner>,
-}
-
-/// A user and its group.
-#[derive(Clone, Copy)]
-struct Owner {
-    user: u32,
-    group: u32,
+    /// By what the process is started and ended, if it runs in a container.
+    docker: Option<Docker>,
 }
 
 impl Daemon {
-    /// A new directory, in which nothing runs yet. If the tests run as root, which Postgres refuses
-    /// to do, it belongs to a user with fewer rights if `unprivileged` says so.
-    pub(crate) fn new(kind: &str, unprivileged: bool) -> Result<Self, Error> {
+    /// A new directory, in which nothing runs yet; the program is what shall. If the tests run as
+    /// root, which Postgres refuses to do, it belongs to a user with fewer rights if `unprivileged`
+    /// says so.
+    pub(crate) fn new(kind: &str, program: &Program, unprivileged: bool) -> Result<Self, Error> {
+        let docker = match program {
+            Program::Local(_) => None,
+            Program::Image { docker, .. } => Some(docker.clone()),
+        };
         let owner = if unprivileged { lesser_user()? } else { None };
         let directory = std::env::temp_dir().join(format!("boltlink-{kind}-{}", Uuid::now_v7().simple()));
         let mut watchdog = Command::new("/bin/sh")
             .args(["-c", WATCHDOG, "sh"])
             .arg(&directory)
+            .arg(docker.as_ref().map(|docker| docker.program.as_path()).unwrap_or(Path::new("")))
+            .arg(container(&directory))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -70,7 +78,7 @@ impl Daemon {
             .map_err(|error| Error::new(format!("/bin/sh does not start: {error}")))?;
         let orders = watchdog.stdin.take();
         // Made before the directory, so that a failure from here on leaves none.
-        let daemon = Self { directory, child: None, watchdog, orders, owner };
+        let daemon = Self { directory, child: None, watchdog, orders, owner, docker };
         fs::create_dir(&daemon.directory)?;
         if let Some(Owner { user, group }) = daemon.owner {
             chown(&daemon.directory, Some(user), Some(group))?;
@@ -84,13 +92,25 @@ impl Daemon {
     }
 
     /// A program to be run in the directory, by the user to whom that belongs.
-    pub(crate) fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
+    ///
+    /// # Errors
+    /// If the directory cannot be written to.
+    pub(crate) fn command(&self, program: &Program) -> Result<Command, Error> {
+        let mut command = match program {
+            Program::Local(program) => {
+                let mut command = Command::new(program);
+                if let Some(Owner { user, group }) = self.owner {
+                    command.uid(user).gid(group);
+                }
+                command
+            }
+            Program::Image { docker, image, name } => {
+                let owner = self.owner.or_else(myself).ok_or_else(|| Error::new("`id` does not tell who runs this"))?;
+                docker.command(image, name, &self.directory, owner)?
+            }
+        };
         command.current_dir(&self.directory).stdin(Stdio::null()).process_group(0);
-        if let Some(Owner { user, group }) = self.owner {
-            command.uid(user).gid(group);
-        }
-        command
+        Ok(command)
     }
 
     /// Starts a [command](Self::command) as the server, and waits until it is ready; `false` if it ended with one of the
@@ -149,6 +169,9 @@ impl Daemon {
     pub(crate) fn kill(&mut self) -> Result<(), Error> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         // It may have ended by itself.
+        if let Some(docker) = &self.docker {
+            let _ = docker.remove(&self.directory);
+        }
         let _ = child.kill();
         child.wait()?;
         self.tell("")
@@ -157,7 +180,11 @@ impl Daemon {
     /// Sends the process a signal, such as `INT`.
     pub(crate) fn signal(&self, signal: &str) -> Result<(), Error> {
         let pid = self.pid().ok_or_else(|| Error::new("the server does not run"))?;
-        send(signal, &[pid])
+        match &self.docker {
+            None => send(signal, &[pid]),
+            Some(docker) if docker.signal(signal, &self.directory)?.success() => Ok(()),
+            Some(_) => Err(Error::new(format!("no signal to the container in {}", self.directory.display()))),
+        }
     }
 
     /// Sends the process a signal and waits until it has ended.
@@ -224,6 +251,10 @@ fn lesser_user() -> Result<Option<Owner>, Error> {
         found.map(Some).ok_or_else(|| "root may not run Postgres, and there is no user postgres or nobody".to_owned())
     };
     USER.get_or_init(find).clone().map_err(Error::new)
+}
+
+fn myself() -> Option<Owner> {
+    Some(Owner { user: id(&["-u"])?, group: id(&["-g"])? })
 }
 
 fn id(args: &[&str]) -> Option<u32> {

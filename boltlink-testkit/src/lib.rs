@@ -32,6 +32,8 @@ mod connection;
 #[cfg(unix)]
 mod daemon;
 mod database;
+#[cfg(unix)]
+mod docker;
 mod error;
 mod key_space;
 mod load;

@@ -7,7 +7,7 @@ use url::Url;
 use crate::{
     daemon::{Daemon, free_port},
     error::Error,
-    programs::Programs,
+    programs::{Program, Programs},
 };
 
 /// Names the program, or (empty) says that there is none.
@@ -78,8 +78,9 @@ impl PgBouncer {
     pub async fn start(installed: &InstalledPgBouncer, server: &str) -> Result<Self, Error> {
         let mut url = Url::parse(server).map_err(|error| Error::new(error.to_string()))?;
         let target = (url.host_str().unwrap_or("127.0.0.1").to_owned(), url.port().unwrap_or(5432));
+        let program = Program::Local(installed.program.clone());
         // It does not run as root either.
-        let mut daemon = Daemon::new("pgbouncer", true)?;
+        let mut daemon = Daemon::new("pgbouncer", &program, true)?;
         for _ in 0..ATTEMPTS {
             let port = free_port()?;
             let statements = if installed.keeps_statements() { "max_prepared_statements = 200" } else { "" };
@@ -92,7 +93,7 @@ impl PgBouncer {
                 url.username()
             );
             fs::write(daemon.directory().join("pgbouncer.ini"), settings)?;
-            let mut command = daemon.command(&installed.program);
+            let mut command = daemon.command(&program)?;
             command.arg("pgbouncer.ini");
             let answers = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
             if daemon.start(&mut command, &["Address already in use"], answers).await? {

@@ -34,8 +34,9 @@ const ATTEMPTS: usize = 5;
 
 /// A Postgres server of a test's own, for tests that stop, kill or restart it.
 ///
-/// It runs as a process of this machine, with its data in a temporary directory. Both are gone when
-/// this is dropped, and also when the test's process is killed.
+/// It runs as a process of this machine, or in a container where it is not installed, with its data in
+/// a temporary directory. Both are gone when this is dropped, and also when the test's process is
+/// killed.
 pub struct PostgresServer {
     daemon: Daemon,
     programs: Postgres,
@@ -47,11 +48,11 @@ impl PostgresServer {
     /// Makes a server and starts it on a free port.
     ///
     /// # Errors
-    /// If Postgres is not installed, with the command that installs it; or if it does not start, with
-    /// all that it wrote.
+    /// If Postgres is neither installed nor to be had from Docker, with the command that installs it;
+    /// or if it does not start, with all that it wrote.
     pub async fn start() -> Result<Self, Error> {
         let programs = Programs::installed().postgres()?;
-        let daemon = Daemon::new("postgres", true)?;
+        let daemon = Daemon::new("postgres", &programs.postgres, true)?;
         let server = Self { daemon, programs, port: 0, url: String::new() };
         server.make_data()?;
         server.on_a_free_port().await
@@ -113,8 +114,8 @@ impl PostgresServer {
     /// # Errors
     /// If a program of Postgres is missing or fails; with all that it wrote.
     pub async fn synchronous_standby(&self) -> Result<Self, Error> {
-        let daemon = Daemon::new("postgres", true)?;
-        let mut copy = daemon.command(&Programs::installed().basebackup(&self.programs)?);
+        let daemon = Daemon::new("postgres", &self.programs.postgres, true)?;
+        let mut copy = daemon.command(&Programs::installed().basebackup(&self.programs)?)?;
         copy.args(["-d", &self.url, "-D", "data", "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
         let copied = spawn_blocking(move || succeed("pg_basebackup", &mut copy)).await;
         copied.map_err(|error| Error::new(error.to_string()))??;
@@ -157,8 +158,13 @@ impl PostgresServer {
         version.unwrap_or_default().trim().to_owned()
     }
 
+    /// The image of Docker that it is from, if any.
+    pub(crate) fn image(&self) -> Option<&str> {
+        self.programs.postgres.image()
+    }
+
     fn make_data(&self) -> Result<(), Error> {
-        let mut initdb = self.daemon.command(&self.programs.initdb);
+        let mut initdb = self.daemon.command(&self.programs.initdb)?;
         initdb.args(["-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
         succeed("initdb", &mut initdb)
     }
@@ -166,7 +172,7 @@ impl PostgresServer {
     /// Starts it and waits until it answers; `false` if it ended because the port or the data is still
     /// another's.
     async fn run(&mut self) -> Result<bool, Error> {
-        let mut command: Command = self.daemon.command(&self.programs.postgres);
+        let mut command = self.daemon.command(&self.programs.postgres)?;
         command.args(["-D", "data", "-p", &self.port.to_string()]);
         command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
         let answers = async || {

@@ -11,7 +11,7 @@ use url::Url;
 use crate::{
     daemon::{Daemon, free_port},
     error::Error,
-    programs::Programs,
+    programs::{Program, Programs},
     resp,
 };
 
@@ -34,11 +34,12 @@ pub enum Persistence {
 
 /// A Redis server of a test's own, for tests that kill, flush or restart it.
 ///
-/// It runs as a process of this machine, with its data in a temporary directory. Both are gone when
-/// this is dropped, and also when the test's process is killed. It evicts nothing.
+/// It runs as a process of this machine, or in a container where it is not installed, with its data in
+/// a temporary directory. Both are gone when this is dropped, and also when the test's process is
+/// killed. It evicts nothing.
 pub struct RedisServer {
     daemon: Daemon,
-    program: PathBuf,
+    program: Program,
     persistence: Persistence,
     port: u16,
     url: String,
@@ -48,11 +49,11 @@ impl RedisServer {
     /// Makes a server and starts it on a free port.
     ///
     /// # Errors
-    /// If Redis is not installed, with the command that installs it; or if it does not start, with all
-    /// that it wrote.
+    /// If Redis is neither installed nor to be had from Docker, with the command that installs it; or if
+    /// it does not start, with all that it wrote.
     pub async fn start(persistence: Persistence) -> Result<Self, Error> {
         let program = Programs::installed().redis()?;
-        let daemon = Daemon::new("redis", false)?;
+        let daemon = Daemon::new("redis", &program, false)?;
         fs::create_dir(daemon.directory().join("data"))?;
         let mut server = Self { daemon, program, persistence, port: 0, url: String::new() };
         for _ in 0..ATTEMPTS {
@@ -139,6 +140,11 @@ impl RedisServer {
         call(&self.url, command).await
     }
 
+    /// The image of Docker that it is from, if any.
+    pub(crate) fn image(&self) -> Option<&str> {
+        self.program.image()
+    }
+
     fn data(&self) -> PathBuf {
         self.daemon.directory().join("data")
     }
@@ -149,7 +155,7 @@ impl RedisServer {
 
     /// Starts it and waits until it answers; `false` if it ended because the port is another's.
     async fn run(&mut self) -> Result<bool, Error> {
-        let mut command = self.daemon.command(&self.program);
+        let mut command = self.daemon.command(&self.program)?;
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(self.data());
         command.args(["--maxmemory-policy", "noeviction"]);
         command.args(match self.persistence {

@@ -6,7 +6,7 @@ use crate::{
     key_space::REDIS,
     pgbouncer::{InstalledPgBouncer, PgBouncer},
     postgres::PostgresServer,
-    programs::Programs,
+    programs::{POSTGRES_IMAGE, Programs, REDIS_IMAGE},
     redis::{Persistence, RedisServer},
 };
 
@@ -20,16 +20,17 @@ pub struct TestServers {
 }
 
 impl TestServers {
-    /// Looks whether what is to be started is installed.
+    /// Looks whether what is to be started is installed, or to be had from Docker.
     ///
     /// # Errors
-    /// The first that is not, with the command that installs it.
+    /// The first for which neither holds, with the command that installs it.
     pub fn installed() -> Result<(), Error> {
         let programs = Programs::installed();
-        if named(POSTGRES).is_none() {
+        // Installing mends nothing where an image was asked for.
+        if named(POSTGRES).or_else(|| named(POSTGRES_IMAGE)).is_none() {
             programs.postgres()?;
         }
-        if named(REDIS).is_none() {
+        if named(REDIS).or_else(|| named(REDIS_IMAGE)).is_none() {
             programs.redis()?;
         }
         Ok(())
@@ -70,11 +71,13 @@ impl TestServers {
     /// What they are, for a summary.
     #[must_use]
     pub fn describe(&self) -> String {
-        let postgres = self
-            .postgres
-            .as_ref()
-            .map_or_else(|| format!("Postgres at {POSTGRES}"), |server| format!("Postgres {}", server.version()));
-        let redis = if self.redis.is_some() { "Redis".to_owned() } else { format!("Redis at {REDIS}") };
+        let of = |image: Option<&str>| image.map(|image| format!(" of the image {image}")).unwrap_or_default();
+        let postgres = self.postgres.as_ref().map_or_else(
+            || format!("Postgres at {POSTGRES}"),
+            |server| format!("Postgres {}{}", server.version(), of(server.image())),
+        );
+        let redis = self.redis.as_ref();
+        let redis = redis.map_or_else(|| format!("Redis at {REDIS}"), |server| format!("Redis{}", of(server.image())));
         let pgbouncer = match &self.pgbouncer {
             None => "no PgBouncer (nothing runs through one)".to_owned(),
             Some(known) if known.keeps_statements() => format!("PgBouncer {}", known.version()),

@@ -3,5 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
+#[cfg(target_os = "linux")]
+mod docker;
 mod postgres;
 mod redis;
