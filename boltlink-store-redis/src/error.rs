@@ -23,6 +23,17 @@ pub enum OpenError {
         /// What the server said.
         reason: String,
     },
+    /// The server's certificate is not trusted.
+    #[error(
+        "{url} cannot be trusted: {reason}; add the authority that signed its certificate to those that the system \
+         trusts, or name a file of authorities by SSL_CERT_FILE"
+    )]
+    Untrusted {
+        /// The address, without the password.
+        url: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// The server is too old.
     #[error("{url} is Redis {version}; version 6.2 or newer is needed")]
     TooOld {
@@ -55,6 +66,9 @@ impl OpenError {
         let reason = error.to_string();
         if error.kind() == ErrorKind::AuthenticationFailed || is_forbidden(error) {
             Self::Login { url, reason }
+        } else if reason.contains("invalid peer certificate") {
+            // In rustls' words: the driver keeps no kind for it.
+            Self::Untrusted { url, reason }
         } else {
             Self::Unreachable { url, reason }
         }

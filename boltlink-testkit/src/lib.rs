@@ -47,6 +47,8 @@ mod programs;
 mod proxy;
 #[cfg(unix)]
 mod redis;
+#[cfg(unix)]
+mod redis_groups;
 mod resp;
 mod server;
 #[cfg(unix)]
@@ -65,6 +67,8 @@ pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 #[cfg(unix)]
 pub use redis::{Persistence, RedisServer};
+#[cfg(unix)]
+pub use redis_groups::{RedisCluster, RedisOverTls, RedisSentinel};
 pub use server::{Builder, Server};
 #[cfg(unix)]
 pub use shared::TestServers;

@@ -199,6 +199,7 @@ pub(crate) fn install_command() -> &'static str {
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)] // In the helper too: this is all test.
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 

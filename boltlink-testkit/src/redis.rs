@@ -5,9 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tokio::task::spawn_blocking;
-use url::Url;
-
 use crate::{
     daemon::{Daemon, free_port},
     error::Error,
@@ -41,6 +38,8 @@ pub struct RedisServer {
     daemon: Daemon,
     program: Program,
     persistence: Persistence,
+    /// What it is run with beside that, as `--name value`.
+    settings: Vec<String>,
     port: u16,
     url: String,
 }
@@ -52,13 +51,27 @@ impl RedisServer {
     /// If Redis is neither installed nor to be had from Docker, with the command that installs it; or if
     /// it does not start, with all that it wrote.
     pub async fn start(persistence: Persistence) -> Result<Self, Error> {
+        Self::start_with(persistence, None, |_| Ok(Vec::new())).await
+    }
+
+    /// The same with a password, and with settings (`--name`, `value`) that may use files of the directory given.
+    pub(crate) async fn start_with(
+        persistence: Persistence,
+        password: Option<&str>,
+        settings: impl FnOnce(&Path) -> Result<Vec<String>, Error>,
+    ) -> Result<Self, Error> {
         let program = Programs::installed().redis()?;
         let daemon = Daemon::new("redis", &program, false)?;
         fs::create_dir(daemon.directory().join("data"))?;
-        let mut server = Self { daemon, program, persistence, port: 0, url: String::new() };
+        let mut settings = settings(daemon.directory())?;
+        if let Some(password) = password {
+            settings.extend(["--requirepass", password, "--masterauth", password].map(str::to_owned));
+        }
+        let mut server = Self { daemon, program, persistence, settings, port: 0, url: String::new() };
+        let login = password.map(|password| format!(":{password}@")).unwrap_or_default();
         for _ in 0..ATTEMPTS {
             server.port = free_port()?;
-            server.url = format!("redis://127.0.0.1:{}/", server.port);
+            server.url = format!("redis://{login}127.0.0.1:{}/", server.port);
             if server.run().await? {
                 return Ok(server);
             }
@@ -137,7 +150,11 @@ impl RedisServer {
     /// # Errors
     /// If the server does not answer, or refuses.
     pub async fn call(&self, command: &[&str]) -> Result<String, Error> {
-        call(&self.url, command).await
+        resp::ask(&self.url, command).await
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
     }
 
     /// The image of Docker that it is from, if any.
@@ -164,22 +181,11 @@ impl RedisServer {
             Persistence::AppendEverySecond => ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"],
             Persistence::Snapshot => ["--save", "3600 1", "--appendonly", "no", "--appendfsync", "no"],
         });
+        command.args(&self.settings);
         // While it reads its data it answers, but not this.
-        let answers = async || call(&self.url, &["PING"]).await.is_ok_and(|answer| answer == "+PONG");
+        let answers = async || resp::ask(&self.url, &["PING"]).await.is_ok_and(|answer| answer == "+PONG");
         self.daemon.start(&mut command, &["Address already in use"], answers).await
     }
-}
-
-async fn call(url: &str, command: &[&str]) -> Result<String, Error> {
-    let shown = command.join(" ");
-    let url = Url::parse(url).map_err(|error| Error::new(error.to_string()))?;
-    let command: Vec<_> = command.iter().map(|word| (*word).to_owned()).collect();
-    let answer = spawn_blocking(move || {
-        let command: Vec<_> = command.iter().map(String::as_str).collect();
-        resp::call(&url, &command)
-    });
-    let answer = answer.await.map_err(|error| Error::new(error.to_string()))?;
-    answer.map_err(|error| Error::new(format!("{shown}: {error}")))
 }
 
 /// Makes `to` a copy of the directory `from`.

@@ -6,10 +6,26 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::spawn_blocking;
 use url::Url;
+
+use crate::error::Error;
 
 /// How long an answer may take: also that to `SAVE`.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Sends a command of words to the server at `url`, and returns the first line of the answer.
+pub(crate) async fn ask(url: &str, command: &[&str]) -> Result<String, Error> {
+    let shown = command.iter().take(3).copied().collect::<Vec<_>>().join(" ");
+    let url = Url::parse(url).map_err(|error| Error::new(error.to_string()))?;
+    let command: Vec<_> = command.iter().map(|word| (*word).to_owned()).collect();
+    let answer = spawn_blocking(move || {
+        let command: Vec<_> = command.iter().map(String::as_str).collect();
+        call(&url, &command)
+    });
+    let answer = answer.await.map_err(|error| Error::new(error.to_string()))?;
+    answer.map_err(|error| Error::new(format!("{shown}: {error}")))
+}
 
 /// Sends one command after the address' password, and returns the first line of the answer, such as
 /// `+PONG`. It blocks: call it from a thread that may.

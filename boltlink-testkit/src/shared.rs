@@ -8,13 +8,15 @@ use crate::{
     postgres::PostgresServer,
     programs::{POSTGRES_IMAGE, Programs, REDIS_IMAGE},
     redis::{Persistence, RedisServer},
+    redis_groups::{CLUSTER, RedisCluster},
 };
 
-/// A Postgres and a Redis for all tests of a run, each of which makes a database or a prefix of its own there. Those
+/// A Postgres, a Redis and a cluster of Redis for all tests of a run, each of which makes a database or a prefix of its own there. Those
 /// that are named by their variables already are not started.
 pub struct TestServers {
     postgres: Option<PostgresServer>,
     redis: Option<RedisServer>,
+    cluster: Option<RedisCluster>,
     pgbouncer: Option<InstalledPgBouncer>,
     pooler: Option<PgBouncer>,
 }
@@ -30,7 +32,7 @@ impl TestServers {
         if named(POSTGRES).or_else(|| named(POSTGRES_IMAGE)).is_none() {
             programs.postgres()?;
         }
-        if named(REDIS).or_else(|| named(REDIS_IMAGE)).is_none() {
+        if (named(REDIS).is_none() || named(CLUSTER).is_none()) && named(REDIS_IMAGE).is_none() {
             programs.redis()?;
         }
         Ok(())
@@ -43,6 +45,7 @@ impl TestServers {
     pub async fn start() -> Result<Self, Error> {
         let postgres = if named(POSTGRES).is_some() { None } else { Some(PostgresServer::start().await?) };
         let redis = if named(REDIS).is_some() { None } else { Some(RedisServer::start(Persistence::None).await?) };
+        let cluster = if named(CLUSTER).is_some() { None } else { Some(RedisCluster::start().await?) };
         let pgbouncer = InstalledPgBouncer::find()?;
         let target = named(POSTGRES).or_else(|| postgres.as_ref().map(|server| server.url().to_owned()));
         let pooler = match (&pgbouncer, target) {
@@ -51,7 +54,7 @@ impl TestServers {
             }
             _ => None,
         };
-        Ok(Self { postgres, redis, pgbouncer, pooler })
+        Ok(Self { postgres, redis, cluster, pgbouncer, pooler })
     }
 
     /// The variables by which tests find the servers that were started.
@@ -59,7 +62,8 @@ impl TestServers {
     pub fn variables(&self) -> Vec<(&'static str, &str)> {
         let postgres = self.postgres.as_ref().map(|server| (POSTGRES, server.url()));
         let redis = self.redis.as_ref().map(|server| (REDIS, server.url()));
-        postgres.into_iter().chain(redis).collect()
+        let cluster = self.cluster.as_ref().map(|cluster| (CLUSTER, cluster.url()));
+        postgres.into_iter().chain(redis).chain(cluster).collect()
     }
 
     /// The address of a pooler in front of Postgres, through which its tests can be run once more.

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
+mod groups;
 #[path = "../common/nodes.rs"]
 mod nodes;
 mod outage;
