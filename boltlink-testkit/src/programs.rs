@@ -28,9 +28,14 @@ const PLACES: [&str; 13] = [
     "/usr/sbin",
 ];
 
-/// The directories in which programs are looked for, in order.
+/// Where programs are looked for.
+#[derive(Default)]
 pub(crate) struct Programs {
+    /// In order.
     directories: Vec<PathBuf>,
+    /// The images that are named.
+    postgres_image: Option<String>,
+    redis_image: Option<String>,
 }
 
 /// A program, and where it runs.
@@ -63,7 +68,11 @@ impl Programs {
     /// Those of this machine.
     pub(crate) fn installed() -> Self {
         let path = env::var_os("PATH").unwrap_or_default();
-        Self { directories: env::split_paths(&path).chain(PLACES.iter().flat_map(|place| expand(place))).collect() }
+        Self {
+            directories: env::split_paths(&path).chain(PLACES.iter().flat_map(|place| expand(place))).collect(),
+            postgres_image: named(POSTGRES_IMAGE),
+            redis_image: named(REDIS_IMAGE),
+        }
     }
 
     /// The Postgres of the image that is named; else the first that has all its programs in one place; else that of
@@ -73,8 +82,8 @@ impl Programs {
             let program = |name| Program::Image { docker: docker.clone(), image: image.clone(), name };
             Postgres { initdb: program("initdb"), postgres: program("postgres") }
         };
-        if let Some(image) = named(POSTGRES_IMAGE) {
-            return Ok(in_image(self.named_image(POSTGRES_IMAGE, &image)?, image));
+        if let Some(image) = &self.postgres_image {
+            return Ok(in_image(self.named_image(POSTGRES_IMAGE, image)?, image.clone()));
         }
         if let Some(local) = self.local_postgres() {
             return Ok(local);
@@ -118,8 +127,8 @@ impl Programs {
     /// A Redis server: of the image that is named, else the one that is installed, else that of Docker's own image.
     pub(crate) fn redis(&self) -> Result<Program, Error> {
         let in_image = |docker, image| Program::Image { docker, image, name: "redis-server" };
-        if let Some(image) = named(REDIS_IMAGE) {
-            return Ok(in_image(self.named_image(REDIS_IMAGE, &image)?, image));
+        if let Some(image) = &self.redis_image {
+            return Ok(in_image(self.named_image(REDIS_IMAGE, image)?, image.clone()));
         }
         if let Some(local) = self.all("redis-server").next() {
             return Ok(Program::Local(local));
@@ -213,7 +222,7 @@ mod tests {
     #[test]
     fn docker_is_asked_where_nothing_is_installed() {
         let directory = tempfile::tempdir().unwrap();
-        let programs = Programs { directories: vec![directory.path().to_owned()] };
+        let programs = Programs { directories: vec![directory.path().to_owned()], ..Programs::default() };
         for error in [programs.postgres().unwrap_err(), programs.redis().unwrap_err()] {
             let text = error.to_string();
             assert!(text.contains("Docker is not installed") && text.contains(install_command()), "{text}");
