@@ -75,12 +75,14 @@ impl Docker {
         fs::read_to_string(self.file("asked")).unwrap()
     }
 
-    /// The program that starts servers, with both of them out of an image.
+    /// The program that starts servers, all of them out of an image.
     fn servers(&self, image: &str) -> Command {
         let path = env::var("PATH").unwrap();
         let mut servers = Command::new(env!("CARGO_BIN_EXE_test-servers"));
         servers.env("SERVER_PATH", &path).env("PATH", format!("{}:{path}", self.0.path().display()));
-        servers.env("BOLTLINK_TEST_POSTGRES_URL", "").env("BOLTLINK_TEST_REDIS_URL", "");
+        for started in ["POSTGRES", "REDIS", "REDIS_CLUSTER"] {
+            servers.env(format!("BOLTLINK_TEST_{started}_URL"), "");
+        }
         servers.env("BOLTLINK_TEST_POSTGRES_IMAGE", image).env("BOLTLINK_TEST_REDIS_IMAGE", image);
         servers.env("BOLTLINK_TEST_PGBOUNCER", "");
         servers.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -123,7 +125,7 @@ async fn servers_come_out_of_an_image_and_leave_nothing_when_their_starter_is_ki
         .filter(|line| line.contains("--entrypoint postgres") || line.contains("--entrypoint redis-server"))
         .map(|line| PathBuf::from(line.split(' ').skip_while(|word| *word != "--workdir").nth(1).unwrap()))
         .collect();
-    assert_eq!(directories.len(), 2, "{asked}");
+    assert_eq!(directories.len(), 5, "Postgres, Redis and three of a cluster: {asked}");
     servers.kill().unwrap();
     servers.wait().unwrap();
     for directory in directories {
