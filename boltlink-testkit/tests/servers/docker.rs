@@ -2,6 +2,7 @@
 //! shown here, and that nothing is left behind.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
@@ -120,7 +121,8 @@ async fn servers_come_out_of_an_image_and_leave_nothing_when_their_starter_is_ki
     PgConnection::connect(&addresses[0]).await.unwrap().close().await.unwrap();
     let asked = docker.asked();
     assert!(asked.contains("pull some:1") && asked.contains("--entrypoint initdb some:1"), "{asked}");
-    let directories: Vec<_> = asked
+    // Each once: a start that meets a port that is taken is repeated.
+    let directories: BTreeSet<_> = asked
         .lines()
         .filter(|line| line.contains("--entrypoint postgres") || line.contains("--entrypoint redis-server"))
         .map(|line| PathBuf::from(line.split(' ').skip_while(|word| *word != "--workdir").nth(1).unwrap()))
