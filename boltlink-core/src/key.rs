@@ -1,4 +1,4 @@
-//! API keys and the actor they stand for.
+//! API keys.
 
 use std::fmt;
 
@@ -6,45 +6,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
+    access::{Actor, Bounds, Scope, Scopes},
     id::{AccountId, ApiKeyId},
     random::{Entropy, EntropyExt},
     text::KeyName,
     time::Timestamp,
 };
-
-/// On whose behalf something is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Actor {
-    /// The operator, or the holder of an admin key: sees and changes everything.
-    Admin(AccountId),
-    /// The holder of an ordinary key: sees and changes what its account owns.
-    Member(AccountId),
-}
-
-impl Actor {
-    /// Whoever runs the program: the command line, the first admin key, an embedder without accounts.
-    pub const OPERATOR: Self = Self::Admin(AccountId::OPERATOR);
-
-    /// The account that owns what the actor makes.
-    #[must_use]
-    pub const fn account(&self) -> AccountId {
-        match self {
-            Self::Admin(account) | Self::Member(account) => *account,
-        }
-    }
-
-    /// Whether the actor may see things of every owner.
-    #[must_use]
-    pub const fn sees_all(&self) -> bool {
-        !matches!(self, Self::Member(_))
-    }
-
-    /// Whether the actor may see and change what `owner` owns.
-    #[must_use]
-    pub fn may_see(&self, owner: AccountId) -> bool {
-        self.sees_all() || self.account() == owner
-    }
-}
 
 /// What the holder of a key presents: `blt_<id>_<secret>`, with 256 bits of secret in hexadecimal.
 ///
@@ -151,16 +118,22 @@ pub struct ApiKey {
     pub owner: AccountId,
     /// What it is called in lists.
     pub name: KeyName,
-    /// Whether it sees and changes everything.
-    pub admin: bool,
+    /// What it is good for.
+    pub scopes: Scopes,
+    /// Where it is good.
+    pub bounds: Bounds,
     /// The hash of its secret.
     pub digest: KeyDigest,
+    /// The hash of the secret before, and the first moment that one works no more.
+    pub previous: Option<(KeyDigest, Timestamp)>,
     /// When it was made.
     pub created_at: Timestamp,
     /// The first moment it works no more.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// About when it was used last, as far as it was written down.
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl ApiKey {
@@ -170,10 +143,23 @@ impl ApiKey {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
+    /// Whether a secret with this hash opens what the key opens, at `now`.
+    #[must_use]
+    pub fn is_opened_by(&self, digest: &KeyDigest, now: Timestamp) -> bool {
+        let before = self.previous.filter(|(_, until)| now < *until).is_some_and(|(before, _)| before == *digest);
+        (self.digest == *digest || before) && self.is_valid_at(now)
+    }
+
+    /// Whether it sees and changes everything.
+    #[must_use]
+    pub const fn is_admin(&self) -> bool {
+        self.scopes.cover(Scope::Admin)
+    }
+
     /// For whom its holder acts.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        if self.admin { Actor::Admin(self.owner) } else { Actor::Member(self.owner) }
+        Actor::new(self.owner, self.scopes).within(self.bounds.clone())
     }
 }
 

@@ -5,6 +5,7 @@
 
 #[doc(hidden)]
 pub mod abort;
+mod access;
 pub mod click;
 mod domain;
 mod error;
@@ -35,13 +36,15 @@ mod visit;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use access::{Actor, Bounds, InvalidNetwork, InvalidScope, Scope, Scopes};
 pub use click::{BatchId, Click, ClickBatch, DecodeError, Network, VisitorHash, VisitorKey};
 pub use domain::{Domain, InvalidDomain};
 pub use error::StoreError;
 pub use id::{AccountId, ApiKeyId, ClickId, InvalidId, LinkId, ProducerId};
+pub use ipnet::IpNet;
 #[cfg(feature = "journal")]
 pub use journal::JournalConfig;
-pub use key::{Actor, ApiKey, InvalidKeyToken, KeyDigest, KeyToken};
+pub use key::{ApiKey, InvalidKeyToken, KeyDigest, KeyToken};
 pub use link::{
     Field, Forward, InvalidLifetime, InvalidMaxVisits, InvalidRedirect, Lifetime, Link, LinkEdit, MaxVisits,
     RedirectKind, StoredLink,
@@ -50,7 +53,7 @@ pub use new_link::{InvalidSlugLength, Likeness, NewLink, Past, SlugLength};
 pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy};
 pub use shortener::{
     AuthError, BuildError, Counters, Created, DeadLetterId, Durability, Error, GlobalStats, InvalidDeadLetterId,
-    LinkStats, Listing, NewKey, QueueDepth, Shortener, ShortenerBuilder, Unacknowledged,
+    KeyListing, LinkStats, Listing, NewKey, QueueDepth, Shortener, ShortenerBuilder, Unacknowledged,
 };
 pub use slug::{InvalidSlug, InvalidSlugCase, Slug, SlugCase, SlugRules};
 pub use stores::Stores;

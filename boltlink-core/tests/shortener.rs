@@ -6,8 +6,8 @@ use std::{num::NonZeroU8, sync::Arc, time::Duration};
 
 use boltlink_core::{
     Actor, AuthError, Domain, Error, FakeClock, Field, Lifetime, LinkEdit, NewKey, NewLink, Outcome, Purpose,
-    RandomSlugs, RedirectKind, Shortener, Slug, StoredLink, Stores, SystemClock, TargetRules, TargetUrl, Timestamp,
-    Visit,
+    RandomSlugs, RedirectKind, Scopes, Shortener, Slug, StoredLink, Stores, SystemClock, TargetRules, TargetUrl,
+    Timestamp, Visit,
     memory::MemoryLog,
     store::{Fingerprint, LinkFilter, LinkOrder, Point},
 };
@@ -165,13 +165,13 @@ async fn what_one_process_writes_shows_on_another_within_a_second() {
     second().await;
     assert_eq!(there.visit(&Visit::new(&domain, "moved")).await.unwrap(), Outcome::NotFound, "a deletion");
 
-    let new = NewKey { name: "k".parse().unwrap(), admin: false, owner: None, expires_at: None };
-    let (key, token) = here.create_key(new).await.unwrap();
-    assert_eq!(there.authenticate(&token.reveal()).await.unwrap(), Actor::Member(key.owner));
-    here.revoke_key(key.id).await.unwrap();
-    assert!(matches!(here.authenticate(&token.reveal()).await, Err(AuthError::Rejected)), "at once here");
+    let new = NewKey { owner: Some(here.new_account()), ..NewKey::new("k".parse().unwrap(), Scopes::MEMBER) };
+    let (key, token) = here.create_key(&Actor::OPERATOR, new).await.unwrap();
+    assert_eq!(there.authenticate(&token.reveal(), None).await.unwrap(), Actor::new(key.owner, Scopes::MEMBER));
+    here.revoke_key(&Actor::OPERATOR, key.id).await.unwrap();
+    assert!(matches!(here.authenticate(&token.reveal(), None).await, Err(AuthError::Rejected)), "at once here");
     second().await;
-    assert!(matches!(there.authenticate(&token.reveal()).await, Err(AuthError::Rejected)), "and there");
+    assert!(matches!(there.authenticate(&token.reveal(), None).await, Err(AuthError::Rejected)), "and there");
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,8 +192,8 @@ async fn edits_keep_to_the_version_they_were_made_for() {
 async fn members_see_their_own_links_only() {
     let (shortener, _) = in_memory().await;
     let member = async |name: &str| {
-        let new = NewKey { name: name.parse().unwrap(), admin: false, owner: None, expires_at: None };
-        shortener.create_key(new).await.unwrap().0.actor()
+        let new = NewKey { owner: Some(shortener.new_account()), ..NewKey::new(name.parse().unwrap(), Scopes::MEMBER) };
+        shortener.create_key(&Actor::OPERATOR, new).await.unwrap().0.actor()
     };
     let (ann, bob) = (member("ann").await, member("bob").await);
     let link = shortener.create(&ann, to("https://example.com/")).await.unwrap();
@@ -209,7 +209,7 @@ async fn members_see_their_own_links_only() {
         shortener.list(&Actor::OPERATOR, LinkFilter::default(), LinkOrder::Newest, None, 10).await.unwrap().links.len(),
         1
     );
-    assert!(matches!(shortener.global(&bob, 0, 1).await, Err(Error::Forbidden)));
+    assert!(matches!(shortener.global(&bob, 0, 1).await, Err(Error::Forbidden { .. })));
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,8 +236,8 @@ async fn a_list_is_read_page_by_page() {
 async fn a_repeated_creation_makes_one_link() {
     let (shortener, _) = in_memory().await;
     let (key, print) = ("key-1".parse().unwrap(), Fingerprint([1; 32]));
-    let create =
-        || shortener.create_once(&Actor::OPERATOR, to("https://example.com/"), "key-1".parse().unwrap(), print);
+    let operator = Actor::OPERATOR;
+    let create = || shortener.create_once(&operator, to("https://example.com/"), "key-1".parse().unwrap(), print);
     let (first, second) = (create().await.unwrap(), create().await.unwrap());
     assert!(!first.replayed && second.replayed);
     assert_eq!(first.link, second.link);

@@ -118,7 +118,7 @@ impl Hosts {
     }
 
     /// How `domain` is written in a URL. One that is no longer configured keeps its name.
-    pub(crate) fn authority<'a>(&'a self, domain: &'a Domain) -> &'a str {
+    pub fn authority<'a>(&'a self, domain: &'a Domain) -> &'a str {
         self.known
             .iter()
             .find(|known| known.domain == *domain)

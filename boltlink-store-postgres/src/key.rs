@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use boltlink_core::{AccountId, ApiKey, ApiKeyId, Clock, StoreError, Timestamp, store::KeyStore};
+use boltlink_core::{
+    AccountId, ApiKey, ApiKeyId, Clock, KeyDigest, StoreError, Timestamp,
+    store::{KeyCursor, KeyStore},
+};
 use boltlink_store_sql::{key, meta};
 use sea_orm::ConnectionTrait;
 
@@ -44,8 +47,33 @@ impl KeyStore for PostgresKeys {
         self.pool.read(|| key::by_id(self.pool.connections(), id)).await
     }
 
-    async fn list(&self, owner: Option<AccountId>) -> Result<Vec<ApiKey>, StoreError> {
-        self.pool.read(|| key::list(self.pool.connections(), owner)).await
+    async fn list(
+        &self,
+        owner: Option<AccountId>,
+        after: Option<KeyCursor>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        self.pool.read(|| key::list(self.pool.connections(), owner, after, limit)).await
+    }
+
+    async fn rotate(&self, id: ApiKeyId, digest: KeyDigest, until: Timestamp) -> Result<(), StoreError> {
+        let clock = self.clock.clone();
+        self.pool
+            .write(move |db| {
+                let now = clock.now();
+                Box::pin(async move { key::rotate(db, id, digest, until, now).await })
+            })
+            .await
+    }
+
+    async fn touch(&self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
+        let uses: Arc<[_]> = uses.into();
+        self.pool
+            .write(move |db| {
+                let uses = uses.clone();
+                Box::pin(async move { key::touch(db, &uses).await })
+            })
+            .await
     }
 
     async fn revoke(&self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {

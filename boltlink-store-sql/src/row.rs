@@ -1,8 +1,8 @@
 //! The way between columns and domain types.
 
 use boltlink_core::{
-    AccountId, ApiKey, ApiKeyId, ClickId, Forward, KeyDigest, Lifetime, Link, LinkId, Network, Note, StoredLink, Tag,
-    Tags, TargetUrl, Timestamp, Title, VisitorHash, sample::Sampled, store::RawClick,
+    AccountId, ApiKey, ApiKeyId, Bounds, ClickId, Forward, KeyDigest, Lifetime, Link, LinkId, Network, Note, Scopes,
+    StoredLink, Tag, Tags, TargetUrl, Timestamp, Title, VisitorHash, sample::Sampled, store::RawClick,
 };
 use sea_orm::{QueryResult, TryGetable, Value};
 use uuid::Uuid;
@@ -114,32 +114,57 @@ pub(crate) fn raw_click(row: &QueryResult) -> Result<RawClick, Error> {
 }
 
 /// The columns of a row in `api_key`.
-pub(crate) fn key_values(key: &ApiKey) -> [Value; 8] {
+pub(crate) fn key_values(key: &ApiKey) -> [Value; 14] {
+    let list = |items: Vec<String>| Value::from((!items.is_empty()).then(|| items.join(" ")));
+    let Bounds { domains, networks } = &key.bounds;
     [
         (*key.id.as_uuid()).into(),
         (*key.owner.as_uuid()).into(),
         key.name.as_str().into(),
-        key.admin.into(),
+        key.is_admin().into(),
         key.digest.as_bytes().to_vec().into(),
         key.created_at.as_micros().into(),
         key.expires_at.map(Timestamp::as_micros).into(),
         key.revoked_at.map(Timestamp::as_micros).into(),
+        key.scopes.to_string().into(),
+        list(domains.iter().map(ToString::to_string).collect()),
+        list(networks.iter().map(ToString::to_string).collect()),
+        key.previous.map(|(digest, _)| digest.as_bytes().to_vec()).into(),
+        key.previous.map(|(_, until)| until.as_micros()).into(),
+        key.last_used_at.map(Timestamp::as_micros).into(),
     ]
 }
 
 /// Reads the columns of a row in `api_key`.
 pub(crate) fn api_key(row: &QueryResult) -> Result<ApiKey, Error> {
     let row = Columns(row);
+    let digest = |bytes: Vec<u8>| bytes.try_into().ok().map(KeyDigest::from_bytes);
+    let previous = row.optional("previous_digest", 11, digest)?;
+    let until = row.optional("previous_until", 12, Timestamp::from_micros)?;
+    // Releases before scopes knew two kinds of keys.
+    let scopes = row.optional("scopes", 8, |text: String| text.parse().ok())?;
+    let unsaid = if row.at(3)? { Scopes::ADMIN } else { Scopes::MEMBER };
     Ok(ApiKey {
         id: ApiKeyId::from_uuid(row.at(0)?),
         owner: AccountId::from_uuid(row.at(1)?),
         name: row.text("name", 2)?,
-        admin: row.at(3)?,
-        digest: row.parsed("digest", 4, |bytes: Vec<u8>| bytes.try_into().ok().map(KeyDigest::from_bytes))?,
+        scopes: scopes.unwrap_or(unsaid),
+        bounds: Bounds {
+            domains: row.optional("domains", 9, words)?.unwrap_or_default(),
+            networks: row.optional("networks", 10, words)?.unwrap_or_default(),
+        },
+        digest: row.parsed("digest", 4, digest)?,
+        previous: previous.zip(until),
         created_at: row.parsed("created_at", 5, Timestamp::from_micros)?,
         expires_at: row.optional("expires_at", 6, Timestamp::from_micros)?,
         revoked_at: row.optional("revoked_at", 7, Timestamp::from_micros)?,
+        last_used_at: row.optional("last_used_at", 13, Timestamp::from_micros)?,
     })
+}
+
+/// What stands between spaces.
+fn words<T: std::str::FromStr>(text: String) -> Option<Vec<T>> {
+    text.split(' ').map(|word| word.parse().ok()).collect()
 }
 
 /// A number as the databases keep it. Ours stay far below the bound.

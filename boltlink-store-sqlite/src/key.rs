@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use boltlink_core::{AccountId, ApiKey, ApiKeyId, Clock, StoreError, Timestamp, store::KeyStore};
+use boltlink_core::{
+    AccountId, ApiKey, ApiKeyId, Clock, KeyDigest, StoreError, Timestamp,
+    store::{KeyCursor, KeyStore},
+};
 use boltlink_store_sql::{key, meta};
 use sea_orm::DatabaseConnection;
 
@@ -35,8 +38,27 @@ impl KeyStore for SqliteKeys {
         key::by_id(&self.readers, id).await.map_err(answer)
     }
 
-    async fn list(&self, owner: Option<AccountId>) -> Result<Vec<ApiKey>, StoreError> {
-        key::list(&self.readers, owner).await.map_err(answer)
+    async fn list(
+        &self,
+        owner: Option<AccountId>,
+        after: Option<KeyCursor>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        key::list(&self.readers, owner, after, limit).await.map_err(answer)
+    }
+
+    async fn rotate(&self, id: ApiKeyId, digest: KeyDigest, until: Timestamp) -> Result<(), StoreError> {
+        let clock = self.clock.clone();
+        self.writer
+            .write(Priority::Api, move |db| {
+                Box::pin(async move { key::rotate(db, id, digest, until, clock.now()).await })
+            })
+            .await
+    }
+
+    async fn touch(&self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
+        let uses = uses.to_vec();
+        self.writer.write(Priority::Api, move |db| Box::pin(async move { key::touch(db, &uses).await })).await
     }
 
     async fn revoke(&self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {

@@ -11,8 +11,8 @@ use super::Database;
 use crate::{
     error::StoreError,
     id::{AccountId, ApiKeyId},
-    key::ApiKey,
-    store::{Change, KeyStore},
+    key::{ApiKey, KeyDigest},
+    store::{Change, KeyCursor, KeyStore},
     time::Timestamp,
 };
 
@@ -52,12 +52,29 @@ impl KeyStore for MemoryKeys {
         Ok(self.0.tables.read().keys.keys.get(&id).cloned())
     }
 
-    async fn list(&self, owner: Option<AccountId>) -> Result<Vec<ApiKey>, StoreError> {
+    async fn list(
+        &self,
+        owner: Option<AccountId>,
+        after: Option<KeyCursor>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>, StoreError> {
         let tables = self.0.tables.read();
-        let wanted = tables.keys.keys.values().filter(|key| owner.is_none_or(|owner| key.owner == owner));
+        let wanted = tables.keys.keys.values().filter(|key| {
+            owner.is_none_or(|owner| key.owner == owner) && after.is_none_or(|after| KeyCursor::of(key) > after)
+        });
         let mut keys: Vec<_> = wanted.cloned().collect();
-        keys.sort_by_key(|key| (key.created_at, key.id));
+        keys.sort_by_key(KeyCursor::of);
+        keys.truncate(limit as usize);
         Ok(keys)
+    }
+
+    async fn rotate(&self, id: ApiKeyId, digest: KeyDigest, until: Timestamp) -> Result<(), StoreError> {
+        let mut tables = self.0.tables.write();
+        let key = tables.keys.keys.get_mut(&id).filter(|key| key.revoked_at.is_none());
+        let key = key.ok_or(StoreError::NotFound { what: "API key" })?;
+        key.previous = Some((std::mem::replace(&mut key.digest, digest), until));
+        tables.changes.push(self.0.clock.now(), Change::ApiKey(id));
+        Ok(())
     }
 
     async fn revoke(&self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {
@@ -66,6 +83,16 @@ impl KeyStore for MemoryKeys {
         if key.revoked_at.is_none() {
             key.revoked_at = Some(at);
             tables.changes.push(self.0.clock.now(), Change::ApiKey(id));
+        }
+        Ok(())
+    }
+
+    async fn touch(&self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
+        let mut tables = self.0.tables.write();
+        for (id, at) in uses {
+            if let Some(key) = tables.keys.keys.get_mut(id) {
+                key.last_used_at = key.last_used_at.max(Some(*at));
+            }
         }
         Ok(())
     }
@@ -79,7 +106,7 @@ impl KeyStore for MemoryKeys {
 mod tests {
     use super::*;
     use crate::{
-        key::KeyDigest,
+        access::{Bounds, Scopes},
         memory::Memory,
         random::{EntropyExt, SeededEntropy},
         store::{ChangeCursor, ChangeLog, Changes},
@@ -92,11 +119,14 @@ mod tests {
             id: SeededEntropy::new(seed).api_key_id(at),
             owner: AccountId::OPERATOR,
             name: "key".parse().unwrap(),
-            admin: true,
+            scopes: Scopes::ADMIN,
+            bounds: Bounds::NONE,
             digest: KeyDigest::from_bytes([0; 32]),
+            previous: None,
             created_at: at,
             expires_at: None,
             revoked_at: None,
+            last_used_at: None,
         }
     }
 

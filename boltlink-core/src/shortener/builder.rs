@@ -14,6 +14,7 @@ use super::{
     pipeline::Pipeline,
     recorder::Recorder,
     spool::Spool,
+    used::Used,
     watcher::Watcher,
 };
 use crate::{
@@ -247,6 +248,7 @@ impl ShortenerBuilder {
         let links = Arc::new(LoadingCache::new(self.cache_bytes, self.store_timeout));
         let keys = Arc::new(LoadingCache::new(1 << 20, self.store_timeout));
 
+        let used = Arc::new(Used::default());
         let mut tasks = Tasks::default();
         let mut recorder = None;
         let secret = match self.secret {
@@ -274,7 +276,8 @@ impl ShortenerBuilder {
                 links: links.clone(),
                 keys: keys.clone(),
             };
-            tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(watcher.run(head, stopped))] });
+            let uses = used.clone().run(stores.keys.clone(), stopped.clone());
+            tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(watcher.run(head, stopped)), tokio::spawn(uses)] });
         }
         Ok(Shortener(Arc::new(Engine {
             stores,
@@ -285,6 +288,7 @@ impl ShortenerBuilder {
             secret,
             links,
             keys,
+            used,
             recorder,
             counts,
             durability: self.durability,

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use crate::{error::StoreError, link::InvalidLifetime};
+use crate::{
+    access::{Actor, Scope},
+    error::StoreError,
+    id::ApiKeyId,
+    link::InvalidLifetime,
+};
 
 /// Why something asked of a [`Shortener`](crate::Shortener) was not done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -11,7 +16,7 @@ pub enum Error {
     /// It does not exist, or the actor may not know that it does.
     #[error("{what} does not exist")]
     NotFound {
-        /// `link`, `key` or `dead letter`.
+        /// `link`, `key` or `dead letter`; a store may say `API key`.
         what: &'static str,
     },
     /// The slug belongs to another link of the domain.
@@ -47,9 +52,30 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// Only an admin may do this.
-    #[error("this needs an admin key")]
-    Forbidden,
+    /// The actor lacks the scope that this needs.
+    #[error("this needs the scope {scope}; the API key has others")]
+    Forbidden {
+        /// The scope.
+        scope: Scope,
+    },
+    /// The actor is bound to certain domains, and this is about others.
+    #[error("the API key is for certain domains only, and this is about others")]
+    OtherDomain,
+    /// The actor is bound to several domains: one of them has to be named.
+    #[error("the API key is for certain domains only: name one of them")]
+    WhichDomain,
+    /// A key must not be good for more than the one by which it is made or rotated.
+    #[error("an API key cannot make one, or renew the secret of one, with {what} that it does not have itself")]
+    Exceeds {
+        /// `scopes`, `domains or networks`, both, or `another owner`.
+        what: &'static str,
+    },
+    /// The idempotency key made an API key before, whose token was told then and is not kept.
+    #[error("this idempotency key has made the API key {id} already; its token was told then, and is not kept")]
+    KeyMade {
+        /// The API key.
+        id: ApiKeyId,
+    },
     /// A store is away or overloaded: try again.
     #[error("temporarily unavailable: {reason}")]
     Unavailable {
@@ -77,6 +103,17 @@ impl From<StoreError> for Error {
     }
 }
 
+/// Refuses an actor without the scope.
+pub(super) fn require(actor: &Actor, scope: Scope) -> Result<(), Error> {
+    if actor.may(scope) { Ok(()) } else { Err(Error::Forbidden { scope }) }
+}
+
+/// Refuses an actor who is not an admin of all domains.
+pub(super) fn require_all(actor: &Actor) -> Result<(), Error> {
+    require(actor, Scope::Admin)?;
+    if actor.bounds().domains.is_empty() { Ok(()) } else { Err(Error::OtherDomain) }
+}
+
 /// Why a presented key opens nothing.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -84,6 +121,9 @@ pub enum AuthError {
     /// It is no key of ours, or revoked, or expired. Which of these is not told.
     #[error("the API key is not valid")]
     Rejected,
+    /// The key is good, but not from where it was used.
+    #[error("the API key may not be used from this address")]
+    Elsewhere,
     /// The key store is away: the key could not be checked.
     #[error(transparent)]
     Store(StoreError),

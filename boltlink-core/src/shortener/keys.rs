@@ -1,12 +1,17 @@
 //! Who may use the API.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use super::{AuthError, Error, Shortener, cache::Weigh};
+use sha2::{Digest, Sha256};
+
+use super::{AuthError, Error, Shortener, cache::Weigh, error::require};
 use crate::{
+    access::{Actor, Bounds, Scope, Scopes},
+    error::StoreError,
     id::{AccountId, ApiKeyId},
-    key::{Actor, ApiKey, KeyToken},
+    key::{ApiKey, KeyToken},
     random::EntropyExt,
+    store::{IdempotencyKey, KeyCursor},
     text::KeyName,
     time::Timestamp,
 };
@@ -16,27 +21,48 @@ use crate::{
 pub struct NewKey {
     /// What it is called in lists.
     pub name: KeyName,
-    /// Whether it sees and changes everything.
-    pub admin: bool,
-    /// Who owns what is made with it. Default: the operator for an admin key, else a new account.
+    /// What it is good for.
+    pub scopes: Scopes,
+    /// Where it is good.
+    pub bounds: Bounds,
+    /// Who owns what is made with it. Default: whoever makes it. Only admins may name another.
     pub owner: Option<AccountId>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
 }
 
+impl NewKey {
+    /// A key for whoever makes it, without bounds and end.
+    #[must_use]
+    pub fn new(name: KeyName, scopes: Scopes) -> Self {
+        Self { name, scopes, bounds: Bounds::NONE, owner: None, expires_at: None }
+    }
+}
+
+/// A page of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyListing {
+    /// The keys, oldest first.
+    pub keys: Vec<ApiKey>,
+    /// Where the next page begins; `None` on the last one.
+    pub next: Option<KeyCursor>,
+}
+
 impl Weigh for Arc<ApiKey> {
     fn weight(&self) -> u64 {
-        size_of::<ApiKey>() as u64 + self.name.as_str().len() as u64
+        let Bounds { domains, networks } = &self.bounds;
+        let domains: usize = domains.iter().map(|domain| domain.as_str().len() + size_of_val(domain)).sum();
+        (size_of::<ApiKey>() + self.name.as_str().len() + domains + size_of_val(networks.as_slice())) as u64
     }
 }
 
 impl Shortener {
-    /// Who presents this token. A key that was seen before costs no store call, a revoked one stops
-    /// working at once here and within a second elsewhere.
+    /// Who presents this token, from this address. A key that was seen before costs no store call, a
+    /// revoked one stops working at once here and within a second elsewhere.
     ///
     /// # Errors
     /// [`AuthError`].
-    pub async fn authenticate(&self, presented: &str) -> Result<Actor, AuthError> {
+    pub async fn authenticate(&self, presented: &str, from: Option<IpAddr>) -> Result<Actor, AuthError> {
         let token = KeyToken::parse(presented).map_err(|_| AuthError::Rejected)?;
         let keys = &self.0.stores.keys;
         let load = || {
@@ -44,18 +70,63 @@ impl Shortener {
             async move { Ok(keys.by_id(id).await?.map(Arc::new)) }
         };
         let key = self.0.keys.get_or_load(&token.id(), load).await.map_err(AuthError::Store)?;
-        key.filter(|key| key.digest == token.digest() && key.is_valid_at(self.now()))
-            .map(|key| key.actor())
-            .ok_or(AuthError::Rejected)
+        let now = self.now();
+        let key = key.filter(|key| key.is_opened_by(&token.digest(), now)).ok_or(AuthError::Rejected)?;
+        if !key.bounds.allow_address(from) {
+            return Err(AuthError::Elsewhere);
+        }
+        self.0.used.note(key.id, now);
+        Ok(key.actor())
     }
 
-    /// Makes a key. Its token is told here and never again.
+    /// Makes a key that is good for no more than the actor. Its token is told here and never again.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn create_key(&self, new: NewKey) -> Result<(ApiKey, KeyToken), Error> {
-        let token = self.draw_token();
-        let key = self.describe_key(new, &token);
+    /// [`Error::Forbidden`]; [`Error::Exceeds`]; if the store fails.
+    pub async fn create_key(&self, actor: &Actor, new: NewKey) -> Result<(ApiKey, KeyToken), Error> {
+        self.insert_key(actor, new, self.0.entropy.api_key_id(self.now())).await
+    }
+
+    /// The same, once for each idempotency key of the actor's account: which never ends, as keys are never
+    /// deleted.
+    ///
+    /// # Errors
+    /// As [`create_key`](Self::create_key); [`Error::KeyMade`] of a repetition, whatever it asks for.
+    pub async fn create_key_once(
+        &self,
+        actor: &Actor,
+        new: NewKey,
+        once: &IdempotencyKey,
+    ) -> Result<(ApiKey, KeyToken), Error> {
+        // The database tells keys apart by their id: a repetition draws the same.
+        let mut hasher = Sha256::new();
+        hasher.update(b"boltlink api key ");
+        hasher.update(actor.account().as_uuid().as_bytes());
+        hasher.update(once.as_str().as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hasher.finalize()[..16]);
+        // An id of the form that RFC 9562 section 5.8 leaves to whoever makes it.
+        let id = ApiKeyId::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid());
+        match self.insert_key(actor, new, id).await {
+            Err(Error::Internal(StoreError::Conflict { .. })) => Err(Error::KeyMade { id }),
+            made => made,
+        }
+    }
+
+    async fn insert_key(&self, actor: &Actor, new: NewKey, id: ApiKeyId) -> Result<(ApiKey, KeyToken), Error> {
+        require(actor, Scope::KeysWrite)?;
+        let exceeds = |what| Err(Error::Exceeds { what });
+        if !new.scopes.iter().all(|scope| actor.may(scope)) {
+            return exceeds("scopes");
+        }
+        if !new.bounds.are_within(actor.bounds()) {
+            return exceeds("domains or networks");
+        }
+        if new.owner.is_some_and(|owner| !actor.may_see(owner)) {
+            return exceeds("another owner");
+        }
+        let token = KeyToken::generate(id, &*self.0.entropy);
+        let key = self.describe_key(new, actor.account(), &token);
         self.0.within(self.0.stores.keys.insert(&key)).await?;
         self.0.keys.evict(&key.id);
         self.announce();
@@ -68,48 +139,99 @@ impl Shortener {
     /// # Errors
     /// If the store fails.
     pub async fn first_key(&self, name: KeyName, token: Option<KeyToken>) -> Result<Option<(ApiKey, KeyToken)>, Error> {
-        let token = token.unwrap_or_else(|| self.draw_token());
-        let key = self.describe_key(NewKey { name, admin: true, owner: None, expires_at: None }, &token);
+        let drawn = || KeyToken::generate(self.0.entropy.api_key_id(self.now()), &*self.0.entropy);
+        let token = token.unwrap_or_else(drawn);
+        let key = self.describe_key(NewKey::new(name, Scopes::ADMIN), AccountId::OPERATOR, &token);
         let first = self.0.within(self.0.stores.keys.insert_first(&key)).await?;
         self.0.keys.evict(&key.id);
         Ok(first.then_some((key, token)))
     }
 
-    fn draw_token(&self) -> KeyToken {
-        KeyToken::generate(self.0.entropy.api_key_id(self.now()), &*self.0.entropy)
+    /// The id of an account that owns nothing yet.
+    #[must_use]
+    pub fn new_account(&self) -> AccountId {
+        self.0.entropy.account_id(self.now())
     }
 
-    fn describe_key(&self, new: NewKey, token: &KeyToken) -> ApiKey {
-        let now = self.now();
-        let own = || if new.admin { AccountId::OPERATOR } else { self.0.entropy.account_id(now) };
+    fn describe_key(&self, new: NewKey, account: AccountId, token: &KeyToken) -> ApiKey {
         ApiKey {
             id: token.id(),
-            owner: new.owner.unwrap_or_else(own),
+            owner: new.owner.unwrap_or(account),
             name: new.name,
-            admin: new.admin,
+            scopes: new.scopes,
+            bounds: new.bounds,
             digest: token.digest(),
-            created_at: now,
+            previous: None,
+            created_at: self.now(),
             expires_at: new.expires_at,
             revoked_at: None,
+            last_used_at: None,
         }
     }
 
-    /// All keys, oldest first.
+    /// Up to `limit` keys that the actor may see, oldest first, after `after`.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn list_keys(&self) -> Result<Vec<ApiKey>, Error> {
-        Ok(self.0.within(self.0.stores.keys.list(None)).await?)
+    /// [`Error::Forbidden`]; if the store fails.
+    pub async fn list_keys(&self, actor: &Actor, after: Option<KeyCursor>, limit: u32) -> Result<KeyListing, Error> {
+        require(actor, Scope::KeysRead)?;
+        let owner = (!actor.sees_all()).then(|| actor.account());
+        // One more than asked for tells whether there is a next page.
+        let mut keys = self.0.within(self.0.stores.keys.list(owner, after, limit.saturating_add(1))).await?;
+        let mut next = None;
+        if keys.len() > limit as usize {
+            keys.truncate(limit as usize);
+            next = keys.last().map(KeyCursor::of);
+        }
+        Ok(KeyListing { keys, next })
+    }
+
+    /// A key, revoked or not.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
+    pub async fn find_key(&self, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Error> {
+        require(actor, Scope::KeysRead)?;
+        self.own_key(actor, id).await
+    }
+
+    /// Gives a key a new secret, and tells its token here and never again. The one before works for `grace`
+    /// longer; the one before that no more.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::Exceeds`] if the key is good for more than the actor;
+    /// [`Error::NotFound`], also of one that is revoked.
+    pub async fn rotate_key(&self, actor: &Actor, id: ApiKeyId, grace: Duration) -> Result<(ApiKey, KeyToken), Error> {
+        require(actor, Scope::KeysWrite)?;
+        let key = self.own_key(actor, id).await?;
+        if !key.scopes.iter().all(|scope| actor.may(scope)) || !key.bounds.are_within(actor.bounds()) {
+            // Who gets the new secret could do what the actor cannot.
+            return Err(Error::Exceeds { what: "scopes, domains or networks" });
+        }
+        let token = KeyToken::generate(id, &*self.0.entropy);
+        let until = self.now().plus(grace);
+        self.0.within(self.0.stores.keys.rotate(id, token.digest(), until)).await?;
+        self.0.keys.evict(&id);
+        self.announce();
+        let rotated = self.own_key(actor, id).await?;
+        Ok((rotated, token))
     }
 
     /// Revokes a key, for good.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn revoke_key(&self, id: ApiKeyId) -> Result<(), Error> {
+    /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
+    pub async fn revoke_key(&self, actor: &Actor, id: ApiKeyId) -> Result<(), Error> {
+        require(actor, Scope::KeysWrite)?;
+        self.own_key(actor, id).await?;
         self.0.within(self.0.stores.keys.revoke(id, self.now())).await?;
         self.0.keys.evict(&id);
         self.announce();
         Ok(())
+    }
+
+    async fn own_key(&self, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Error> {
+        let key = self.0.within(self.0.stores.keys.by_id(id)).await?;
+        key.filter(|key| actor.may_see(key.owner)).ok_or(Error::NotFound { what: "API key" })
     }
 }

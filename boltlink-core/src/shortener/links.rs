@@ -1,11 +1,11 @@
 //! Making, reading and changing links.
 
-use super::{Error, Shortener, gate::LinkKey};
+use super::{Error, Shortener, error::require, gate::LinkKey};
 use crate::{
+    access::{Actor, Scope},
     domain::Domain,
     error::StoreError,
     id::LinkId,
-    key::Actor,
     link::{Link, LinkEdit, StoredLink},
     new_link::{Likeness, NewLink},
     random::EntropyExt,
@@ -43,8 +43,8 @@ impl Shortener {
     /// Makes a link that belongs to the actor's account.
     ///
     /// # Errors
-    /// [`Error::SlugTaken`] if a slug was asked for and is taken; [`Error::Unavailable`]: it may
-    /// have been made.
+    /// [`Error::Forbidden`], [`Error::OtherDomain`]; [`Error::SlugTaken`] if a slug was asked for and
+    /// is taken; [`Error::Unavailable`]: it may have been made.
     pub async fn create(&self, actor: &Actor, new: NewLink) -> Result<StoredLink, Error> {
         if new.past.clicks > 0 {
             // Only many at once bring an opening balance.
@@ -71,6 +71,8 @@ impl Shortener {
     }
 
     async fn insert(&self, actor: &Actor, new: NewLink, once: Option<Idempotency>) -> Result<Created, Error> {
+        require(actor, Scope::LinksWrite)?;
+        within(actor, &new.domain)?;
         let drawn = new.slug.is_none();
         for attempt in 0..SLUG_TRIES {
             let link = self.describe(actor, &new, attempt);
@@ -98,7 +100,7 @@ impl Shortener {
     /// Makes many links in one transaction; each succeeds or fails by itself, in order.
     ///
     /// # Errors
-    /// If the store is away: then some of them may have been made.
+    /// [`Error::Forbidden`]; if the store is away: then some of them may have been made.
     pub async fn create_many(&self, actor: &Actor, new: Vec<NewLink>) -> Result<Vec<Result<StoredLink, Error>>, Error> {
         self.insert_many(actor, new, |_| None).await
     }
@@ -128,7 +130,9 @@ impl Shortener {
         new: Vec<NewLink>,
         once: impl Fn(usize) -> Option<Idempotency>,
     ) -> Result<Vec<Result<StoredLink, Error>>, Error> {
-        let mut answers: Vec<Option<Result<StoredLink, Error>>> = new.iter().map(|_| None).collect();
+        require(actor, Scope::LinksWrite)?;
+        let refused = |new: &NewLink| within(actor, &new.domain).err().map(Err);
+        let mut answers: Vec<Option<Result<StoredLink, Error>>> = new.iter().map(refused).collect();
         for attempt in 0..SLUG_TRIES {
             let open: Vec<usize> = (0..new.len()).filter(|&at| answers[at].is_none()).collect();
             if open.is_empty() {
@@ -191,8 +195,9 @@ impl Shortener {
     /// The link, with its clicks as of now: those stored, and those on their way.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also if the actor may not see it.
+    /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
     pub async fn find(&self, actor: &Actor, id: LinkId) -> Result<StoredLink, Error> {
+        require(actor, Scope::LinksRead)?;
         let link = self.own(actor, id).await?;
         self.live(link).await
     }
@@ -200,10 +205,11 @@ impl Shortener {
     /// The link of a slug, likewise.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also if the actor may not see it.
+    /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
     pub async fn find_slug(&self, actor: &Actor, domain: &Domain, slug: &crate::Slug) -> Result<StoredLink, Error> {
+        require(actor, Scope::LinksRead)?;
         let link = self.0.within(self.0.stores.links.by_slug(domain, slug)).await?;
-        self.live(link.filter(|link| actor.may_see(link.link.owner)).ok_or(Error::NotFound { what: "link" })?).await
+        self.live(link.filter(|link| sees(actor, &link.link)).ok_or(Error::NotFound { what: "link" })?).await
     }
 
     /// The oldest link of the actor's account under `domain` to exactly this target.
@@ -216,6 +222,8 @@ impl Shortener {
         domain: &Domain,
         target: &TargetUrl,
     ) -> Result<Option<StoredLink>, Error> {
+        require(actor, Scope::LinksRead)?;
+        within(actor, domain)?;
         let found = self.0.stores.links.by_target(actor.account(), domain, target, 1);
         match self.0.within(found).await?.pop() {
             Some(link) => self.live(link).await.map(Some),
@@ -233,6 +241,8 @@ impl Shortener {
     /// # Errors
     /// If the store fails.
     pub async fn find_like(&self, actor: &Actor, like: &Likeness) -> Result<Option<StoredLink>, Error> {
+        require(actor, Scope::LinksRead)?;
+        within(actor, &like.domain)?;
         let (now, links) = (self.now(), &self.0.stores.links);
         let fits = |link: &StoredLink| {
             let begins = link.link.lifetime.starts_at().filter(|_| like.starts_at.is_some()).unwrap_or(now);
@@ -257,7 +267,7 @@ impl Shortener {
     /// processes within a second.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Stale`]; [`Error::SlugTaken`]; [`Error::Lifetime`] if it would
+    /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Stale`]; [`Error::SlugTaken`]; [`Error::Lifetime`] if it would
     /// end before it begins.
     pub async fn edit(
         &self,
@@ -266,6 +276,7 @@ impl Shortener {
         edit: LinkEdit,
         if_version: Option<u64>,
     ) -> Result<StoredLink, Error> {
+        require(actor, Scope::LinksWrite)?;
         let mut tries = 0;
         loop {
             let before = self.own(actor, id).await?.link;
@@ -292,8 +303,9 @@ impl Shortener {
     /// Deletes a link; with `if_version` only at that version. Its slug is free again, its rollups stay.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Stale`].
+    /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Stale`].
     pub async fn delete(&self, actor: &Actor, id: LinkId, if_version: Option<u64>) -> Result<(), Error> {
+        require(actor, Scope::LinksWrite)?;
         let link = self.own(actor, id).await?.link;
         self.0.within(self.0.stores.links.delete(id, if_version)).await?;
         self.forget(&link);
@@ -304,7 +316,8 @@ impl Shortener {
     /// Up to `limit` links that pass `filter` and that the actor may see, in `order`, after `after`.
     ///
     /// # Errors
-    /// If the store fails.
+    /// [`Error::Forbidden`]; [`Error::OtherDomain`], or [`Error::WhichDomain`] if the actor is bound to
+    /// several and `filter` names none; if the store fails.
     pub async fn list(
         &self,
         actor: &Actor,
@@ -313,8 +326,15 @@ impl Shortener {
         after: Option<LinkCursor>,
         limit: u32,
     ) -> Result<Listing, Error> {
+        require(actor, Scope::LinksRead)?;
         if !actor.sees_all() {
             filter.owner = Some(actor.account());
+        }
+        match (&filter.domain, actor.bounds().domains.as_slice()) {
+            (_, []) => {}
+            (Some(domain), _) => within(actor, domain)?,
+            (None, [only]) => filter.domain = Some(only.clone()),
+            (None, _) => return Err(Error::WhichDomain),
         }
         // One more than asked for tells whether there is a next page.
         let more = limit.saturating_add(1);
@@ -334,7 +354,7 @@ impl Shortener {
     /// The link as stored, if the actor may see it.
     pub(super) async fn own(&self, actor: &Actor, id: LinkId) -> Result<StoredLink, Error> {
         let link = self.0.within(self.0.stores.links.by_id(id)).await?;
-        link.filter(|link| actor.may_see(link.link.owner)).ok_or(Error::NotFound { what: "link" })
+        link.filter(|link| sees(actor, &link.link)).ok_or(Error::NotFound { what: "link" })
     }
 
     /// Adds what is on its way to what is stored. Read in this order the sum never says too much.
@@ -368,4 +388,13 @@ impl Shortener {
 
 fn no_free_slug() -> Error {
     Error::Internal(StoreError::backend("no free slug was drawn; use longer slugs"))
+}
+
+/// Refuses an actor who is bound to other domains.
+fn within(actor: &Actor, domain: &Domain) -> Result<(), Error> {
+    if actor.bounds().allow_domain(domain) { Ok(()) } else { Err(Error::OtherDomain) }
+}
+
+fn sees(actor: &Actor, link: &Link) -> bool {
+    actor.may_see(link.owner) && actor.bounds().allow_domain(&link.domain)
 }

@@ -21,6 +21,7 @@ mod queue;
 mod recorder;
 mod spool;
 mod stats;
+mod used;
 mod visits;
 mod watcher;
 
@@ -32,6 +33,7 @@ use gate::{Gate, LinkKey};
 use parking_lot::Mutex;
 use recorder::Recorder;
 use tokio::{sync::watch, task::JoinHandle};
+use used::Used;
 
 use crate::{
     id::ApiKeyId,
@@ -46,7 +48,7 @@ use crate::{
 pub use builder::{BuildError, Durability, ShortenerBuilder, Unacknowledged};
 pub use counters::Counters;
 pub use error::{AuthError, Error};
-pub use keys::NewKey;
+pub use keys::{KeyListing, NewKey};
 pub use links::{Created, Listing};
 pub use queue::{DeadLetterId, InvalidDeadLetterId, QueueDepth};
 pub use stats::{GlobalStats, LinkStats};
@@ -69,6 +71,7 @@ struct Engine {
     secret: [u8; 32],
     links: Arc<LoadingCache<LinkKey, Arc<Gate>>>,
     keys: Arc<LoadingCache<ApiKeyId, Arc<ApiKey>>>,
+    used: Arc<Used>,
     /// `None` in a shortener that takes no clicks.
     recorder: Option<Recorder>,
     counts: Arc<Counts>,

@@ -2,11 +2,11 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use super::{Error, Shortener};
+use super::{Error, Shortener, error::require_all};
 use crate::{
+    access::Actor,
     click::BatchId,
     error::StoreError,
-    key::Actor,
     store::{Applied, Backlog, ClickSink, Consumer, DeadLetter},
 };
 
@@ -56,7 +56,7 @@ impl FromStr for DeadLetterId {
     }
 }
 
-/// All of these need an actor who [sees all](Actor::sees_all).
+/// All of these need an admin who is not bound to certain domains.
 impl Shortener {
     /// What waits for each consumer.
     ///
@@ -161,9 +161,7 @@ impl Shortener {
     }
 
     fn sink(&self, actor: &Actor, consumer: Consumer) -> Result<&Arc<dyn ClickSink>, Error> {
-        if !actor.sees_all() {
-            return Err(Error::Forbidden);
-        }
+        require_all(actor)?;
         Ok(match consumer {
             Consumer::Totals => &self.0.stores.totals,
             Consumer::Analytics => &self.0.stores.analytics,

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
-use super::{Error, Shortener};
+use super::{
+    Error, Shortener,
+    error::{require, require_all},
+};
 use crate::{
+    access::{self, Actor},
     id::LinkId,
-    key::Actor,
     link::StoredLink,
     store::{ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span},
     time::Timestamp,
@@ -43,9 +46,10 @@ impl Shortener {
     /// The counts of a link.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also if the actor may not see it.
+    /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
     pub async fn stats(&self, actor: &Actor, id: LinkId) -> Result<LinkStats, Error> {
-        let clicks = self.find(actor, id).await?.clicks;
+        let link = self.counted(actor, id).await?;
+        let clicks = self.live(link).await?.clicks;
         let (now, reader) = (self.now(), &self.0.stores.reader);
         let (hour, day) = (now.hour() + 1, now.day() + 1);
         let scope = Scope::Link(id);
@@ -67,11 +71,9 @@ impl Shortener {
     /// The caller bounds the span.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] unless the actor sees all links.
+    /// [`Error::Forbidden`] unless the actor is an admin, [`Error::OtherDomain`] unless of all domains.
     pub async fn global(&self, actor: &Actor, from: i64, to: i64) -> Result<GlobalStats, Error> {
-        if !actor.sees_all() {
-            return Err(Error::Forbidden);
-        }
+        require_all(actor)?;
         let span = Span { from: from * 24, to: to * 24 };
         let days = self.0.within(self.0.stores.reader.series(Scope::Global, Interval::Day, span)).await?;
         Ok(GlobalStats { clicks: days.iter().map(|day| day.clicks).sum(), days })
@@ -81,7 +83,7 @@ impl Shortener {
     /// bounds them.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also if the actor may not see it.
+    /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
     pub async fn series(
         &self,
         actor: &Actor,
@@ -89,7 +91,7 @@ impl Shortener {
         interval: Interval,
         points: Range<i64>,
     ) -> Result<Vec<Point>, Error> {
-        self.own(actor, id).await?;
+        self.counted(actor, id).await?;
         let hours = match interval {
             Interval::Hour => 1,
             Interval::Day => 24,
@@ -104,7 +106,7 @@ impl Shortener {
     /// The clicks of a link per value of `by` over the days `from..to`, most first. The caller bounds the span.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also if the actor may not see it.
+    /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
     pub async fn breakdown(
         &self,
         actor: &Actor,
@@ -113,7 +115,7 @@ impl Shortener {
         days: Range<i64>,
         limit: u32,
     ) -> Result<Vec<Share>, Error> {
-        self.own(actor, id).await?;
+        self.counted(actor, id).await?;
         Ok(self.0.within(self.0.stores.reader.breakdown(id, by, days.start, days.end, limit)).await?)
     }
 
@@ -121,7 +123,7 @@ impl Shortener {
     /// [`AnalyticsReader::clicks`](crate::store::AnalyticsReader::clicks).
     ///
     /// # Errors
-    /// [`Error::NotFound`], also if the actor may not see it.
+    /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
     pub async fn clicks(
         &self,
         actor: &Actor,
@@ -130,7 +132,7 @@ impl Shortener {
         after: Option<ClickCursor>,
         limit: u32,
     ) -> Result<Vec<RawClick>, Error> {
-        self.own(actor, id).await?;
+        self.counted(actor, id).await?;
         Ok(self.0.within(self.0.stores.reader.clicks(id, span.start, span.end, after, limit)).await?)
     }
 
@@ -138,11 +140,9 @@ impl Shortener {
     /// out, and so there may be fewer than `limit`. The caller bounds the span.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] unless the actor sees all links.
+    /// [`Error::Forbidden`] unless the actor is an admin, [`Error::OtherDomain`] unless of all domains.
     pub async fn top(&self, actor: &Actor, days: Range<i64>, limit: u32) -> Result<Vec<(StoredLink, u64)>, Error> {
-        if !actor.sees_all() {
-            return Err(Error::Forbidden);
-        }
+        require_all(actor)?;
         let read = async {
             let mut top = Vec::new();
             for LinkClicks { link, clicks } in self.0.stores.reader.top(days.start, days.end, limit).await? {
@@ -151,5 +151,11 @@ impl Shortener {
             Ok(top)
         };
         Ok(self.0.within(read).await?)
+    }
+
+    /// The link as stored, if the actor may see its counts.
+    async fn counted(&self, actor: &Actor, id: LinkId) -> Result<StoredLink, Error> {
+        require(actor, access::Scope::AnalyticsRead)?;
+        self.own(actor, id).await
     }
 }

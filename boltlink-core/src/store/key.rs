@@ -5,15 +5,33 @@ use async_trait::async_trait;
 use crate::{
     error::StoreError,
     id::{AccountId, ApiKeyId},
-    key::ApiKey,
+    key::{ApiKey, KeyDigest},
     time::Timestamp,
 };
+
+/// A place in the list of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyCursor {
+    /// When the last key before it was made.
+    pub at: Timestamp,
+    /// Which it is.
+    pub id: ApiKeyId,
+}
+
+impl KeyCursor {
+    /// The place after this key.
+    #[must_use]
+    pub const fn of(key: &ApiKey) -> Self {
+        Self { at: key.created_at, id: key.id }
+    }
+}
 
 /// Keeps API keys (their hashes) and the server's secret.
 ///
 /// # Contract
-/// Every write of a key also writes [`Change::ApiKey`](crate::store::Change::ApiKey), in the same
-/// transaction. Keys are revoked, never deleted.
+/// Every write of a key but [`touch`](Self::touch) also writes
+/// [`Change::ApiKey`](crate::store::Change::ApiKey), in the same transaction. Keys are revoked, never
+/// deleted.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// Stores a key.
@@ -29,14 +47,29 @@ pub trait KeyStore: Send + Sync {
     /// The key of this id, revoked or not.
     async fn by_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
 
-    /// All keys of an owner, or of all, oldest first.
-    async fn list(&self, owner: Option<AccountId>) -> Result<Vec<ApiKey>, StoreError>;
+    /// Up to `limit` keys of an owner, or of all, after a place, oldest first and by id among equals.
+    async fn list(
+        &self,
+        owner: Option<AccountId>,
+        after: Option<KeyCursor>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// Gives a key a new secret. The one that it replaces still [opens](ApiKey::is_opened_by) it before
+    /// `until`; the one before that no more.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], also of one that is revoked.
+    async fn rotate(&self, id: ApiKeyId, digest: KeyDigest, until: Timestamp) -> Result<(), StoreError>;
 
     /// Revokes a key as of `at`. One that is revoked already stays so as of then.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
     async fn revoke(&self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Notes when keys were used, unless a later use is noted already. Unknown keys are passed over.
+    async fn touch(&self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError>;
 
     /// The server's secret, which is `candidate` if there was none before. Of parallel calls all
     /// get the same.

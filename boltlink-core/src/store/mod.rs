@@ -31,7 +31,7 @@ pub use click::{
 };
 pub use counter::{Backlog, CounterStore, Delivery, LogRun};
 pub use filter::{InvalidSearchText, LinkCursor, LinkFilter, LinkOrder, SearchText, TagMatch};
-pub use key::KeyStore;
+pub use key::{KeyCursor, KeyStore};
 pub use limit::{Decision, Quota, RateLimiter};
 pub use link::{
     Fingerprint, Idempotency, IdempotencyKey, Insert, Inserted, InvalidIdempotencyKey, LinkStore, SlugCaseChange,

@@ -2,8 +2,8 @@
 
 use super::Fixture;
 use crate::{
-    AccountId, ApiKey, BatchId, Click, ClickBatch, Clock, Domain, EntropyExt, Forward, KeyToken, Lifetime, Link,
-    LinkId, ProducerId, RedirectKind, StoredLink, SystemEntropy, Tags, TargetRules, TargetUrl, Timestamp,
+    AccountId, ApiKey, BatchId, Bounds, Click, ClickBatch, Clock, Domain, EntropyExt, Forward, KeyToken, Lifetime,
+    Link, LinkId, ProducerId, RedirectKind, Scopes, StoredLink, SystemEntropy, Tags, TargetRules, TargetUrl, Timestamp,
     store::{Applied, Consumer, Insert, Inserted, LinkStore, Scope},
 };
 
@@ -115,10 +115,13 @@ pub(super) fn key(fixture: &Fixture, owner: AccountId) -> ApiKey {
         id,
         owner,
         name: "a key".parse().unwrap(),
-        admin: false,
+        scopes: Scopes::MEMBER,
+        bounds: Bounds::NONE,
         digest: KeyToken::generate(id, &SystemEntropy).digest(),
+        previous: None,
         created_at: now,
         expires_at: None,
         revoked_at: None,
+        last_used_at: None,
     }
 }

@@ -58,7 +58,7 @@ enum Ranked {
 impl Analytics {
     /// Count the clicks of all links
     ///
-    /// Needs an admin key. At most 366 days at a time.
+    /// At most 366 days at a time.
     #[oai(path = "/analytics/global", method = "get", operation_id = "global_analytics")]
     async fn global(
         &self,
@@ -75,7 +75,7 @@ impl Analytics {
 
     /// List the most clicked links
     ///
-    /// Needs an admin key. At most 92 days at a time. Counts are exact; looked at are the 1,000 most clicked links of each
+    /// At most 92 days at a time. Counts are exact; looked at are the 1,000 most clicked links of each
     /// day. Links that have been deleted since are left out.
     #[oai(path = "/analytics/top", method = "get", operation_id = "top_links")]
     async fn top(

@@ -26,7 +26,8 @@ pub(crate) trait Refusals: Send + Sync + 'static {
 }
 
 /// Every operation on data may refuse with these.
-const COMMON: &[Code] = &[Code::InvalidParameter, Code::Unauthorized, Code::Internal, Code::Unavailable];
+const COMMON: &[Code] =
+    &[Code::InvalidParameter, Code::Unauthorized, Code::Forbidden, Code::Internal, Code::Unavailable];
 
 /// Names sets of problems: `refusals! { OnRead: LinkNotFound; }`.
 macro_rules! refusals {

@@ -17,7 +17,7 @@ use super::{methods::Methods, problem::Problem};
 ///
 /// Written by hand because `#[derive(SecurityScheme)]` over two schemes answers every failure of a
 /// checker with 401, an unreachable store included.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Caller(pub(crate) Actor);
 
 const BEARER: &str = "bearer";
@@ -71,9 +71,10 @@ impl<'a> ApiExtractor<'a> for Caller {
             Problem::unauthorized("send an API key as 'Authorization: Bearer …' or as 'X-API-Key: …'")
         })?;
         let shortener: &Shortener = request.data().ok_or_else(|| Problem::unauthorized("no API keys are kept here"))?;
-        let actor = shortener.authenticate(presented).await.map_err(Problem::from)?;
+        let from = request.remote_addr().as_socket_addr().map(|address| address.ip());
+        let actor = shortener.authenticate(presented, from).await.map_err(Problem::from)?;
         if let Some(methods) = request.data::<Arc<Methods>>() {
-            methods.check(request)?;
+            methods.check(request, &actor)?;
         }
         Ok(Self(actor))
     }

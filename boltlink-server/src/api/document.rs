@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    access::{self, Rule},
     problem::{CONTENT_TYPE, Code},
     scalar::{SLUG_PATTERN, UNICODE_SLUG_PATTERN},
 };
@@ -26,7 +27,10 @@ pub(super) fn complete(spec: &str, unicode_slugs: bool) -> String {
     }
     if let Some(paths) = document["paths"].as_object_mut() {
         let operations = paths.values_mut().filter_map(Value::as_object_mut).flatten();
-        operations.for_each(|(_, operation)| add_problems(operation));
+        operations.for_each(|(_, operation)| {
+            add_problems(operation);
+            add_scope(operation);
+        });
     }
     if unicode_slugs {
         replace(&mut document, SLUG_PATTERN, UNICODE_SLUG_PATTERN);
@@ -35,7 +39,7 @@ pub(super) fn complete(spec: &str, unicode_slugs: bool) -> String {
 }
 
 /// What requests are made of. Other fields than theirs are refused.
-const BODIES: [&str; 5] = ["LinkIds", "LinkPatch", "LinkPatches", "NewLink", "NewLinks"];
+const BODIES: [&str; 6] = ["LinkIds", "LinkPatch", "LinkPatches", "NewApiKey", "NewLink", "NewLinks"];
 
 /// Says in other words what readers stumble over: a described field of a named type, which is an `allOf` of the two,
 /// values to choose from that may be null without null among them, and bounds of whole numbers that are none.
@@ -79,6 +83,15 @@ fn add_problems(operation: &mut Value) {
             content["examples"][code.name()] = json!({ "value": problem(*code) });
         }
     }
+}
+
+/// Says which scope an operation needs. As a security requirement it could stand only at OAuth schemes, before OpenAPI
+/// 3.1.
+fn add_scope(operation: &mut Value) {
+    let Rule::Needs(scope) = access::rule(operation["operationId"].as_str().unwrap_or_default()) else { return };
+    let description = operation["description"].as_str().map(|text| format!("{text}\n\n")).unwrap_or_default();
+    operation["description"] = format!("{description}Needs the scope `{scope}`.").into();
+    operation["x-required-scope"] = scope.as_str().into();
 }
 
 fn problem(code: Code) -> Value {
@@ -158,8 +171,27 @@ fn examples() -> Vec<(&'static str, Value)> {
         "reason": "new row violates a check constraint",
         "since": "2026-11-24T09:12:34Z",
     });
+    let key = json!({
+        "id": id,
+        "owner": "019ab2c4-0000-7000-8000-000000000001",
+        "name": "website",
+        "scopes": ["links:read", "links:write"],
+        "domains": ["go.example.com"],
+        "networks": ["203.0.113.0/24"],
+        "created_at": "2026-11-24T01:44:54.539314Z",
+        "expires_at": null,
+        "revoked_at": null,
+        "last_used_at": "2026-11-24T09:12:33.120481Z",
+        "old_secret_until": null,
+    });
+    let new_key = json!({ "name": "website", "scopes": ["links:read", "links:write"], "networks": ["203.0.113.0/24"] });
+    let token = format!("blt_{}_{}", id.replace('-', ""), "0".repeat(64));
     let cursor = format!("{:080}", 0);
     vec![
+        ("ApiKey", key.clone()),
+        ("ApiKeyPage", json!({ "items": [key], "next_cursor": null })),
+        ("ApiKeyWithToken", json!({ "key": key, "token": token })),
+        ("NewApiKey", new_key),
         (
             "BulkResults",
             json!({ "results": [{ "status": 201, "link": link }, { "status": 409, "problem": problem(Code::SlugTaken) }] }),

@@ -36,7 +36,7 @@ impl Rules {
         Ok(self.slugs.parse(body::string(value)?)?)
     }
 
-    fn domain(&self, value: &Value) -> Result<Domain, Wrong> {
+    pub(crate) fn domain(&self, value: &Value) -> Result<Domain, Wrong> {
         let name = body::string(value)?;
         self.hosts.named(name).ok_or_else(|| body::must(not_ours(&self.hosts)))
     }

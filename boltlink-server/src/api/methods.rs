@@ -1,15 +1,19 @@
 //! Which methods a path allows: poem says that one is wrong, but not which are right (RFC 9110 section
-//! 15.5.6 wants both). And which parameters an operation has: poem reads those it knows, and would let a misspelt one
+//! 15.5.6 wants both). Which scope an operation needs. And which parameters an operation has: poem reads those it knows, and would let a misspelt one
 //! pass.
 
 use std::collections::BTreeMap;
 
+use boltlink_core::{Actor, Error, Scope};
 use http::{HeaderValue, Method};
 use poem::Request;
 use poem_openapi::registry::{MetaApi, MetaOperation, MetaParamIn};
 use url::form_urlencoded;
 
-use super::problem::Problem;
+use super::{
+    access::{self, Rule},
+    problem::Problem,
+};
 
 /// The paths there are.
 pub(super) struct Methods(Vec<Known>);
@@ -18,7 +22,13 @@ struct Known {
     segments: Vec<String>,
     /// The `Allow` header.
     allow: HeaderValue,
-    operations: BTreeMap<Method, Parameters>,
+    operations: BTreeMap<Method, Operation>,
+}
+
+#[derive(Default)]
+struct Operation {
+    needs: Option<Scope>,
+    parameters: Parameters,
 }
 
 /// The names of an operation's parameters.
@@ -41,18 +51,26 @@ impl Parameters {
     }
 }
 
+impl Operation {
+    fn of(operation: &MetaOperation) -> Self {
+        let rule = access::rule(operation.operation_id.unwrap_or_default());
+        let needs = if let Rule::Needs(scope) = rule { Some(scope) } else { None };
+        Self { needs, parameters: Parameters::of(operation) }
+    }
+}
+
 impl Methods {
     /// Of the operations, and of `pages`, which are read only.
     pub(super) fn new(apis: &[MetaApi], pages: &[&str]) -> Self {
-        let mut paths: BTreeMap<String, BTreeMap<Method, Parameters>> = BTreeMap::new();
+        let mut paths: BTreeMap<String, BTreeMap<Method, Operation>> = BTreeMap::new();
         for path in apis.iter().flat_map(|api| &api.paths) {
-            let operations = path.operations.iter().map(|one| (one.method.clone(), Parameters::of(one)));
+            let operations = path.operations.iter().map(|one| (one.method.clone(), Operation::of(one)));
             paths.entry(path.path.clone()).or_default().extend(operations);
         }
         for page in pages {
-            paths.entry((*page).to_owned()).or_default().insert(Method::GET, Parameters::default());
+            paths.entry((*page).to_owned()).or_default().insert(Method::GET, Operation::default());
         }
-        let known = |(path, operations): (String, BTreeMap<Method, Parameters>)| {
+        let known = |(path, operations): (String, BTreeMap<Method, Operation>)| {
             let mut methods: Vec<&str> = operations.keys().map(Method::as_str).collect();
             // poem answers HEAD by way of GET.
             if methods.contains(&"GET") {
@@ -70,15 +88,18 @@ impl Methods {
         self.find(path).map_or(HeaderValue::from_static(""), |known| known.allow.clone())
     }
 
-    /// Refuses what poem would pass over: query parameters that the operation does not have, and headers that it has
-    /// but that are no text.
-    pub(super) fn check(&self, request: &Request) -> Result<(), Problem> {
+    /// Refuses an actor who may not call the operation; and what poem would pass over: query parameters that it does
+    /// not have, and headers that it has but that are no text.
+    pub(super) fn check(&self, request: &Request, actor: &Actor) -> Result<(), Problem> {
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         let uri = request.original_uri();
-        let Some(parameters) = self.find(uri.path()).and_then(|known| known.operations.get(method)) else {
+        let Some(operation) = self.find(uri.path()).and_then(|known| known.operations.get(method)) else {
             return Ok(());
         };
-        let Parameters { query, headers } = parameters;
+        if let Some(scope) = operation.needs.filter(|scope| !actor.may(*scope)) {
+            return Err(Error::Forbidden { scope }.into());
+        }
+        let Parameters { query, headers } = &operation.parameters;
         for (name, _) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             if query.is_empty() {
                 return Err(Problem::parameter(&name, "is unknown: this operation has no query parameters"));

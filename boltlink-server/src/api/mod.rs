@@ -1,9 +1,11 @@
 //! Everything but short links: the API, its documentation, the health checks.
 //!
 //! poem routes, poem-openapi reads and describes. One file per concept: operations in `links`, `bulk`, `stats`,
-//! `pictures`, `analytics` and `queue` (health in [`crate::health`]), what they show in `model`, `counts`, `export` and `qr`, how bodies
-//! become the engine's types in `json`, `body` and `draft`, and how they refuse in `problem` and `answer`.
+//! `pictures`, `analytics`, `keys` and `queue` (health in [`crate::health`]), what they show in `model`, `counts`, `export` and `qr`, how bodies
+//! become the engine's types in `json`, `body` and `draft`, who may call what in `auth` and `access`, and how they refuse in
+//! `problem` and `answer`.
 
+mod access;
 mod analytics;
 mod answer;
 mod auth;
@@ -17,6 +19,7 @@ mod draft;
 mod export;
 mod finish;
 mod json;
+mod keys;
 mod links;
 mod methods;
 mod model;
@@ -44,7 +47,7 @@ use poem_openapi::{
 
 pub use self::queue::{dead_letter_details, dead_letter_summary};
 use self::{
-    analytics::Analytics, body::BodyLimits, bulk::Bulk, finish::Finished, links::Links, methods::Methods,
+    analytics::Analytics, body::BodyLimits, bulk::Bulk, finish::Finished, keys::Keys, links::Links, methods::Methods,
     pictures::Pictures, queue::Queue, stats::LinkCounts,
 };
 pub(crate) use self::{finish::harden, problem::Problem};
@@ -63,13 +66,15 @@ pub(crate) enum Tag {
     Links,
     /// Counts across links.
     Analytics,
+    /// Who may use the API.
+    Keys,
     /// Clicks on their way to be stored.
     Queue,
     /// Whether the server is well.
     Health,
 }
 
-type Operations = (Links, Bulk, LinkCounts, Pictures, Analytics, Queue, HealthApi);
+type Operations = (Links, Bulk, LinkCounts, Pictures, Analytics, Keys, Queue, HealthApi);
 
 /// The endpoint that answers everything but short links.
 pub(crate) fn endpoint(
@@ -86,6 +91,7 @@ pub(crate) fn endpoint(
         LinkCounts::new(shortener.clone()),
         Pictures::new(shortener.clone(), hosts.clone()),
         Analytics::new(shortener.clone(), hosts.clone()),
+        Keys::new(shortener.clone(), hosts.clone()),
         Queue(shortener.clone()),
         HealthApi(readiness),
     ));

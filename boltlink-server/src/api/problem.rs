@@ -96,11 +96,13 @@ codes! {
     Forbidden 403 "forbidden" "The API key does not allow this";
     NotFound 404 "not-found" "Nothing is here";
     UnknownHost 404 "unknown-host" "Unknown host";
+    KeyNotFound 404 "key-not-found" "No such API key";
     LinkNotFound 404 "link-not-found" "No such link";
     DeadLetterNotFound 404 "dead-letter-not-found" "No such dead letter";
     LinkNotYetActive 404 "link-not-yet-active" "Not yet active";
     MethodNotAllowed 405 "method-not-allowed" "The method is not allowed here";
     BodyTimeout 408 "body-timeout" "The body took too long";
+    KeyMade 409 "key-already-made" "The idempotency key has made an API key already";
     SlugTaken 409 "slug-taken" "The slug is taken";
     DeadLetterUnreadable 409 "dead-letter-unreadable" "The dead letter cannot be read";
     StillRefused 409 "still-refused" "The database still refuses it";
@@ -160,6 +162,10 @@ impl Problem {
 
     pub(crate) fn no_such_link() -> Self {
         Self::new(Code::LinkNotFound, "there is no link of this id, or the API key may not see it")
+    }
+
+    pub(crate) fn no_such_key() -> Self {
+        Self::new(Code::KeyNotFound, "there is no API key of this id, or the one that is used may not see it")
     }
 
     fn with_errors(mut self, mut errors: Vec<FieldError>) -> Self {
@@ -256,6 +262,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
         match error {
+            Error::NotFound { what: "API key" | "key" } => Self::no_such_key(),
             Error::NotFound { .. } => Self::no_such_link(),
             Error::SlugTaken => Self::new(Code::SlugTaken, detail)
                 .with_errors(vec![FieldError::at("/slug", "is taken by another link")]),
@@ -263,7 +270,9 @@ impl From<Error> for Problem {
             Error::KeyReused => Self::new(Code::KeyReused, detail),
             Error::ReplayedDeleted => Self::new(Code::ReplayedDeleted, detail),
             Error::Lifetime(why) => Self::invalid(vec![FieldError::at("/expires_at", why.to_string())]),
-            Error::Forbidden => Self::new(Code::Forbidden, detail),
+            Error::Forbidden { .. } | Error::OtherDomain | Error::Exceeds { .. } => Self::new(Code::Forbidden, detail),
+            Error::WhichDomain => Self::parameter("domain", "must be one of the domains that the API key is for"),
+            Error::KeyMade { .. } => Self::new(Code::KeyMade, detail),
             Error::Unavailable { reason, retry } => unavailable(&reason, retry),
             // The cause is for the operator, not for the client.
             Error::Internal(error) => internal(&error),
@@ -276,6 +285,7 @@ impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::Rejected => Self::unauthorized("the API key is not known, or revoked, or expired"),
+            AuthError::Elsewhere => Self::new(Code::Forbidden, error.to_string()),
             AuthError::Store(StoreError::Unavailable { reason, retry }) => unavailable(&reason, retry),
             other => internal(&other),
         }

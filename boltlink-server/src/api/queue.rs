@@ -25,9 +25,9 @@ use super::{
 pub(crate) struct Queue(pub(crate) Shortener);
 
 refusals! {
-    OnQueue: Forbidden;
-    OnLetter: Forbidden DeadLetterNotFound;
-    OnReplay: Forbidden DeadLetterNotFound StillRefused DeadLetterUnreadable;
+    OnQueue: ;
+    OnLetter: DeadLetterNotFound;
+    OnReplay: DeadLetterNotFound StillRefused DeadLetterUnreadable;
 }
 
 /// What waits to be stored.
@@ -151,8 +151,6 @@ enum Gone {
 #[OpenApi(prefix_path = "/api/v1/admin", tag = "Tag::Queue")]
 impl Queue {
     /// Tell what waits to be stored
-    ///
-    /// Needs an admin key.
     #[oai(path = "/queue", method = "get", operation_id = "queue_depth")]
     async fn depth(&self, caller: Caller) -> Result<Told, Refused<OnQueue>> {
         let depth = |depth: boltlink_core::QueueDepth| Depth {
@@ -167,7 +165,7 @@ impl Queue {
 
     /// List dead letters
     ///
-    /// Clicks that the database refused, and which are counted nowhere until they are replayed. Needs an admin key.
+    /// Clicks that the database refused, and which are counted nowhere until they are replayed.
     #[oai(path = "/queue/dead", method = "get", operation_id = "list_dead_letters")]
     async fn list(
         &self,
@@ -189,8 +187,6 @@ impl Queue {
     }
 
     /// Show a dead letter
-    ///
-    /// Needs an admin key.
     #[oai(path = "/queue/dead/:id", method = "get", operation_id = "get_dead_letter")]
     async fn show(
         &self,
@@ -205,7 +201,7 @@ impl Queue {
 
     /// Replay a dead letter
     ///
-    /// Counts its clicks, once the cause is mended. Needs an admin key.
+    /// Counts its clicks, once the cause is mended.
     #[oai(path = "/queue/dead/:id/replay", method = "post", operation_id = "replay_dead_letter")]
     async fn replay(
         &self,
@@ -221,7 +217,7 @@ impl Queue {
     /// Purge a dead letter
     ///
     /// Drops its clicks for good, readable or not. Purged of one consumer only, they stay a difference between totals and
-    /// statistics. Needs an admin key.
+    /// statistics.
     #[oai(path = "/queue/dead/:id", method = "delete", operation_id = "purge_dead_letter")]
     async fn purge(
         &self,

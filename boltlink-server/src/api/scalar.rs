@@ -98,6 +98,15 @@ texts! {
     SearchWords: text(3..=100, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f]{3}[^\x00-\x1f\x7f-\x9f]*$");
     /// An id in a path. One that is none names nothing, which is no fault of the request's form.
     IdText: MetaSchema::new_with_format("string", "uuid");
+    /// What an API key is called.
+    KeyNameText: text(1..=128, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$");
+    /// What an API key is good for.
+    ScopeName: MetaSchema {
+        enum_items: boltlink_core::Scope::ALL.map(|scope| Value::from(scope.as_str())).into(),
+        ..MetaSchema::new("string")
+    };
+    /// A network, or a single address.
+    NetworkText: text(2..=43, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$");
     /// A key that makes a request repeatable.
     RequestKey: text(1..=255, "^[!-~]+$");
     /// One entity tag, or any.

@@ -26,15 +26,15 @@ async fn a_key_is_needed() {
 #[tokio::test]
 async fn a_key_may_come_in_either_header() {
     let server = Server::start().await;
-    let key = boltlink_core::NewKey { name: "k".parse().unwrap(), admin: false, owner: None, expires_at: None };
-    let (key, token) = server.shortener.create_key(key).await.unwrap();
+    let key = boltlink_core::NewKey::new("k".parse().unwrap(), boltlink_core::Scopes::MEMBER);
+    let (key, token) = server.shortener.create_key(&boltlink_core::Actor::OPERATOR, key).await.unwrap();
     let stranger = server.stranger();
     let ask = |name, value: String| stranger.send(stranger.request(Method::GET, "/api/v1/links").header(name, value));
     let token = token.reveal();
     assert_eq!(ask("X-API-Key", token.clone()).await.unwrap().status, 200);
     assert_eq!(ask("Authorization", format!("bearer {token}")).await.unwrap().status, 200);
     assert_eq!(ask("Authorization", format!("Basic {token}")).await.unwrap().status, 401);
-    server.shortener.revoke_key(key.id).await.unwrap();
+    server.shortener.revoke_key(&boltlink_core::Actor::OPERATOR, key.id).await.unwrap();
     assert_eq!(ask("X-API-Key", token).await.unwrap().status, 401);
 }
 
@@ -108,12 +108,15 @@ fn the_document_describes_every_operation_and_error() {
     }
     let expected = [
         "delete /api/v1/admin/queue/dead/{id}",
+        "delete /api/v1/keys/{id}",
         "delete /api/v1/links/{id}",
         "get /api/v1/admin/queue",
         "get /api/v1/admin/queue/dead",
         "get /api/v1/admin/queue/dead/{id}",
         "get /api/v1/analytics/global",
         "get /api/v1/analytics/top",
+        "get /api/v1/keys",
+        "get /api/v1/keys/{id}",
         "get /api/v1/links",
         "get /api/v1/links/{id}",
         "get /api/v1/links/{id}/breakdown",
@@ -127,6 +130,8 @@ fn the_document_describes_every_operation_and_error() {
         "patch /api/v1/links/bulk",
         "patch /api/v1/links/{id}",
         "post /api/v1/admin/queue/dead/{id}/replay",
+        "post /api/v1/keys",
+        "post /api/v1/keys/{id}/rotate",
         "post /api/v1/links",
         "post /api/v1/links/bulk",
         "post /api/v1/links/bulk/delete",

@@ -72,8 +72,8 @@ async fn resting_connections_are_closed() {
 #[tokio::test]
 async fn bodies_that_do_not_come_are_given_up() {
     let server = limited(|limits| limits.body_timeout = SHORT).await;
-    let new = boltlink_core::NewKey { name: "k".parse().unwrap(), admin: true, owner: None, expires_at: None };
-    let token = server.shortener.create_key(new).await.unwrap().1.reveal();
+    let new = boltlink_core::NewKey::new("k".parse().unwrap(), boltlink_core::Scopes::ADMIN);
+    let token = server.shortener.create_key(&boltlink_core::Actor::OPERATOR, new).await.unwrap().1.reveal();
     let request = format!(
         "POST /api/v1/links HTTP/1.1\r\nHost: x\r\nX-API-Key: {token}\r\nContent-Type: application/json\r\n\
          Content-Length: 100\r\n\r\n{{"

@@ -37,8 +37,8 @@ async fn a_stopping_server_answers_what_it_has_begun() {
     let mut server = Server::start().await;
     let link = json!({ "target": "https://example.com/" }).to_string();
     let token = {
-        let new = boltlink_core::NewKey { name: "k".parse().unwrap(), admin: true, owner: None, expires_at: None };
-        server.shortener.create_key(new).await.unwrap().1.reveal()
+        let new = boltlink_core::NewKey::new("k".parse().unwrap(), boltlink_core::Scopes::ADMIN);
+        server.shortener.create_key(&boltlink_core::Actor::OPERATOR, new).await.unwrap().1.reveal()
     };
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = format!(

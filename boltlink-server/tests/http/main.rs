@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
+mod access;
 mod api;
 mod bulk;
 mod clicks;
@@ -12,6 +13,7 @@ mod domains;
 mod finding;
 mod forwarding;
 mod health;
+mod keys;
 mod links;
 mod lists;
 mod outage;

@@ -18,7 +18,7 @@ struct Pixels {
 async fn png(server: &Server, link: &Value, query: &str) -> Pixels {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("http://{}{}/qr?format=png&{query}", server.address, path_of(link));
-    let (_, key) = server.shortener.create_key(key()).await.unwrap();
+    let (_, key) = server.shortener.create_key(&boltlink_core::Actor::OPERATOR, key()).await.unwrap();
     let response = http.get(url).bearer_auth(key.reveal()).send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "image/png");
@@ -34,7 +34,7 @@ async fn png(server: &Server, link: &Value, query: &str) -> Pixels {
 }
 
 fn key() -> boltlink_core::NewKey {
-    boltlink_core::NewKey { name: "k".parse().unwrap(), admin: true, owner: None, expires_at: None }
+    boltlink_core::NewKey::new("k".parse().unwrap(), boltlink_core::Scopes::ADMIN)
 }
 
 const BLACK: [u8; 4] = [0, 0, 0, 255];

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use boltlink_core::{Clock, FakeClock, NewKey, Shortener, ShortenerBuilder, Stores};
+use boltlink_core::{Actor, Clock, FakeClock, NewKey, Scopes, Shortener, ShortenerBuilder, Stores};
 use boltlink_server::ServerOptions;
 use boltlink_testkit::{Client, Reply};
 use reqwest::Method;
@@ -71,8 +71,13 @@ impl Server {
 
     /// The holder of a new key that is no admin's.
     pub(crate) async fn member(&self) -> Client {
-        let new = NewKey { name: "member".parse().unwrap(), admin: false, owner: None, expires_at: None };
-        let (_, token) = self.shortener.create_key(new).await.unwrap();
+        let owner = Some(self.shortener.new_account());
+        self.holder(NewKey { owner, ..NewKey::new("member".parse().unwrap(), Scopes::MEMBER) }).await
+    }
+
+    /// The holder of a new key like this.
+    pub(crate) async fn holder(&self, new: NewKey) -> Client {
+        let (_, token) = self.shortener.create_key(&Actor::OPERATOR, new).await.unwrap();
         Client::new(self.address, token.reveal())
     }
 

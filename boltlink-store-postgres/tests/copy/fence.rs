@@ -91,7 +91,7 @@ async fn somebody_whose_network_was_silent_for_a_while_is_seen() {
     (config.acquire_timeout, config.statement_timeout) = (Duration::from_secs(1), Duration::from_secs(1));
     config.max_connections = 2;
     let (_store, stores) = place.open_with(&config).await;
-    stores.keys.list(None).await.unwrap();
+    stores.keys.list(None, None, 1).await.unwrap();
     // All is quiet by then, and a connection open that is asked next for a sign of life.
     tokio::time::sleep(Duration::from_millis(300)).await;
     network.delay(Duration::from_secs(3_600));

@@ -22,6 +22,11 @@ impl MigratorTrait for Migrator {
                 include_str!("m0003_dead_letters.sql"),
                 Some(include_str!("m0003_dead_letters.sql")),
             ),
+            migration(
+                "m0004_scopes",
+                include_str!("m0004_scopes.sqlite.sql"),
+                Some(include_str!("m0004_scopes.postgres.sql")),
+            ),
         ]
     }
 }
