@@ -4,7 +4,10 @@ use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
 use ipnet::IpNet;
 
-use crate::{domain::Domain, id::AccountId};
+use crate::{
+    domain::Domain,
+    id::{AccountId, ApiKeyId},
+};
 
 /// One thing that an API key may be good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +177,7 @@ pub struct Actor {
     scopes: Scopes,
     /// `None`: no bounds.
     bounds: Option<Arc<Bounds>>,
+    key: Option<ApiKeyId>,
 }
 
 impl Actor {
@@ -183,7 +187,7 @@ impl Actor {
     /// Someone of this account, with these scopes.
     #[must_use]
     pub const fn new(account: AccountId, scopes: Scopes) -> Self {
-        Self { account, scopes, bounds: None }
+        Self { account, scopes, bounds: None, key: None }
     }
 
     /// The same within bounds.
@@ -191,6 +195,19 @@ impl Actor {
     pub fn within(self, bounds: Bounds) -> Self {
         let bounds = (bounds != Bounds::NONE).then(|| Arc::new(bounds));
         Self { bounds, ..self }
+    }
+
+    /// The same as the holder of this key.
+    #[must_use]
+    pub const fn by_key(mut self, key: ApiKeyId) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// The key that was presented, if one was.
+    #[must_use]
+    pub const fn key(&self) -> Option<ApiKeyId> {
+        self.key
     }
 
     /// The account that owns what the actor makes.

@@ -167,7 +167,10 @@ async fn what_one_process_writes_shows_on_another_within_a_second() {
 
     let new = NewKey { owner: Some(here.new_account()), ..NewKey::new("k".parse().unwrap(), Scopes::MEMBER) };
     let (key, token) = here.create_key(&Actor::OPERATOR, new).await.unwrap();
-    assert_eq!(there.authenticate(&token.reveal(), None).await.unwrap(), Actor::new(key.owner, Scopes::MEMBER));
+    assert_eq!(
+        there.authenticate(&token.reveal(), None).await.unwrap(),
+        Actor::new(key.owner, Scopes::MEMBER).by_key(key.id)
+    );
     here.revoke_key(&Actor::OPERATOR, key.id).await.unwrap();
     assert!(matches!(here.authenticate(&token.reveal(), None).await, Err(AuthError::Rejected)), "at once here");
     second().await;

@@ -6,12 +6,16 @@
 //! visitor sees who cannot be sent on.
 
 mod api;
+mod forwarded;
 mod front;
 mod health;
 mod hosts;
 mod pages;
+mod rates;
 mod server;
 
 pub use api::{dead_letter_details, dead_letter_summary, openapi};
+pub use forwarded::{InvalidProxyHeader, Proxies, ProxyHeader};
 pub use hosts::{BaseUrl, Hosts, InvalidBaseUrl};
+pub use rates::Rates;
 pub use server::{Limits, ServerOptions, run};

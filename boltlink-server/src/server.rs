@@ -6,10 +6,13 @@ use boltlink_core::{Domain, Shortener, TargetUrl};
 use tokio::net::TcpListener;
 
 use crate::{
-    api, front,
+    api,
+    forwarded::Proxies,
+    front::{Front, Router},
     health::Readiness,
     hosts::{BaseUrl, Hosts},
     pages::Pages,
+    rates::Rates,
 };
 
 /// What a server is told about the world outside.
@@ -29,6 +32,10 @@ pub struct ServerOptions {
     /// Whether `/ready` says no while the click log that nodes share is away. By default it does not: clicks wait in
     /// the journal.
     pub ready_requires_redis: bool,
+    /// The proxies in front of it; none by default, so that nobody can pretend to come from elsewhere.
+    pub proxies: Proxies,
+    /// How often somebody may come.
+    pub rates: Rates,
     /// How much a client may take.
     pub limits: Limits,
 }
@@ -81,9 +88,16 @@ pub async fn run(
     let hosts = Arc::new(Hosts::new(options.base_url.as_ref(), &options.domains, listener.local_addr()?));
     let readiness = Arc::new(Readiness::new(shortener.clone(), &options));
     let pages = Pages::new(hosts.is_https(), &options.not_found_urls);
-    let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), options.root_urls, &options.limits);
-    let front = front::Front::new(shortener, hosts, api, pages, options.limits);
-    front
+    let api = api::endpoint(
+        shortener.clone(),
+        hosts.clone(),
+        readiness.clone(),
+        options.root_urls,
+        &options.limits,
+        options.rates.clone(),
+    );
+    let router = Router::new(shortener, hosts, api, pages, options.proxies, options.rates);
+    Front::new(router, options.limits)
         .serve(listener, async move {
             shutdown.await;
             readiness.drain();

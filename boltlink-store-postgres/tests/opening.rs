@@ -61,7 +61,7 @@ async fn ten_that_start_at_once_migrate_once() {
     let mut applied = Vec::new();
     for start in starts {
         let migrated = start.await.unwrap();
-        assert_eq!(migrated.version, 3);
+        assert_eq!(migrated.version, 4);
         applied.extend(migrated.applied);
     }
     assert_eq!(applied, ["m0001_first", "m0002_whole", "m0003_dead_letters", "m0004_scopes"]);
@@ -98,7 +98,7 @@ async fn one_killed_while_it_migrates_leaves_nothing_half_done() {
         // The server takes a moment to notice that the session has ended.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(PostgresStore::migrate(&place.config()).await.unwrap().applied.len(), 3);
+    assert_eq!(PostgresStore::migrate(&place.config()).await.unwrap().applied.len(), 4);
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ const MAX_TOP_DAYS: i64 = 92;
 const DEFAULT_DAYS: u64 = 30;
 
 refusals! {
-    OnGlobal: Forbidden;
+    OnGlobal: ;
 }
 
 #[derive(ApiResponse)]

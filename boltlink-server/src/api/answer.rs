@@ -26,8 +26,14 @@ pub(crate) trait Refusals: Send + Sync + 'static {
 }
 
 /// Every operation on data may refuse with these.
-const COMMON: &[Code] =
-    &[Code::InvalidParameter, Code::Unauthorized, Code::Forbidden, Code::Internal, Code::Unavailable];
+const COMMON: &[Code] = &[
+    Code::InvalidParameter,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::RateLimited,
+    Code::Internal,
+    Code::Unavailable,
+];
 
 /// Names sets of problems: `refusals! { OnRead: LinkNotFound; }`.
 macro_rules! refusals {
@@ -99,6 +105,9 @@ fn document(status: StatusCode, codes: &[Code]) -> MetaResponse {
     };
     let headers = match status {
         StatusCode::UNAUTHORIZED => vec![header("WWW-Authenticate", "How to authenticate.")],
+        StatusCode::TOO_MANY_REQUESTS => {
+            vec![header("Retry-After", "Seconds after which the next request is allowed.")]
+        }
         StatusCode::SERVICE_UNAVAILABLE => {
             vec![header("Retry-After", "Seconds after which a retry is worth its while.")]
         }

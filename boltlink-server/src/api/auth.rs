@@ -10,7 +10,8 @@ use poem_openapi::{
     registry::{MetaSecurityScheme, Registry},
 };
 
-use super::{methods::Methods, problem::Problem};
+use super::{finish::Quota, methods::Methods, problem::Problem};
+use crate::rates::Rates;
 
 /// The actor that the presented key stands for. As an argument of an operation it comes first, so that
 /// strangers learn nothing of what else is wrong with their request.
@@ -73,11 +74,26 @@ impl<'a> ApiExtractor<'a> for Caller {
         let shortener: &Shortener = request.data().ok_or_else(|| Problem::unauthorized("no API keys are kept here"))?;
         let from = request.remote_addr().as_socket_addr().map(|address| address.ip());
         let actor = shortener.authenticate(presented, from).await.map_err(Problem::from)?;
+        limit(request, &actor).await?;
         if let Some(methods) = request.data::<Arc<Methods>>() {
             methods.check(request, &actor)?;
         }
         Ok(Self(actor))
     }
+}
+
+/// Refuses a key that comes too often.
+async fn limit(request: &Request, actor: &Actor) -> Result<(), Problem> {
+    let (Some(rates), Some(key)) = (request.data::<Rates>(), actor.key()) else { return Ok(()) };
+    let Some(decision) = rates.api(key).await.map_err(boltlink_core::Error::from)? else { return Ok(()) };
+    if !decision.allowed {
+        return Err(Problem::too_often(decision));
+    }
+    if let Some(Quota(told)) = request.data() {
+        // Set once: a request has one caller.
+        let _ = told.set(decision);
+    }
+    Ok(())
 }
 
 fn presented(headers: &HeaderMap) -> Option<&str> {

@@ -1,6 +1,12 @@
 //! The last word on every answer of the API: refusals as problem details, and headers for all.
 
-use std::{any::Any, borrow::Cow, sync::Arc};
+use std::{
+    any::Any,
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
+
+use boltlink_core::store::Decision;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::{
@@ -12,7 +18,7 @@ use poem_openapi::error::{ParseParamError, ParsePathError};
 use super::{
     docs,
     methods::Methods,
-    problem::{self, Code, Problem},
+    problem::{self, Code, Problem, rate_limit_headers},
 };
 
 /// Around all routes.
@@ -28,14 +34,24 @@ impl<E: Endpoint> Endpoint for Finished<E> {
     async fn call(&self, request: Request) -> Result<Response> {
         // A refusal has to name the path, which the request takes with it.
         let uri = request.original_uri().clone();
+        let quota = Quota::default();
+        let mut request = request;
+        request.set_data(quota.clone());
         let mut response = match self.endpoint.call(request).await {
             Ok(response) => response.into_response(),
             Err(error) => refuse(error, uri.path(), &self.methods),
         };
         finish(&mut response, uri.path(), self.https);
+        if let Some(decision) = quota.0.get() {
+            response.headers_mut().extend(rate_limit_headers(decision));
+        }
         Ok(response)
     }
 }
+
+/// What is left of the caller's quota, once somebody has looked: every answer says it.
+#[derive(Clone, Default)]
+pub(super) struct Quota(pub(super) Arc<OnceLock<Decision>>);
 
 /// A bug somewhere: its message has been printed where panics are.
 pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {

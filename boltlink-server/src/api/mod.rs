@@ -54,6 +54,7 @@ pub(crate) use self::{finish::harden, problem::Problem};
 use crate::{
     health::{HealthApi, Readiness},
     hosts::Hosts,
+    rates::Rates,
     server::Limits,
 };
 
@@ -83,6 +84,7 @@ pub(crate) fn endpoint(
     readiness: Arc<Readiness>,
     root_urls: BTreeMap<Domain, TargetUrl>,
     limits: &Limits,
+    rates: Rates,
 ) -> Api {
     let https = hosts.is_https();
     let service = service((
@@ -106,6 +108,7 @@ pub(crate) fn endpoint(
         .nest_no_strip("/ready", operations)
         .data(shortener)
         .data(methods.clone())
+        .data(rates)
         .data(BodyLimits { bytes: limits.body_bytes, time: limits.body_timeout })
         .with(CatchPanic::new().with_handler(finish::panicked));
     Arc::new(Finished { endpoint, methods, https }.boxed())

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use boltlink_core::{AuthError, Error, StoreError};
+use boltlink_core::{AuthError, Error, StoreError, store::Decision};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
@@ -115,6 +115,7 @@ codes! {
     UnsupportedMediaType 415 "unsupported-media-type" "The body must be JSON";
     Invalid 422 "invalid" "Fields are not valid";
     KeyReused 422 "idempotency-key-reused" "The idempotency key was used before";
+    RateLimited 429 "rate-limited" "Too many requests";
     Internal 500 "internal" "The server failed";
     Unavailable 503 "unavailable" "Temporarily unavailable";
 }
@@ -130,12 +131,13 @@ struct Inner {
     errors: Vec<FieldError>,
     retry: Option<Duration>,
     allow: Option<HeaderValue>,
+    limit: Option<Decision>,
 }
 
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let detail = Cow::Owned(detail.into());
-        Self(Box::new(Inner { code, detail, errors: Vec::new(), retry: None, allow: None }))
+        Self(Box::new(Inner { code, detail, errors: Vec::new(), retry: None, allow: None, limit: None }))
     }
 
     /// Refuses the body because of these fields.
@@ -157,6 +159,14 @@ impl Problem {
     pub(crate) fn method_not_allowed(allow: HeaderValue) -> Self {
         let mut problem = Self::new(Code::MethodNotAllowed, "the Allow header says which methods are allowed here");
         problem.0.allow = Some(allow);
+        problem
+    }
+
+    /// Too often, by this decision.
+    pub(crate) fn too_often(refusal: Decision) -> Self {
+        let detail = format!("at most {} at once; Retry-After says when the next one is allowed", refusal.limit);
+        let mut problem = Self::new(Code::RateLimited, detail);
+        problem.0.limit = Some(refusal);
         problem
     }
 
@@ -205,6 +215,9 @@ impl Problem {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}
+        }
+        if let Some(refusal) = &self.0.limit {
+            headers.extend(rate_limit_headers(refusal));
         }
         if let Some(allow) = &self.0.allow {
             headers.insert(header::ALLOW, allow.clone());
@@ -290,6 +303,20 @@ impl From<AuthError> for Problem {
             other => internal(&other),
         }
     }
+}
+
+/// How much of a quota is left: `RateLimit-Limit`, `-Remaining` and `-Reset` (draft-ietf-httpapi-ratelimit-headers-07),
+/// and `Retry-After` if nothing is. In whole seconds, rounded up.
+pub(crate) fn rate_limit_headers(decision: &Decision) -> HeaderMap {
+    let seconds = |time: Duration| u32::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+    let mut headers = HeaderMap::new();
+    headers.insert("ratelimit-limit", decision.limit.into());
+    headers.insert("ratelimit-remaining", decision.remaining.into());
+    headers.insert("ratelimit-reset", seconds(decision.reset_after).into());
+    if !decision.allowed {
+        headers.insert(header::RETRY_AFTER, decision.retry_after.map_or(1, seconds).max(1).into());
+    }
+    headers
 }
 
 fn unavailable(reason: &str, retry: Option<Duration>) -> Problem {

@@ -9,10 +9,11 @@ use std::{
 use boltlink_core::{
     BuildError, Domain, LinkId, Shortener, ShortenerBuilder, SlugRules, StoreError, Stores, SystemClock, TargetRules,
     journal::JournalConfig,
+    limit::LocalFirst,
     memory::MemoryLog,
     store::{Balance, Consumer},
 };
-use boltlink_server::Hosts;
+use boltlink_server::{Hosts, Rates};
 use boltlink_store_postgres::PostgresStore;
 use boltlink_store_redis::RedisStore;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
@@ -168,7 +169,7 @@ pub(super) async fn open_to_look(config: &Config) -> Result<Opened, Failure> {
 }
 
 /// Opens the database for a server: takes clicks, and keeps them in the journal until they are stored.
-pub(super) async fn open_to_serve(config: &Config) -> Result<Opened, Failure> {
+pub(super) async fn open_to_serve(config: &Config) -> Result<(Opened, Rates), Failure> {
     let mut builder = Shortener::builder()
         .durability(config.clicks.durability)
         .flush_interval(config.flush_interval())
@@ -185,7 +186,23 @@ pub(super) async fn open_to_serve(config: &Config) -> Result<Opened, Failure> {
     if let Some(redis) = &redis {
         stores.changes = redis.waking(stores.changes);
     }
-    start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await
+    let opened = start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await?;
+    Ok((opened, rates(config, redis.as_ref())))
+}
+
+/// The configured limits, kept in `redis` if there is one.
+fn rates(config: &Config, redis: Option<&RedisStore>) -> Rates {
+    let limits = &config.limits;
+    let mut rates = Rates {
+        api: limits.limit_api.0,
+        link: limits.limit_link.0,
+        address: limits.limit_address.0,
+        ..Rates::default()
+    };
+    if let Some(redis) = redis {
+        rates.limiter = Arc::new(LocalFirst::new(redis.limiter(), limits.nodes.0, Arc::new(SystemClock)));
+    }
+    rates
 }
 
 /// Opens the database for a worker: takes clicks out of Redis and makes them count, as `consumer` does.

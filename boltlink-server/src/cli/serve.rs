@@ -8,7 +8,7 @@ use std::{
 };
 
 use boltlink_core::{Domain, InvalidText, KeyToken, TargetUrl};
-use boltlink_server::{BaseUrl, ServerOptions};
+use boltlink_server::{BaseUrl, Proxies, ServerOptions};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
@@ -26,7 +26,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     let listener = bind(config).await?;
     let address = listener.local_addr()?;
     let mut stop = Signals::listen()?;
-    let opened = engine::open_to_serve(config).await?;
+    let (opened, rates) = engine::open_to_serve(config).await?;
 
     let initial = config.access.initial_api_key.as_ref().map(|key| key.expose().clone());
     let told = initial.is_some();
@@ -48,6 +48,8 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         not_found_urls: by_domain(config, &config.http.not_found_url),
         ready_requires_database: config.http.ready_requires.database,
         ready_requires_redis: config.http.ready_requires.redis,
+        proxies: Proxies { trusted: config.http.trusted_proxies.0.clone(), header: config.http.proxy_header },
+        rates,
         ..ServerOptions::default()
     };
     let served = boltlink_server::run(listener, opened.shortener.clone(), options, async {

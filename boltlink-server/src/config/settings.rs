@@ -3,13 +3,16 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use boltlink_core::{Durability, KeyToken, SlugCase};
-use boltlink_server::BaseUrl;
+use boltlink_server::{BaseUrl, ProxyHeader};
 use boltlink_store_redis::KeyPrefix;
 
 use super::{
     backend::{Connections, DatabaseUrl, ReadyRequires, RedisUrl, ReplicaUrl, Workers},
     sources::{Origins, Sources},
-    value::{Domains, FlushInterval, LogFilter, PageUrls, RawRate, Retention, Secret, ServerSecret, Switch, Value},
+    value::{
+        Domains, FlushInterval, LogFilter, Networks, NodeCount, PageUrls, Rate, RawRate, Retention, Secret,
+        ServerSecret, Switch, Value,
+    },
 };
 
 /// What is known of a setting before anybody gives it a value.
@@ -120,6 +123,12 @@ settings! {
             example "https://www.example.com/, links.example.org=https://www.example.org/";
         /// Where visitors of unknown links are sent, instead of being shown an error; written as root_url.
         not_found_url: PageUrls = "", env "BOLTLINK_NOT_FOUND_URL", example "https://www.example.com/not-found";
+        /// Networks of the proxies in front of the server, separated by commas. Only these are believed when they say from
+        /// whom a request came; without any, it came from whoever is connected.
+        trusted_proxies: Networks = "", env "BOLTLINK_TRUSTED_PROXIES", example "10.0.0.0/8, 127.0.0.1";
+        /// Where these proxies say it: x-forwarded-for or forwarded. The other header is passed over, as clients can make
+        /// it up; the proxy has to add to this one, or set it anew.
+        proxy_header: ProxyHeader = "x-forwarded-for", env "BOLTLINK_PROXY_HEADER", example "forwarded";
         /// What must work for /ready to answer 200, separated by commas: database, redis. Without it, the
         /// server stays ready during an outage and says "degraded": cached redirects go on.
         ready_requires: ReadyRequires = "", env "BOLTLINK_READY_REQUIRES", example "database";
@@ -184,6 +193,19 @@ settings! {
         /// What visitor hashes are keyed with: 32 bytes as 64 hexadecimal digits, the same on every
         /// node. Without it: one made at the first start and kept in the database.
         secret: Option<Secret<ServerSecret>> = "", env "BOLTLINK_SECRET", example "<the output of: openssl rand -hex 32>";
+    }
+
+    /// Limits: how often somebody may come, as a number and s, min, h or d; off for as often as they want. Too often is
+    /// answered 429. With a Redis all nodes share them.
+    limits: LimitSettings {
+        /// Requests of one API key.
+        limit_api: Rate = "6000/min", env "BOLTLINK_LIMIT_API", example "600/min";
+        /// Visits of one link.
+        limit_link: Rate = "off", env "BOLTLINK_LIMIT_LINK", example "1000/s";
+        /// Visits from one address (of IPv6, from one /64 network), whichever links they are of.
+        limit_address: Rate = "off", env "BOLTLINK_LIMIT_ADDRESS", example "120/min";
+        /// How many nodes share the limits by a Redis; the more exactly this is said, the more exact they are.
+        nodes: NodeCount = "1", env "BOLTLINK_NODES", example "4";
     }
 
     /// Copying: what boltlink copy goes by if it has no flags.

@@ -18,7 +18,6 @@ use std::{
     time::Duration,
 };
 
-use boltlink_core::Shortener;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -29,13 +28,13 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-pub(crate) use self::body::Body;
+pub(crate) use self::{body::Body, service::Router};
 use self::{
     connections::{Command, Connections},
-    service::{Router, Service},
+    service::Service,
     socket::Socket,
 };
-use crate::{api::Api, hosts::Hosts, pages::Pages, server::Limits};
+use crate::server::Limits;
 
 /// Serves connections.
 pub(crate) struct Front {
@@ -45,14 +44,14 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>, api: Api, pages: Pages, limits: Limits) -> Self {
+    pub(crate) fn new(router: Router, limits: Limits) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         // hyper's own header timeout takes an allocation and a timer per request; `Connections` watches
         // all connections with one.
         let head = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).max(8 << 10);
         http.http1().pipeline_flush(true).header_read_timeout(None).max_buf_size(head);
         http.http2().max_header_list_size(limits.header_bytes).max_concurrent_streams(200);
-        Self { router: Arc::new(Router::new(shortener, hosts, api, pages)), http: Arc::new(http), limits }
+        Self { router: Arc::new(router), http: Arc::new(http), limits }
     }
 
     /// Accepts and serves until `shutdown` is done, then lets the connections end.

@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::Future,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -18,19 +18,35 @@ use poem::{
 };
 
 use super::{body::Body, connections::Connection};
-use crate::{api::Api, health, hosts::Hosts, pages::Pages};
+use crate::{
+    api::Api,
+    forwarded::Proxies,
+    health,
+    hosts::Hosts,
+    pages::Pages,
+    rates::{Rates, Taken},
+};
 
 /// What all connections share.
-pub(super) struct Router {
+pub(crate) struct Router {
     shortener: Shortener,
     hosts: Arc<Hosts>,
     api: Api,
     pages: Pages,
+    proxies: Proxies,
+    rates: Rates,
 }
 
 impl Router {
-    pub(super) fn new(shortener: Shortener, hosts: Arc<Hosts>, api: Api, pages: Pages) -> Self {
-        Self { shortener, hosts, api, pages }
+    pub(crate) const fn new(
+        shortener: Shortener,
+        hosts: Arc<Hosts>,
+        api: Api,
+        pages: Pages,
+        proxies: Proxies,
+        rates: Rates,
+    ) -> Self {
+        Self { shortener, hosts, api, pages, proxies, rates }
     }
 }
 
@@ -52,6 +68,11 @@ impl Service {
         Self { router, connection, local, remote }
     }
 
+    /// From whom a request came.
+    fn client(&self, request: &Request<Incoming>) -> IpAddr {
+        self.router.proxies.client(self.remote.ip(), request.headers())
+    }
+
     fn visit(&self, request: Request<Incoming>) -> Answer {
         let router = &self.router;
         let Some(domain) = router.hosts.of(&request) else {
@@ -62,22 +83,38 @@ impl Service {
             Method::HEAD => Purpose::Peek,
             _ => return Answer::now(router.pages.method_not_allowed(request.headers())),
         };
-        match router.shortener.try_visit(&visit(&request, domain, purpose, self.remote)) {
+        let client = self.client(&request);
+        if router.rates.limit_visits() {
+            let slug = asked(request.uri().path()).unwrap_or_default().0;
+            let taken = router.rates.of_visit(client, domain, slug);
+            match router.rates.try_visit(&taken) {
+                Err(refusal) => return Answer::now(router.pages.too_often(&refusal, request.headers())),
+                Ok([]) => {}
+                Ok(rest) => return self.visit_later(request, purpose, client, rest.to_vec()),
+            }
+        }
+        match router.shortener.try_visit(&visit(&request, domain, purpose, client)) {
             Some(outcome) => Answer::now(router.pages.answer(&outcome, domain, request.headers())),
-            None => self.visit_later(request, purpose),
+            None => self.visit_later(request, purpose, client, Vec::new()),
         }
     }
 
-    /// The link is not cached, or takes more than a look: see [`Shortener::visit`].
-    fn visit_later(&self, request: Request<Incoming>, purpose: Purpose) -> Answer {
-        let (router, remote) = (self.router.clone(), self.remote);
+    /// The link is not cached, or takes more than a look: see [`Shortener::visit`]. Or somebody far away has to say
+    /// whether it may be followed once more.
+    fn visit_later(&self, request: Request<Incoming>, purpose: Purpose, client: IpAddr, taken: Vec<Taken>) -> Answer {
+        let router = self.router.clone();
         let answering = self.connection.answer();
         Answer::later(async move {
             let _answering = answering;
             let Some(domain) = router.hosts.of(&request) else {
                 return router.pages.unknown_host(request.headers());
             };
-            match router.shortener.visit(&visit(&request, domain, purpose, remote)).await {
+            match router.rates.visit(&taken).await {
+                Ok(None) => {}
+                Ok(Some(refusal)) => return router.pages.too_often(&refusal, request.headers()),
+                Err(error) => return router.pages.failed(error.into(), request.headers()),
+            }
+            match router.shortener.visit(&visit(&request, domain, purpose, client)).await {
                 Ok(outcome) => router.pages.answer(&outcome, domain, request.headers()),
                 Err(error) => router.pages.failed(error, request.headers()),
             }
@@ -90,14 +127,12 @@ impl Service {
             return Answer::now(self.router.pages.unknown_host(request.headers()));
         }
         let api = self.router.api.clone();
+        // Behind a proxy the port is not the client's, and nobody asks for it.
+        let client = SocketAddr::new(self.client(&request), self.remote.port());
         let answering = self.connection.answer();
-        let request: poem::Request = (
-            request,
-            LocalAddr(Addr::SocketAddr(self.local)),
-            RemoteAddr(Addr::SocketAddr(self.remote)),
-            uri::Scheme::HTTP,
-        )
-            .into();
+        let request: poem::Request =
+            (request, LocalAddr(Addr::SocketAddr(self.local)), RemoteAddr(Addr::SocketAddr(client)), uri::Scheme::HTTP)
+                .into();
         Answer::later(async move {
             let response: Response<_> = api.get_response(request).await.into();
             response.map(|body| Body::Boxed { body, _answering: answering })
@@ -125,7 +160,7 @@ fn asked(path: &str) -> Option<(&str, &str)> {
     (!segment.is_empty() && !slug::is_reserved(segment)).then_some((segment, rest))
 }
 
-fn visit<'a>(request: &'a Request<Incoming>, domain: &'a Domain, purpose: Purpose, remote: SocketAddr) -> Visit<'a> {
+fn visit<'a>(request: &'a Request<Incoming>, domain: &'a Domain, purpose: Purpose, client: IpAddr) -> Visit<'a> {
     let headers = request.headers();
     let (slug, rest) = asked(request.uri().path()).unwrap_or_default();
     Visit {
@@ -135,7 +170,7 @@ fn visit<'a>(request: &'a Request<Incoming>, domain: &'a Domain, purpose: Purpos
         query: request.uri().query().unwrap_or_default(),
         purpose,
         visitor: Visitor {
-            address: Some(remote.ip()),
+            address: Some(client),
             referrer: headers.get(header::REFERER),
             user_agent: headers.get(header::USER_AGENT),
             language: headers.get(header::ACCEPT_LANGUAGE),

@@ -7,6 +7,7 @@
 //! | no such link, and the domain has a `not_found_url` | 302, to there | `no-store` |
 //! | no such link, or not yet active | 404 | `no-store` |
 //! | disabled, expired, exhausted | 410 | `no-store` |
+//! | too often, where that is limited | 429, with `Retry-After` | `no-store` |
 //! | the engine cannot tell at the moment | 503, with `Retry-After` | `no-store` |
 //!
 //! A redirect that a browser keeps is a visit nobody counts, and an edit nobody sees: so even permanent
@@ -18,14 +19,14 @@ pub(crate) mod html;
 
 use std::collections::BTreeMap;
 
-use boltlink_core::{Domain, Error, Outcome, Redirect, RedirectKind, TargetUrl};
+use boltlink_core::{Domain, Error, Outcome, Redirect, RedirectKind, TargetUrl, store::Decision};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::{
     api::{
         Problem, harden,
-        problem::{self, Code},
+        problem::{self, Code, rate_limit_headers},
     },
     front::Body,
 };
@@ -45,6 +46,7 @@ pub(crate) struct Pages {
     disabled: Page,
     unknown_host: Page,
     method_not_allowed: Page,
+    too_often: Page,
     unavailable: Page,
     failed: Page,
 }
@@ -74,6 +76,7 @@ impl Pages {
             disabled: Page::new(Code::LinkDisabled, "This link has been switched off."),
             unknown_host: Page::new(Code::UnknownHost, "This server does not answer for the host that was asked."),
             method_not_allowed: Page::new(Code::MethodNotAllowed, "A short link can only be followed, by GET or HEAD."),
+            too_often: Page::new(Code::RateLimited, "This is too often. Try again in a moment."),
             unavailable: Page::new(Code::Unavailable, "The link could not be looked up. Try again in a moment."),
             failed: Page::new(Code::Internal, "The link could not be looked up. The cause is in the server's log."),
         }
@@ -117,6 +120,13 @@ impl Pages {
     pub(crate) fn method_not_allowed(&self, asked: &HeaderMap) -> Response<Body> {
         let mut response = self.show(&self.method_not_allowed, asked);
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response
+    }
+
+    /// Answers a visit that would be one too many.
+    pub(crate) fn too_often(&self, refusal: &Decision, asked: &HeaderMap) -> Response<Body> {
+        let mut response = self.show(&self.too_often, asked);
+        response.headers_mut().extend(rate_limit_headers(refusal));
         response
     }
 

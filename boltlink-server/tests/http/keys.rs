@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use boltlink_core::{Bounds, NewKey, Scopes};
-use boltlink_server::ServerOptions;
+use boltlink_server::{Proxies, ServerOptions};
 use boltlink_testkit::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -159,6 +159,24 @@ async fn a_key_is_good_only_from_its_networks() {
         let client = holder_of(&server, &made);
         let request = client.request(Method::GET, "/api/v1/links").header("X-Forwarded-For", "10.0.0.1");
         assert_eq!(client.send(request).await.unwrap().status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_says_from_where_and_a_client_does_not() {
+    let proxies = Proxies { trusted: vec!["127.0.0.0/8".parse().unwrap()], ..Proxies::default() };
+    let server = Server::with(ServerOptions { proxies, ..ServerOptions::default() }).await;
+    let holder = holder_of(&server, &make(&server.client(), json!({ "networks": ["10.0.0.0/8"] })).await);
+    for (forwarded, status) in [
+        (("X-Forwarded-For", "10.0.0.1"), 200),
+        (("X-Forwarded-For", "203.0.113.9, 10.0.0.1, 127.0.0.1"), 200),
+        (("X-Forwarded-For", "10.0.0.1, 203.0.113.9"), 403),
+        (("X-Forwarded-For", "nonsense"), 403),
+        (("Forwarded", "for=10.0.0.1"), 403),
+        (("X-Real-IP", "10.0.0.1"), 403),
+    ] {
+        let request = holder.request(Method::GET, "/api/v1/links").header(forwarded.0, forwarded.1);
+        assert_eq!(holder.send(request).await.unwrap().status, status, "{forwarded:?}");
     }
 }
 

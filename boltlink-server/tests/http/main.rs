@@ -20,6 +20,7 @@ mod outage;
 mod pages;
 mod qr;
 mod queue;
+mod rates;
 mod slugs;
 mod strict;
 mod support;
