@@ -34,6 +34,8 @@ pub struct ServerOptions {
     pub ready_requires_redis: bool,
     /// The proxies in front of it; none by default, so that nobody can pretend to come from elsewhere.
     pub proxies: Proxies,
+    /// Other sites whose pages may use the API from within a browser (CORS); none by default.
+    pub cors_origins: Vec<BaseUrl>,
     /// How often somebody may come.
     pub rates: Rates,
     /// How much a client may take.
@@ -88,14 +90,7 @@ pub async fn run(
     let hosts = Arc::new(Hosts::new(options.base_url.as_ref(), &options.domains, listener.local_addr()?));
     let readiness = Arc::new(Readiness::new(shortener.clone(), &options));
     let pages = Pages::new(hosts.is_https(), &options.not_found_urls);
-    let api = api::endpoint(
-        shortener.clone(),
-        hosts.clone(),
-        readiness.clone(),
-        options.root_urls,
-        &options.limits,
-        options.rates.clone(),
-    );
+    let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), &options);
     let router = Router::new(shortener, hosts, api, pages, options.proxies, options.rates);
     Front::new(router, options.limits)
         .serve(listener, async move {

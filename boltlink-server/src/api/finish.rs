@@ -16,6 +16,7 @@ use poem::{
 use poem_openapi::error::{ParseParamError, ParsePathError};
 
 use super::{
+    cors::Cors,
     docs,
     methods::Methods,
     problem::{self, Code, Problem, rate_limit_headers},
@@ -25,23 +26,28 @@ use super::{
 pub(super) struct Finished<E> {
     pub(super) endpoint: E,
     pub(super) methods: Arc<Methods>,
+    pub(super) cors: Cors,
     pub(super) https: bool,
 }
 
 impl<E: Endpoint> Endpoint for Finished<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
         // A refusal has to name the path, which the request takes with it.
         let uri = request.original_uri().clone();
+        let origin = self.cors.origin(&request);
         let quota = Quota::default();
-        let mut request = request;
         request.set_data(quota.clone());
-        let mut response = match self.endpoint.call(request).await {
-            Ok(response) => response.into_response(),
-            Err(error) => refuse(error, uri.path(), &self.methods),
+        let mut response = match self.cors.preflight(&request, &self.methods) {
+            Some(response) => response,
+            None => match self.endpoint.call(request).await {
+                Ok(response) => response.into_response(),
+                Err(error) => refuse(error, uri.path(), &self.methods),
+            },
         };
         finish(&mut response, uri.path(), self.https);
+        self.cors.mark(origin, response.headers_mut());
         if let Some(decision) = quota.0.get() {
             response.headers_mut().extend(rate_limit_headers(decision));
         }

@@ -11,6 +11,7 @@ mod answer;
 mod auth;
 mod body;
 mod bulk;
+mod cors;
 mod counts;
 mod cursor;
 mod docs;
@@ -32,12 +33,9 @@ mod robots;
 mod scalar;
 mod stats;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use boltlink_core::{Domain, Shortener, TargetUrl};
+use boltlink_core::Shortener;
 use http::Method;
 use poem::{EndpointExt, IntoEndpoint, Route, endpoint::BoxEndpoint, middleware::CatchPanic};
 use poem_openapi::{
@@ -47,15 +45,14 @@ use poem_openapi::{
 
 pub use self::queue::{dead_letter_details, dead_letter_summary};
 use self::{
-    analytics::Analytics, body::BodyLimits, bulk::Bulk, finish::Finished, keys::Keys, links::Links, methods::Methods,
-    pictures::Pictures, queue::Queue, stats::LinkCounts,
+    analytics::Analytics, body::BodyLimits, bulk::Bulk, cors::Cors, finish::Finished, keys::Keys, links::Links,
+    methods::Methods, pictures::Pictures, queue::Queue, stats::LinkCounts,
 };
 pub(crate) use self::{finish::harden, problem::Problem};
 use crate::{
     health::{HealthApi, Readiness},
     hosts::Hosts,
-    rates::Rates,
-    server::Limits,
+    server::ServerOptions,
 };
 
 /// All operations as one endpoint.
@@ -82,9 +79,7 @@ pub(crate) fn endpoint(
     shortener: Shortener,
     hosts: Arc<Hosts>,
     readiness: Arc<Readiness>,
-    root_urls: BTreeMap<Domain, TargetUrl>,
-    limits: &Limits,
-    rates: Rates,
+    options: &ServerOptions,
 ) -> Api {
     let https = hosts.is_https();
     let service = service((
@@ -99,7 +94,14 @@ pub(crate) fn endpoint(
     ));
     let methods = Arc::new(Methods::new(&Operations::meta(), &docs::PATHS));
     let document = document::complete(&service.spec(), shortener.slug_rules().unicode);
-    let route = docs::add(Route::new(), document, service.swagger_ui_html(), root_urls, shortener.clone(), hosts);
+    let route = docs::add(
+        Route::new(),
+        document,
+        service.swagger_ui_html(),
+        options.root_urls.clone(),
+        shortener.clone(),
+        hosts,
+    );
     // Not nested at "/": that would take the start page's place.
     let operations = Arc::new(service.into_endpoint());
     let endpoint = route
@@ -108,10 +110,11 @@ pub(crate) fn endpoint(
         .nest_no_strip("/ready", operations)
         .data(shortener)
         .data(methods.clone())
-        .data(rates)
-        .data(BodyLimits { bytes: limits.body_bytes, time: limits.body_timeout })
+        .data(options.rates.clone())
+        .data(BodyLimits { bytes: options.limits.body_bytes, time: options.limits.body_timeout })
         .with(CatchPanic::new().with_handler(finish::panicked));
-    Arc::new(Finished { endpoint, methods, https }.boxed())
+    let cors = Cors::new(&options.cors_origins);
+    Arc::new(Finished { endpoint, methods, cors, https }.boxed())
 }
 
 /// The OpenAPI document, as `/openapi.json` and the file in the repository have it.

@@ -49,6 +49,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         ready_requires_database: config.http.ready_requires.database,
         ready_requires_redis: config.http.ready_requires.redis,
         proxies: Proxies { trusted: config.http.trusted_proxies.0.clone(), header: config.http.proxy_header },
+        cors_origins: config.http.cors_origins.0.clone(),
         rates,
         ..ServerOptions::default()
     };

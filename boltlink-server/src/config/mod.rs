@@ -1,6 +1,7 @@
 //! The configuration: defaults < TOML file < environment < flags, every problem reported at once.
 
 mod backend;
+mod clients;
 mod load;
 mod print;
 mod settings;

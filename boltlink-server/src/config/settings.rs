@@ -8,11 +8,9 @@ use boltlink_store_redis::KeyPrefix;
 
 use super::{
     backend::{Connections, DatabaseUrl, ReadyRequires, RedisUrl, ReplicaUrl, Workers},
+    clients::{Networks, NodeCount, Rate, SiteOrigins},
     sources::{Origins, Sources},
-    value::{
-        Domains, FlushInterval, LogFilter, Networks, NodeCount, PageUrls, Rate, RawRate, Retention, Secret,
-        ServerSecret, Switch, Value,
-    },
+    value::{Domains, FlushInterval, LogFilter, PageUrls, RawRate, Retention, Secret, ServerSecret, Switch, Value},
 };
 
 /// What is known of a setting before anybody gives it a value.
@@ -123,6 +121,8 @@ settings! {
             example "https://www.example.com/, links.example.org=https://www.example.org/";
         /// Where visitors of unknown links are sent, instead of being shown an error; written as root_url.
         not_found_url: PageUrls = "", env "BOLTLINK_NOT_FOUND_URL", example "https://www.example.com/not-found";
+        /// Other sites whose pages may use the API from within a browser, separated by commas, as scheme and host.
+        cors_origins: SiteOrigins = "", env "BOLTLINK_CORS_ORIGINS", example "https://app.example.com";
         /// Networks of the proxies in front of the server, separated by commas. Only these are believed when they say from
         /// whom a request came; without any, it came from whoever is connected.
         trusted_proxies: Networks = "", env "BOLTLINK_TRUSTED_PROXIES", example "10.0.0.0/8, 127.0.0.1";

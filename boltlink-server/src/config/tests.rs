@@ -186,6 +186,13 @@ fn values_that_cannot_be_right_are_refused() {
         ("flush_interval", "61s"),
         ("flush_interval", "soon"),
         ("log", "boltlink=loud"),
+        ("trusted_proxies", "10.0.0.0/99"),
+        ("proxy_header", "x-real-ip"),
+        ("cors_origins", "*"),
+        ("limit_api", "6000"),
+        ("limit_link", "0/s"),
+        ("limit_address", "1/week"),
+        ("nodes", "0"),
     ] {
         let flags: &'static [_] = vec![(name, text)].leak();
         assert_eq!(World { flags, ..World::default() }.parse().unwrap_err().len(), 1, "{name} = {text}");

@@ -1,9 +1,9 @@
 //! The kinds of values that settings have. One parser for each, whatever the text came from.
 
-use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use boltlink_core::{Bounds, Domain, Durability, IpNet, KeyToken, SlugCase, TargetRules, TargetUrl, store::Quota};
-use boltlink_server::{BaseUrl, InvalidBaseUrl, InvalidProxyHeader, ProxyHeader};
+use boltlink_core::{Domain, Durability, KeyToken, SlugCase, TargetRules, TargetUrl};
+use boltlink_server::{BaseUrl, InvalidBaseUrl};
 use tracing_subscriber::EnvFilter;
 
 use crate::duration;
@@ -102,32 +102,6 @@ impl Value for Domains {
     }
 }
 
-/// Networks of addresses.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Networks(pub(crate) Vec<IpNet>);
-
-impl Value for Networks {
-    fn parse(text: &str) -> Result<Self, Wrong> {
-        let network = |item| Bounds::network(item).map_err(|error| Wrong::new(format!("'{item}' {error}")));
-        Ok(Self(items(text).map(network).collect::<Result<_, _>>()?))
-    }
-
-    fn to_toml(&self) -> Option<String> {
-        let list: Vec<_> = self.0.iter().map(quoted).collect();
-        (!list.is_empty()).then(|| format!("[{}]", list.join(", ")))
-    }
-}
-
-impl Value for ProxyHeader {
-    fn parse(text: &str) -> Result<Self, Wrong> {
-        text.parse().map_err(|error: InvalidProxyHeader| Wrong::new(error.to_string()))
-    }
-
-    fn to_toml(&self) -> Option<String> {
-        Some(quoted(self.as_str()))
-    }
-}
-
 /// The items of a comma-separated list.
 pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
@@ -205,52 +179,6 @@ impl Value for RawRate {
     fn parse(text: &str) -> Result<Self, Wrong> {
         let rate = text.parse().ok().filter(|rate| *rate <= 1_000_000);
         rate.map(Self).ok_or_else(|| Wrong::new("must be a whole number up to 1000000"))
-    }
-
-    fn to_toml(&self) -> Option<String> {
-        Some(quoted(self.0))
-    }
-}
-
-/// How often something may happen; `None`: as often as it wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rate(pub(crate) Option<Quota>);
-
-impl Rate {
-    const PERIODS: [(&str, u64); 4] = [("s", 1), ("min", 60), ("h", 3_600), ("d", 86_400)];
-}
-
-impl Value for Rate {
-    fn parse(text: &str) -> Result<Self, Wrong> {
-        if text.trim() == "off" {
-            return Ok(Self(None));
-        }
-        let read = || {
-            let (rate, period) = text.split_once('/')?;
-            let (_, seconds) = Self::PERIODS.into_iter().find(|(name, _)| *name == period.trim())?;
-            Quota::new(rate.trim().parse().ok()?, Duration::from_secs(seconds))
-        };
-        let wrong = "must be off, or a whole number, a slash and s, min, h or d; at most 1000000/s";
-        read().map(|quota| Self(Some(quota))).ok_or_else(|| Wrong::new(wrong))
-    }
-
-    fn to_toml(&self) -> Option<String> {
-        let shown = |quota: Quota| {
-            let period = Self::PERIODS.into_iter().find(|(_, seconds)| quota.period().as_secs() == *seconds);
-            format!("{}/{}", quota.rate(), period.map_or("s", |(name, _)| name))
-        };
-        Some(quoted(self.0.map_or_else(|| "off".to_owned(), shown)))
-    }
-}
-
-/// How many nodes there are: 1 to 1,000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NodeCount(pub(crate) NonZeroU32);
-
-impl Value for NodeCount {
-    fn parse(text: &str) -> Result<Self, Wrong> {
-        let count = text.parse().ok().filter(|count: &NonZeroU32| count.get() <= 1_000);
-        count.map(Self).ok_or_else(|| Wrong::new("must be a whole number from 1 to 1000"))
     }
 
     fn to_toml(&self) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use boltlink_server::ServerOptions;
 use boltlink_testkit::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -73,6 +74,39 @@ async fn answers_are_hardened_and_not_kept() {
         assert_eq!(reply.header("strict-transport-security"), None, "{path}");
     }
     assert_eq!(client.get("/api/v1/links").await.unwrap().header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
+async fn pages_of_named_sites_may_use_the_api_and_no_others() {
+    let named = "https://app.example.com";
+    let options = ServerOptions { cors_origins: vec![named.parse().unwrap()], ..ServerOptions::default() };
+    let server = Server::with(options).await;
+    let (client, stranger) = (server.client(), server.stranger());
+    let ask = async |path: &str, origin: &str| {
+        let request = stranger.request(Method::OPTIONS, path).header("Origin", origin);
+        stranger.send(request.header("Access-Control-Request-Method", "PATCH")).await.unwrap()
+    };
+    let may = ask("/api/v1/links/x", named).await;
+    assert_eq!((may.status, may.header("access-control-allow-origin")), (204, Some(named)));
+    assert_eq!(may.header("access-control-allow-methods"), Some("DELETE, GET, HEAD, PATCH"));
+    assert!(may.header("access-control-allow-headers").unwrap().contains("authorization"));
+    assert_eq!(may.header("access-control-allow-credentials"), None);
+    for (path, origin, status) in [
+        ("/api/v1/links/x", "https://app.example.com.evil.example", 405),
+        ("/api/v1/links/x", "http://app.example.com", 405),
+        ("/api/v1/links/x", "null", 405),
+        ("/api/v1/nothing", named, 404),
+    ] {
+        let may_not = ask(path, origin).await;
+        assert_eq!(may_not.status, status, "{origin}");
+        assert_eq!(may_not.header("access-control-allow-methods"), None, "{origin}");
+    }
+    for (origin, allowed) in [(named, Some(named)), ("https://evil.example", None)] {
+        let request = client.request(Method::GET, "/api/v1/links").header("Origin", origin);
+        let reply = client.send(request).await.unwrap();
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, allowed));
+        assert_eq!(reply.header("vary"), Some("origin"), "caches must keep them apart");
+    }
 }
 
 #[tokio::test]
