@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::{
     domain::Domain,
     id::{AccountId, ApiKeyId},
+    time::Timestamp,
 };
 
 /// One thing that an API key may be good for.
@@ -178,6 +179,8 @@ pub struct Actor {
     /// `None`: no bounds.
     bounds: Option<Arc<Bounds>>,
     key: Option<ApiKeyId>,
+    /// `None`: without an end.
+    expires_at: Option<Timestamp>,
 }
 
 impl Actor {
@@ -187,7 +190,7 @@ impl Actor {
     /// Someone of this account, with these scopes.
     #[must_use]
     pub const fn new(account: AccountId, scopes: Scopes) -> Self {
-        Self { account, scopes, bounds: None, key: None }
+        Self { account, scopes, bounds: None, key: None, expires_at: None }
     }
 
     /// The same within bounds.
@@ -197,10 +200,11 @@ impl Actor {
         Self { bounds, ..self }
     }
 
-    /// The same as the holder of this key.
+    /// The same as the holder of this key, which ends then.
     #[must_use]
-    pub const fn by_key(mut self, key: ApiKeyId) -> Self {
+    pub const fn by_key(mut self, key: ApiKeyId, expires_at: Option<Timestamp>) -> Self {
         self.key = Some(key);
+        self.expires_at = expires_at;
         self
     }
 
@@ -208,6 +212,20 @@ impl Actor {
     #[must_use]
     pub const fn key(&self) -> Option<ApiKeyId> {
         self.key
+    }
+
+    /// What a key with these scopes and bounds, that ends then, would be good for and the actor is not; `None` if there is
+    /// nothing.
+    #[must_use]
+    pub fn lacks(&self, scopes: Scopes, bounds: &Bounds, expires_at: Option<Timestamp>) -> Option<&'static str> {
+        if !scopes.iter().all(|scope| self.may(scope)) {
+            return Some("scopes");
+        }
+        if !bounds.are_within(self.bounds()) {
+            return Some("domains or networks");
+        }
+        let outlives = self.expires_at.is_some_and(|end| expires_at.is_none_or(|other| other > end));
+        outlives.then_some("time")
     }
 
     /// The account that owns what the actor makes.

@@ -159,7 +159,7 @@ impl ApiKey {
     /// For whom its holder acts.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::new(self.owner, self.scopes).within(self.bounds.clone()).by_key(self.id)
+        Actor::new(self.owner, self.scopes).within(self.bounds.clone()).by_key(self.id, self.expires_at)
     }
 }
 

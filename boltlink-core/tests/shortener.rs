@@ -169,7 +169,7 @@ async fn what_one_process_writes_shows_on_another_within_a_second() {
     let (key, token) = here.create_key(&Actor::OPERATOR, new).await.unwrap();
     assert_eq!(
         there.authenticate(&token.reveal(), None).await.unwrap(),
-        Actor::new(key.owner, Scopes::MEMBER).by_key(key.id)
+        Actor::new(key.owner, Scopes::MEMBER).by_key(key.id, None)
     );
     here.revoke_key(&Actor::OPERATOR, key.id).await.unwrap();
     assert!(matches!(here.authenticate(&token.reveal(), None).await, Err(AuthError::Rejected)), "at once here");

@@ -3,7 +3,7 @@
 use std::{fmt, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use boltlink_core::{
-    ApiKeyId, Domain, IpNet, StoreError, SystemClock,
+    ApiKeyId, Domain, IpNet, Slug, StoreError, SystemClock,
     memory::MemoryLimiter,
     store::{Decision, Quota, RateLimiter},
 };
@@ -51,10 +51,10 @@ impl Rates {
         self.link.is_some() || self.address.is_some()
     }
 
-    /// What a visit takes from, one each.
-    pub(crate) fn of_visit(&self, client: IpAddr, domain: &Domain, slug: &str) -> Vec<Taken> {
+    /// What a visit takes from, one each. However the slug is spelled, it is the same link; what is no slug is none.
+    pub(crate) fn of_visit(&self, client: IpAddr, domain: &Domain, slug: Option<&Slug>) -> Vec<Taken> {
         let address = self.address.map(|quota| Taken { key: format!("address:{}", network_of(client)), quota });
-        let link = self.link.map(|quota| Taken { key: format!("link:{domain}/{slug}"), quota });
+        let link = self.link.zip(slug).map(|(quota, slug)| Taken { key: format!("link:{domain}/{slug}"), quota });
         address.into_iter().chain(link).collect()
     }
 

@@ -67,7 +67,7 @@ pub enum Error {
     /// A key must not be good for more than the one by which it is made or rotated.
     #[error("an API key cannot make one, or renew the secret of one, with {what} that it does not have itself")]
     Exceeds {
-        /// `scopes`, `domains or networks`, both, or `another owner`.
+        /// `scopes`, `domains or networks`, `time` or `another owner`.
         what: &'static str,
     },
     /// The idempotency key made an API key before, whose token was told then and is not kept.

@@ -115,15 +115,11 @@ impl Shortener {
 
     async fn insert_key(&self, actor: &Actor, new: NewKey, id: ApiKeyId) -> Result<(ApiKey, KeyToken), Error> {
         require(actor, Scope::KeysWrite)?;
-        let exceeds = |what| Err(Error::Exceeds { what });
-        if !new.scopes.iter().all(|scope| actor.may(scope)) {
-            return exceeds("scopes");
-        }
-        if !new.bounds.are_within(actor.bounds()) {
-            return exceeds("domains or networks");
+        if let Some(what) = actor.lacks(new.scopes, &new.bounds, new.expires_at) {
+            return Err(Error::Exceeds { what });
         }
         if new.owner.is_some_and(|owner| !actor.may_see(owner)) {
-            return exceeds("another owner");
+            return Err(Error::Exceeds { what: "another owner" });
         }
         let token = KeyToken::generate(id, &*self.0.entropy);
         let key = self.describe_key(new, actor.account(), &token);
@@ -204,9 +200,9 @@ impl Shortener {
     pub async fn rotate_key(&self, actor: &Actor, id: ApiKeyId, grace: Duration) -> Result<(ApiKey, KeyToken), Error> {
         require(actor, Scope::KeysWrite)?;
         let key = self.own_key(actor, id).await?;
-        if !key.scopes.iter().all(|scope| actor.may(scope)) || !key.bounds.are_within(actor.bounds()) {
-            // Who gets the new secret could do what the actor cannot.
-            return Err(Error::Exceeds { what: "scopes, domains or networks" });
+        // Who gets the new secret could do what the actor cannot.
+        if let Some(what) = actor.lacks(key.scopes, &key.bounds, key.expires_at) {
+            return Err(Error::Exceeds { what });
         }
         let token = KeyToken::generate(id, &*self.0.entropy);
         let until = self.now().plus(grace);

@@ -1,4 +1,4 @@
-//! The contract of [`KeyStore`](crate::store::KeyStore).
+//! The contract of [`KeyStore`].
 
 #![allow(missing_docs)] // A case's name says what it shows.
 
@@ -13,7 +13,7 @@ use crate::{
     store::{KeyCursor, KeyStore},
 };
 
-/// Runs the suite of [`KeyStore`](crate::store::KeyStore); see [`testing`](crate::testing).
+/// Runs the suite of [`KeyStore`]; see [`testing`](crate::testing).
 #[macro_export]
 macro_rules! key_suite {
     ($fixture:path) => {

@@ -86,7 +86,8 @@ impl Service {
         let client = self.client(&request);
         if router.rates.limit_visits() {
             let slug = asked(request.uri().path()).unwrap_or_default().0;
-            let taken = router.rates.of_visit(client, domain, slug);
+            let slug = router.shortener.slug_rules().parse_segment(slug).ok();
+            let taken = router.rates.of_visit(client, domain, slug.as_ref());
             match router.rates.try_visit(&taken) {
                 Err(refusal) => return Answer::now(router.pages.too_often(&refusal, request.headers())),
                 Ok([]) => {}

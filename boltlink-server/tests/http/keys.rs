@@ -121,10 +121,12 @@ async fn a_key_makes_none_that_can_do_more() {
     let server = Server::start().await;
     let bounds = json!({
         "scopes": ["keys:write", "keys:read", "links:read"], "networks": ["127.0.0.0/8"], "new_account": true,
+        "expires_at": "2026-02-01T00:00:00Z",
     });
     let made = make(&server.client(), bounds).await;
     let holder = holder_of(&server, &made);
-    let within = json!({ "name": "x", "scopes": ["links:read"], "networks": ["127.0.0.1"] });
+    let end = "2026-02-01T00:00:00Z";
+    let within = json!({ "name": "x", "scopes": ["links:read"], "networks": ["127.0.0.1"], "expires_at": end });
     let key = send(&holder, Method::POST, KEYS, &within).await.expect(201).unwrap();
     assert_eq!(key["key"]["owner"], made["key"]["owner"]);
     for (field, value) in [
@@ -133,6 +135,8 @@ async fn a_key_makes_none_that_can_do_more() {
         ("networks", json!(["127.0.0.1", "10.0.0.0/8"])),
         ("networks", json!(null)),
         ("new_account", json!(true)),
+        ("expires_at", json!(null)),
+        ("expires_at", json!("2026-02-01T00:00:01Z")),
     ] {
         let mut wider = within.clone();
         wider[field] = value;

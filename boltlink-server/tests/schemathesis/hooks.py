@@ -65,6 +65,10 @@ def mend(value, host):
             value["target"] = "https://example.com/" + quote(value["target"], safe="")[:2000]
         if isinstance(value.get("domain"), str):
             value["domain"] = host
+        # What it has most of is no network, and no domain of this server.
+        for field, valid in {"domains": host, "networks": "203.0.113.0/24"}.items():
+            if isinstance(value.get(field), list):
+                value[field] = [valid for _ in value[field]]
         if isinstance(value.get("starts_at"), str) and isinstance(value.get("expires_at"), str):
             value["expires_at"] = "9999-01-01T00:00:00Z"
         if value.get("slug") is not None:
