@@ -21,6 +21,7 @@ pub mod limit;
 mod link;
 pub mod memory;
 mod new_link;
+pub mod policy;
 mod random;
 pub mod rollup;
 pub mod sample;
@@ -50,7 +51,8 @@ pub use link::{
     RedirectKind, StoredLink,
 };
 pub use new_link::{InvalidSlugLength, Likeness, NewLink, Past, SlugLength};
-pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy};
+pub use policy::TargetPolicy;
+pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy, WithoutWords};
 pub use shortener::{
     AuthError, BuildError, Counters, Created, DeadLetterId, Durability, Error, GlobalStats, InvalidDeadLetterId,
     KeyListing, LinkStats, Listing, NewKey, QueueDepth, Shortener, ShortenerBuilder, Unacknowledged,

@@ -1,6 +1,6 @@
 //! Where identifiers, slugs and secrets come from; injected, so that tests are repeatable.
 
-use std::num::NonZeroU8;
+use std::{collections::HashSet, num::NonZeroU8};
 
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -155,8 +155,62 @@ impl SlugSource for RandomSlugs {
     }
 }
 
+/// Proposes what another source does, but nothing that reads like one of certain words.
+pub struct WithoutWords<S> {
+    slugs: S,
+    words: HashSet<String>,
+    /// The most bytes that one of them has.
+    longest: usize,
+}
+
+impl<S> WithoutWords<S> {
+    /// How often another slug is drawn. Where words are in everything that a source proposes, one of them is better
+    /// than none.
+    const TRIES: usize = 16;
+
+    /// `slugs` without these words, in lower case. As slugs are random, what counts is how a word may be read: one of
+    /// three letters is looked for as a whole slug, one with digits in it at the ends, all others anywhere.
+    #[must_use]
+    pub fn new(slugs: S, words: impl IntoIterator<Item = String>) -> Self {
+        let words: HashSet<_> = words.into_iter().filter(|word| word.len() >= 3).collect();
+        Self { slugs, longest: words.iter().map(String::len).max().unwrap_or(0), words }
+    }
+
+    fn reads_badly(&self, slug: &str) -> bool {
+        let slug = slug.to_lowercase();
+        let parts = (0..slug.len()).flat_map(|start| {
+            let ends = start + 3..=slug.len().min(start + self.longest);
+            ends.map(move |end| (start, end))
+        });
+        // A handful of look-ups, however many words there are.
+        parts.filter_map(|(start, end)| Some((start, end, slug.get(start..end)?))).any(|(start, end, part)| {
+            self.words.contains(part)
+                && if part.len() == 3 || slug.len() == 3 {
+                    part.len() == slug.len()
+                } else {
+                    start == 0 || end == slug.len() || !part.bytes().any(|byte| byte.is_ascii_digit())
+                }
+        })
+    }
+}
+
+impl<S: SlugSource> SlugSource for WithoutWords<S> {
+    fn propose(&self, entropy: &dyn Entropy, attempt: u32, length: Option<SlugLength>) -> Slug {
+        let mut slug = self.slugs.propose(entropy, attempt, length);
+        for _ in 1..Self::TRIES {
+            if !self.reads_badly(slug.as_str()) {
+                break;
+            }
+            slug = self.slugs.propose(entropy, attempt, length);
+        }
+        slug
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
     use super::*;
 
     #[test]
@@ -169,6 +223,36 @@ mod tests {
         assert_ne!(slugs.propose(&SystemEntropy, 0, None), slugs.propose(&SystemEntropy, 0, None));
         assert_eq!([length(0, None), length(TRIES_PER_LENGTH, None)], [7, 8]);
         assert_eq!([length(0, Some(4)), length(TRIES_PER_LENGTH, Some(32))], [4, 33]);
+    }
+
+    #[test]
+    fn words_are_left_out_however_they_are_written() {
+        let slugs = WithoutWords::new(RandomSlugs::default(), ["damn", "sh1t", "ass"].map(str::to_owned));
+        for (slug, badly) in [
+            ("xDaMnyz", true),
+            ("Sh1tabc", true),
+            ("abcSH1T", true),
+            ("aSh1tbc", false),
+            ("Ass", true),
+            ("Assabcd", false),
+            ("abcdefg", false),
+        ] {
+            assert_eq!(slugs.reads_badly(slug), badly, "{slug}");
+        }
+        /// Proposes a bad one so many times, then a good one.
+        struct Bad(AtomicUsize);
+        impl SlugSource for Bad {
+            fn propose(&self, _: &dyn Entropy, _: u32, _: Option<SlugLength>) -> Slug {
+                let left = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+                Slug::generated(if left.is_ok() { "xDamnxx" } else { "Flowers" }.to_owned())
+            }
+        }
+        let propose = |bad| {
+            let slugs = WithoutWords::new(Bad(AtomicUsize::new(bad)), ["damn".to_owned()]);
+            slugs.propose(&SystemEntropy, 0, None).as_str().to_owned()
+        };
+        assert_eq!([propose(0), propose(1), propose(15)], ["Flowers"; 3]);
+        assert_eq!(propose(1_000), "xDamnxx", "one of them is better than none");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
+    policy::{AllowAll, TargetPolicy},
     random::{Entropy, EntropyExt, RandomSlugs, SlugSource, SystemEntropy},
     slug::{SlugCase, SlugRules},
     store::Consumer,
@@ -87,6 +88,7 @@ pub struct ShortenerBuilder {
     entropy: Arc<dyn Entropy>,
     slugs: Arc<dyn SlugSource>,
     slug_rules: SlugRules,
+    policy: Arc<dyn TargetPolicy>,
     durability: Durability,
     unacknowledged: Unacknowledged,
     #[cfg(feature = "journal")]
@@ -108,6 +110,7 @@ impl Default for ShortenerBuilder {
             entropy: Arc::new(SystemEntropy),
             slugs: Arc::new(RandomSlugs::default()),
             slug_rules: SlugRules::default(),
+            policy: Arc::new(AllowAll),
             durability: Durability::default(),
             unacknowledged: Unacknowledged::default(),
             #[cfg(feature = "journal")]
@@ -157,6 +160,13 @@ impl ShortenerBuilder {
     #[must_use]
     pub fn slug_rules(mut self, rules: SlugRules) -> Self {
         self.slug_rules = rules;
+        self
+    }
+
+    /// Which targets links may have. Default: all.
+    #[must_use]
+    pub fn target_policy(mut self, policy: Arc<dyn TargetPolicy>) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -285,6 +295,7 @@ impl ShortenerBuilder {
             entropy: self.entropy,
             slugs: self.slugs,
             slug_rules: self.slug_rules,
+            policy: self.policy,
             secret,
             links,
             keys,

@@ -7,6 +7,7 @@ use crate::{
     error::StoreError,
     id::ApiKeyId,
     link::InvalidLifetime,
+    policy::TargetRefusal,
 };
 
 /// Why something asked of a [`Shortener`](crate::Shortener) was not done.
@@ -37,6 +38,9 @@ pub enum Error {
     /// The request was answered before, but the link it made is deleted by now.
     #[error("the link that this idempotency key made has been deleted; use a new key to make another")]
     ReplayedDeleted,
+    /// A link must not lead there.
+    #[error("target {0}")]
+    Target(#[from] TargetRefusal),
     /// The edit would make the link end before it begins.
     #[error("expires_at {0}")]
     Lifetime(#[from] InvalidLifetime),

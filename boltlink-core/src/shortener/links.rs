@@ -43,7 +43,7 @@ impl Shortener {
     /// Makes a link that belongs to the actor's account.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::OtherDomain`]; [`Error::SlugTaken`] if a slug was asked for and
+    /// [`Error::Forbidden`], [`Error::OtherDomain`], [`Error::Target`]; [`Error::SlugTaken`] if a slug was asked for and
     /// is taken; [`Error::Unavailable`]: it may have been made.
     pub async fn create(&self, actor: &Actor, new: NewLink) -> Result<StoredLink, Error> {
         if new.past.clicks > 0 {
@@ -72,7 +72,7 @@ impl Shortener {
 
     async fn insert(&self, actor: &Actor, new: NewLink, once: Option<Idempotency>) -> Result<Created, Error> {
         require(actor, Scope::LinksWrite)?;
-        within(actor, &new.domain)?;
+        self.judge(actor, &new)?;
         let drawn = new.slug.is_none();
         for attempt in 0..SLUG_TRIES {
             let link = self.describe(actor, &new, attempt);
@@ -131,7 +131,7 @@ impl Shortener {
         once: impl Fn(usize) -> Option<Idempotency>,
     ) -> Result<Vec<Result<StoredLink, Error>>, Error> {
         require(actor, Scope::LinksWrite)?;
-        let refused = |new: &NewLink| within(actor, &new.domain).err().map(Err);
+        let refused = |new: &NewLink| self.judge(actor, new).err().map(Err);
         let mut answers: Vec<Option<Result<StoredLink, Error>>> = new.iter().map(refused).collect();
         for attempt in 0..SLUG_TRIES {
             let open: Vec<usize> = (0..new.len()).filter(|&at| answers[at].is_none()).collect();
@@ -165,6 +165,12 @@ impl Shortener {
             }
         }
         Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(no_free_slug()))).collect())
+    }
+
+    /// Whether the actor may make this link.
+    fn judge(&self, actor: &Actor, new: &NewLink) -> Result<(), Error> {
+        within(actor, &new.domain)?;
+        Ok(self.0.policy.judge(actor, &new.target)?)
     }
 
     fn describe(&self, actor: &Actor, new: &NewLink, attempt: u32) -> Link {
@@ -277,6 +283,9 @@ impl Shortener {
         if_version: Option<u64>,
     ) -> Result<StoredLink, Error> {
         require(actor, Scope::LinksWrite)?;
+        if let Some(target) = &edit.target {
+            self.0.policy.judge(actor, target)?;
+        }
         let mut tries = 0;
         loop {
             let before = self.own(actor, id).await?.link;

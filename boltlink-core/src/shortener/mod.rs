@@ -38,6 +38,7 @@ use used::Used;
 use crate::{
     id::ApiKeyId,
     key::ApiKey,
+    policy::TargetPolicy,
     random::{Entropy, SlugSource},
     slug::SlugRules,
     store::{Backlog, Consumer},
@@ -67,6 +68,7 @@ struct Engine {
     entropy: Arc<dyn Entropy>,
     slugs: Arc<dyn SlugSource>,
     slug_rules: SlugRules,
+    policy: Arc<dyn TargetPolicy>,
     /// What other keys are derived from.
     secret: [u8; 32],
     links: Arc<LoadingCache<LinkKey, Arc<Gate>>>,

@@ -282,6 +282,7 @@ impl From<Error> for Problem {
             Error::Stale { .. } => Self::new(Code::Stale, detail),
             Error::KeyReused => Self::new(Code::KeyReused, detail),
             Error::ReplayedDeleted => Self::new(Code::ReplayedDeleted, detail),
+            Error::Target(why) => Self::invalid(vec![FieldError::at("/target", why.to_string())]),
             Error::Lifetime(why) => Self::invalid(vec![FieldError::at("/expires_at", why.to_string())]),
             Error::Forbidden { .. } | Error::OtherDomain | Error::Exceeds { .. } => Self::new(Code::Forbidden, detail),
             Error::WhichDomain => Self::parameter("domain", "must be one of the domains that the API key is for"),

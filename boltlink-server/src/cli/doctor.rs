@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    blocklist,
     failure::{Failure, print},
     reconcile,
 };
@@ -48,6 +49,10 @@ pub(super) async fn run(config: &Config, reconciles: bool) -> Result<ExitCode, F
     ];
     if let Some(config) = config.redis() {
         findings.insert(3, ("redis", redis(&config).await));
+    }
+    if let Some(path) = &config.targets.target_blocklist {
+        let read = blocklist::read(path).map_err(|what| Broken { what, fix: blocklist::FIX });
+        findings.push(("blocklist", read.map(|list| format!("{} has {} entries", path.display(), list.len()))));
     }
     let mut text = String::new();
     let mut broken = 0;

@@ -7,10 +7,12 @@ use std::{
 };
 
 use boltlink_core::{
-    BuildError, Domain, LinkId, Shortener, ShortenerBuilder, SlugRules, StoreError, Stores, SystemClock, TargetRules,
+    BuildError, Domain, LinkId, RandomSlugs, Shortener, ShortenerBuilder, SlugRules, StoreError, Stores, SystemClock,
+    TargetRules, WithoutWords,
     journal::JournalConfig,
     limit::LocalFirst,
     memory::MemoryLog,
+    policy::TargetFilter,
     store::{Balance, Consumer},
 };
 use boltlink_server::{Hosts, Rates};
@@ -18,7 +20,9 @@ use boltlink_store_postgres::PostgresStore;
 use boltlink_store_redis::RedisStore;
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
 
-use super::failure::Failure;
+use tokio::task::JoinHandle;
+
+use super::{blocklist, failure::Failure};
 use crate::config::{Config, DatabaseUrl};
 
 /// What links are allowed to be here, and how they are written.
@@ -54,11 +58,16 @@ impl Site {
 pub(super) struct Opened {
     pub(super) shortener: Shortener,
     database: Option<Database>,
+    /// What follows the blocklist, where something has to.
+    watching: Option<JoinHandle<()>>,
 }
 
 impl Opened {
     /// Stores what is recorded, and lets go of the database.
     pub(super) async fn close(self) {
+        if let Some(watching) = &self.watching {
+            watching.abort();
+        }
         self.shortener.shutdown().await;
         if let Some(database) = self.database
             && let Err(error) = database.close().await
@@ -165,7 +174,19 @@ pub(super) async fn open_to_look(config: &Config) -> Result<Opened, Failure> {
         return open(config).await;
     }
     let stores = Stores::in_memory(Arc::new(SystemClock));
-    start(Shortener::builder().visits(false).consumers([]).slug_rules(config.slug_rules()), stores, None).await
+    start(configured(config, Shortener::builder().visits(false).consumers([]))?.0, stores, None).await
+}
+
+/// A shortener as the configuration wants it, whatever it is for; and what decides of targets in it.
+fn configured(config: &Config, builder: ShortenerBuilder) -> Result<(ShortenerBuilder, Arc<TargetFilter>), Failure> {
+    let filter = Arc::new(TargetFilter::new(config.targets.private_targets));
+    if let Some(path) = &config.targets.target_blocklist {
+        let list = blocklist::read(path);
+        filter.block(list.map_err(|why| Failure::new(format_args!("{why}\n    fix: {}", blocklist::FIX)))?);
+    }
+    let slugs = WithoutWords::new(RandomSlugs::default(), sqids::default_blocklist());
+    let builder = builder.slugs(Arc::new(slugs)).slug_rules(config.slug_rules()).target_policy(filter.clone());
+    Ok((builder, filter))
 }
 
 /// Opens the database for a server: takes clicks, and keeps them in the journal until they are stored.
@@ -186,7 +207,10 @@ pub(super) async fn open_to_serve(config: &Config) -> Result<(Opened, Rates), Fa
     if let Some(redis) = &redis {
         stores.changes = redis.waking(stores.changes);
     }
-    let opened = start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await?;
+    let (builder, filter) = configured(config, builder)?;
+    let mut opened = start(builder, stores, Some(database)).await?;
+    let watched = config.targets.target_blocklist.clone();
+    opened.watching = watched.map(|path| tokio::spawn(blocklist::watch(path, filter)));
     Ok((opened, rates(config, redis.as_ref())))
 }
 
@@ -216,7 +240,7 @@ pub(super) async fn open_to_work(config: &Config, consumer: Consumer) -> Result<
     look_at(&redis).await?;
     let builder = Shortener::builder().visits(false).consumers([consumer]).flush_interval(config.flush_interval());
     let (database, stores) = open_stores(config, Some(&redis), Sync::EachCommit).await?;
-    start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await
+    start(configured(config, builder)?.0, stores, Some(database)).await
 }
 
 /// The configured Redis, if there is one. Connects to nobody yet.
@@ -247,7 +271,7 @@ async fn build(config: &Config, builder: ShortenerBuilder) -> Result<Opened, Fai
 
 async fn build_with(config: &Config, builder: ShortenerBuilder, sync: Sync) -> Result<Opened, Failure> {
     let (database, stores) = open_stores(config, redis(config)?.as_ref(), sync).await?;
-    start(builder.slug_rules(config.slug_rules()), stores, Some(database)).await
+    start(configured(config, builder)?.0, stores, Some(database)).await
 }
 
 /// The database and its stores, with the click log in `redis` if there is one.
@@ -265,7 +289,7 @@ async fn start(builder: ShortenerBuilder, stores: Stores, database: Option<Datab
         )),
         error => Failure::new(error),
     })?;
-    Ok(Opened { shortener, database })
+    Ok(Opened { shortener, database, watching: None })
 }
 
 pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {

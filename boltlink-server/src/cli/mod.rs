@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod blocklist;
 mod copy;
 mod doctor;
 mod engine;

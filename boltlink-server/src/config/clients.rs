@@ -1,8 +1,12 @@
-//! The kinds of values that say who may come, from where, and how often.
+//! The kinds of values that say who may come, from where and how often, and where links may lead.
 
 use std::{num::NonZeroU32, str::FromStr, time::Duration};
 
-use boltlink_core::{Bounds, IpNet, store::Quota};
+use boltlink_core::{
+    Bounds, IpNet,
+    policy::{InvalidPrivateTargets, PrivateTargets},
+    store::Quota,
+};
 use boltlink_server::{BaseUrl, InvalidProxyHeader, ProxyHeader};
 
 use super::value::{Value, Wrong, items, quoted};
@@ -20,6 +24,16 @@ impl Value for SiteOrigins {
     fn to_toml(&self) -> Option<String> {
         let list: Vec<_> = self.0.iter().map(quoted).collect();
         (!list.is_empty()).then(|| format!("[{}]", list.join(", ")))
+    }
+}
+
+impl Value for PrivateTargets {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        text.parse().map_err(|error: InvalidPrivateTargets| Wrong::new(error.to_string()))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(self))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use boltlink_core::{Durability, KeyToken, SlugCase};
+use boltlink_core::{Durability, KeyToken, SlugCase, policy::PrivateTargets};
 use boltlink_server::{BaseUrl, ProxyHeader};
 use boltlink_store_redis::KeyPrefix;
 
@@ -193,6 +193,16 @@ settings! {
         /// What visitor hashes are keyed with: 32 bytes as 64 hexadecimal digits, the same on every
         /// node. Without it: one made at the first start and kept in the database.
         secret: Option<Secret<ServerSecret>> = "", env "BOLTLINK_SECRET", example "<the output of: openssl rand -hex 32>";
+    }
+
+    /// Targets: where links may lead.
+    targets: Targets {
+        /// Who may make links that lead to private networks (addresses that are not on the internet, names such as
+        /// localhost or printer.local): admins, everybody or nobody.
+        private_targets: PrivateTargets = "admins", env "BOLTLINK_PRIVATE_TARGETS", example "nobody";
+        /// A file of hosts to which no link may lead, whoever makes it: a name (with all below it), an address or a
+        /// network a line; what follows # is a remark. It is read again when it changes.
+        target_blocklist: Option<PathBuf> = "", env "BOLTLINK_TARGET_BLOCKLIST", example "/etc/boltlink/blocklist.txt";
     }
 
     /// Limits: how often somebody may come, as a number and s, min, h or d; off for as often as they want. Too often is

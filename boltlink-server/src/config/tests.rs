@@ -193,6 +193,7 @@ fn values_that_cannot_be_right_are_refused() {
         ("limit_link", "0/s"),
         ("limit_address", "1/week"),
         ("nodes", "0"),
+        ("private_targets", "yes"),
     ] {
         let flags: &'static [_] = vec![(name, text)].leak();
         assert_eq!(World { flags, ..World::default() }.parse().unwrap_err().len(), 1, "{name} = {text}");

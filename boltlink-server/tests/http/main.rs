@@ -24,5 +24,6 @@ mod rates;
 mod slugs;
 mod strict;
 mod support;
+mod targets;
 mod vectors;
 mod visits;

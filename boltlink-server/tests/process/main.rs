@@ -9,6 +9,7 @@ mod input;
 mod nodes;
 mod restart;
 mod sharing;
+mod targets;
 
 use boltlink_testkit::{Builder, Server};
 
