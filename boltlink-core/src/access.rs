@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::{
     domain::Domain,
@@ -140,7 +140,15 @@ impl Bounds {
     /// If it is neither.
     pub fn network(text: &str) -> Result<IpNet, InvalidNetwork> {
         let single = || text.parse::<IpAddr>().map(IpNet::from);
-        text.parse::<IpNet>().map(|net| net.trunc()).or_else(|_| single()).map_err(|_| InvalidNetwork)
+        let network = text.parse::<IpNet>().map(|net| net.trunc()).or_else(|_| single()).map_err(|_| InvalidNetwork)?;
+        // Requests come from addresses of IPv4, however they were written on the way.
+        Ok(match network {
+            IpNet::V6(mapped) if mapped.prefix_len() >= 96 => mapped
+                .addr()
+                .to_ipv4_mapped()
+                .map_or(network, |address| Ipv4Net::new(address, mapped.prefix_len() - 96).map_or(network, IpNet::V4)),
+            _ => network,
+        })
     }
 
     /// No bounds.
@@ -313,5 +321,14 @@ mod tests {
         assert!(outer.allow_address(Some("::ffff:10.2.3.4".parse().unwrap())));
         assert!(!outer.allow_address(Some("11.2.3.4".parse().unwrap())) && !outer.allow_address(None));
         assert!(Bounds::NONE.allow_address(None));
+        for (text, network) in [
+            ("10.1.2.3/8", "10.0.0.0/8"),
+            ("10.1.2.3", "10.1.2.3/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:10.0.0.1", "10.0.0.1/32"),
+            ("::1", "::1/128"),
+        ] {
+            assert_eq!(Bounds::network(text).unwrap().to_string(), network);
+        }
     }
 }

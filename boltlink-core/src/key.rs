@@ -143,11 +143,18 @@ impl ApiKey {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether a secret with this hash opens what the key opens, at `now`.
+    /// For whom the holder of a secret with this hash acts at `now`; `None` if it opens nothing. The secret before the
+    /// last rotation ends when its time does: so its holder can neither renew the key nor make one that lasts longer.
     #[must_use]
-    pub fn is_opened_by(&self, digest: &KeyDigest, now: Timestamp) -> bool {
-        let before = self.previous.filter(|(_, until)| now < *until).is_some_and(|(before, _)| before == *digest);
-        (self.digest == *digest || before) && self.is_valid_at(now)
+    pub fn opened_by(&self, digest: &KeyDigest, now: Timestamp) -> Option<Actor> {
+        let before = self.previous.filter(|(before, until)| before == digest && now < *until);
+        let ends = if self.digest == *digest {
+            self.expires_at
+        } else {
+            let (_, until) = before?;
+            Some(self.expires_at.map_or(until, |end| end.min(until)))
+        };
+        self.is_valid_at(now).then(|| self.acting_until(ends))
     }
 
     /// Whether it sees and changes everything.
@@ -156,10 +163,14 @@ impl ApiKey {
         self.scopes.cover(Scope::Admin)
     }
 
-    /// For whom its holder acts.
+    /// For whom the holder of its secret acts.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::new(self.owner, self.scopes).within(self.bounds.clone()).by_key(self.id, self.expires_at)
+        self.acting_until(self.expires_at)
+    }
+
+    fn acting_until(&self, ends: Option<Timestamp>) -> Actor {
+        Actor::new(self.owner, self.scopes).within(self.bounds.clone()).by_key(self.id, ends)
     }
 }
 

@@ -171,6 +171,12 @@ async fn what_one_process_writes_shows_on_another_within_a_second() {
         there.authenticate(&token.reveal(), None).await.unwrap(),
         Actor::new(key.owner, Scopes::MEMBER).by_key(key.id, None)
     );
+    let (_, renewed) = here.rotate_key(&Actor::OPERATOR, key.id, Duration::ZERO).await.unwrap();
+    assert!(matches!(here.authenticate(&token.reveal(), None).await, Err(AuthError::Rejected)), "at once here");
+    second().await;
+    assert!(matches!(there.authenticate(&token.reveal(), None).await, Err(AuthError::Rejected)), "and there");
+    let token = renewed;
+    there.authenticate(&token.reveal(), None).await.unwrap();
     here.revoke_key(&Actor::OPERATOR, key.id).await.unwrap();
     assert!(matches!(here.authenticate(&token.reveal(), None).await, Err(AuthError::Rejected)), "at once here");
     second().await;

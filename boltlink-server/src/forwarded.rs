@@ -52,23 +52,23 @@ pub struct Proxies {
 
 impl Proxies {
     /// From whom a request came: the last one on its way who is no proxy of ours. What is further from us than that is
-    /// only said, by somebody whom we do not know; and where a proxy says nothing that can be read, it is the proxy.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    /// only said, by somebody whom we do not know. `None` where a proxy says something that cannot be read: then it must
+    /// not be taken for the proxy's own.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let mut client = peer.to_canonical();
         if !self.trusts(client) {
-            return client;
+            return Some(client);
         }
         let lines = headers.get_all(self.name());
         for line in lines.iter().rev() {
             for hop in self.hops(line) {
-                let Some(hop) = hop else { return client };
-                client = hop;
+                client = hop?;
                 if !self.trusts(client) {
-                    return client;
+                    return Some(client);
                 }
             }
         }
-        client
+        Some(client)
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -84,11 +84,14 @@ impl Proxies {
 
     /// The hops of one line, the nearest first; `None` for one that is no address.
     fn hops(&self, line: &HeaderValue) -> Vec<Option<IpAddr>> {
-        // What is no text tells nothing.
-        let Ok(line) = line.to_str() else { return vec![None] };
         match self.header {
-            ProxyHeader::XForwardedFor => line.rsplit(',').map(|hop| address(hop.trim())).collect(),
+            // Each by itself: what a client wrote must not spoil what a proxy has added to it.
+            ProxyHeader::XForwardedFor => {
+                let hops = line.as_bytes().rsplit(|byte| *byte == b',');
+                hops.map(|hop| address(str::from_utf8(hop).ok()?.trim())).collect()
+            }
             ProxyHeader::Forwarded => {
+                let Ok(line) = line.to_str() else { return vec![None] };
                 let Some(elements) = split(line, ',') else { return vec![None] };
                 elements.into_iter().rev().map(forwarded_for).collect()
             }
@@ -156,9 +159,10 @@ mod tests {
         let trusted = ["10.0.0.0/8", "2001:db8:ffff::/48"].map(|network| network.parse().unwrap()).into();
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(header.as_str(), HeaderValue::from_str(line).unwrap());
+            headers.append(header.as_str(), HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        Proxies { trusted, header }.client(peer.parse().unwrap(), &headers).to_string()
+        let client = Proxies { trusted, header }.client(peer.parse().unwrap(), &headers);
+        client.map_or_else(|| "unknown".to_owned(), |client| client.to_string())
     }
 
     #[test]
@@ -181,12 +185,15 @@ mod tests {
             // Proxies all the way: the first of them.
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
             ("10.0.0.1", &[], "10.0.0.1"),
-            // What is no address ends it.
-            ("10.0.0.1", &["198.51.100.1, unknown"], "10.0.0.1"),
-            ("10.0.0.1", &["198.51.100.1, "], "10.0.0.1"),
-            ("10.0.0.1", &["198.51.100.1, 10.0.0.256, 10.0.0.2"], "10.0.0.2"),
-            ("10.0.0.1", &["[198.51.100.1]"], "10.0.0.1"),
-            ("10.0.0.1", &["198.51.100.1:99999"], "10.0.0.1"),
+            // What is no address is not the proxy's own.
+            ("10.0.0.1", &["198.51.100.1, unknown"], "unknown"),
+            ("10.0.0.1", &["198.51.100.1, "], "unknown"),
+            // What a client made up must not spoil what our proxy adds.
+            ("10.0.0.1", &["\u{ff}, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["\u{ff}"], "unknown"),
+            ("10.0.0.1", &["198.51.100.1, 10.0.0.256, 10.0.0.2"], "unknown"),
+            ("10.0.0.1", &["[198.51.100.1]"], "unknown"),
+            ("10.0.0.1", &["198.51.100.1:99999"], "unknown"),
         ] {
             assert_eq!(client(ProxyHeader::XForwardedFor, peer, lines), expected, "{peer} {lines:?}");
         }
@@ -202,12 +209,13 @@ mod tests {
             ("for=198.51.100.1, for=10.0.0.2", "198.51.100.1"),
             ("host=\"a,b;for=1.2.3.4\";for=198.51.100.1", "198.51.100.1"),
             ("host=\"\\\"\";for=198.51.100.1", "198.51.100.1"),
-            ("for=198.51.100.1, for=_hidden", "10.0.0.1"),
-            ("for=198.51.100.1, for=unknown", "10.0.0.1"),
-            ("for=198.51.100.1, proto=https", "10.0.0.1"),
-            ("for=198.51.100.1;for=198.51.100.2", "10.0.0.1"),
-            ("for=198.51.100.1, for=\"10.0.0.2", "10.0.0.1"),
-            ("", "10.0.0.1"),
+            ("for=198.51.100.1, for=_hidden", "unknown"),
+            ("for=198.51.100.1, for=unknown", "unknown"),
+            ("for=198.51.100.1, proto=https", "unknown"),
+            ("for=198.51.100.1;for=198.51.100.2", "unknown"),
+            ("for=198.51.100.1, for=\"10.0.0.2", "unknown"),
+            ("for=\", for=198.51.100.1", "unknown"),
+            ("", "unknown"),
         ] {
             assert_eq!(client(ProxyHeader::Forwarded, "10.0.0.1", &[line]), expected, "{line}");
         }
@@ -219,6 +227,6 @@ mod tests {
         headers.insert("forwarded", HeaderValue::from_static("for=198.51.100.1"));
         let proxies = Proxies { trusted: vec!["10.0.0.0/8".parse().unwrap()], ..Proxies::default() };
         let peer = "10.0.0.1".parse().unwrap();
-        assert_eq!(proxies.client(peer, &headers), peer);
+        assert_eq!(proxies.client(peer, &headers), Some(peer));
     }
 }

@@ -52,8 +52,10 @@ impl Rates {
     }
 
     /// What a visit takes from, one each. However the slug is spelled, it is the same link; what is no slug is none.
-    pub(crate) fn of_visit(&self, client: IpAddr, domain: &Domain, slug: Option<&Slug>) -> Vec<Taken> {
-        let address = self.address.map(|quota| Taken { key: format!("address:{}", network_of(client)), quota });
+    pub(crate) fn of_visit(&self, client: Option<IpAddr>, domain: &Domain, slug: Option<&Slug>) -> Vec<Taken> {
+        // All of whom it is not known share one.
+        let network = client.map_or_else(|| "unknown".to_owned(), |client| network_of(client).to_string());
+        let address = self.address.map(|quota| Taken { key: format!("address:{network}"), quota });
         let link = self.link.zip(slug).map(|(quota, slug)| Taken { key: format!("link:{domain}/{slug}"), quota });
         address.into_iter().chain(link).collect()
     }

@@ -216,3 +216,20 @@ async fn who_may_not_make_tables_is_told_so() {
     db.execute_unprepared(&format!("DROP ROLE {role}")).await.unwrap();
     assert!(matches!(error, OpenError::Forbidden { .. }) && error.to_string().contains("grant"), "{error:?}");
 }
+
+#[tokio::test]
+async fn keys_of_an_earlier_release_are_good_for_what_they_were() {
+    let place = Place::new().await;
+    let (_store, stores) = place.open().await;
+    let key = |admin| {
+        format!(
+            "INSERT INTO api_key (id, owner, name, admin, digest, created_at)
+             VALUES (gen_random_uuid(), gen_random_uuid(), 'old', {admin}, decode(repeat('00', 32), 'hex'), 0);"
+        )
+    };
+    place.connect().await.execute_unprepared(&(key(true) + &key(false))).await.unwrap();
+    let keys = stores.keys.list(None, None, 10).await.unwrap();
+    let mut scopes: Vec<_> = keys.iter().map(|key| key.scopes.to_string()).collect();
+    scopes.sort_unstable();
+    assert_eq!(scopes, ["admin", "links:read links:write analytics:read"]);
+}

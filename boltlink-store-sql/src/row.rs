@@ -121,7 +121,8 @@ pub(crate) fn key_values(key: &ApiKey) -> [Value; 14] {
         (*key.id.as_uuid()).into(),
         (*key.owner.as_uuid()).into(),
         key.name.as_str().into(),
-        key.is_admin().into(),
+        // What releases before scopes go by, which know no bounds: to them one that has some must not be an admin's.
+        (key.is_admin() && key.bounds == Bounds::NONE).into(),
         key.digest.as_bytes().to_vec().into(),
         key.created_at.as_micros().into(),
         key.expires_at.map(Timestamp::as_micros).into(),

@@ -6,10 +6,10 @@ mod common;
 
 use std::fs;
 
-use boltlink_core::store::Scope;
+use boltlink_core::{AccountId, ApiKey, Bounds, EntropyExt, KeyToken, Scopes, SystemEntropy, Timestamp, store::Scope};
 use boltlink_store_sqlite::{OpenError, SqliteConfig, SqliteStore};
 use common::Place;
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 /// Runs `sql` on the file, from outside.
 async fn run(place: &Place, sql: &str) {
@@ -196,4 +196,50 @@ async fn a_note_of_an_earlier_release_is_read_though_it_would_be_too_long_now() 
     let (_store, stores) = place.open().await;
     let link = stores.links.by_id(id).await.unwrap().unwrap().link;
     assert_eq!(link.note.unwrap().as_str(), note);
+}
+
+#[tokio::test]
+async fn keys_of_an_earlier_release_are_good_for_what_they_were() {
+    let place = Place::new();
+    place.open().await.0.close().await.unwrap();
+    let key = |admin| {
+        format!(
+            "INSERT INTO api_key (id, owner, name, admin, digest, created_at)
+             VALUES (randomblob(16), zeroblob(16), 'old', {admin}, zeroblob(32), 0);"
+        )
+    };
+    run(&place, &(key(true) + &key(false))).await;
+    let (_store, stores) = place.open().await;
+    let keys = stores.keys.list(None, None, 10).await.unwrap();
+    let mut scopes: Vec<_> = keys.iter().map(|key| key.scopes.to_string()).collect();
+    scopes.sort_unstable();
+    assert_eq!(scopes, ["admin", "links:read links:write analytics:read"]);
+    assert!(keys.iter().all(|key| key.bounds == Bounds::NONE && key.previous.is_none()), "{keys:?}");
+}
+
+#[tokio::test]
+async fn to_an_earlier_release_a_bounded_admin_is_none() {
+    let place = Place::new();
+    let (store, stores) = place.open().await;
+    let id = SystemEntropy.api_key_id(Timestamp::EPOCH);
+    let bounds = Bounds { networks: vec!["10.0.0.0/8".parse().unwrap()], ..Bounds::NONE };
+    let key = ApiKey {
+        id,
+        owner: AccountId::OPERATOR,
+        name: "bounded".parse().unwrap(),
+        scopes: Scopes::ADMIN,
+        bounds,
+        digest: KeyToken::generate(id, &SystemEntropy).digest(),
+        previous: None,
+        created_at: Timestamp::EPOCH,
+        expires_at: None,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    stores.keys.insert(&key).await.unwrap();
+    assert_eq!(stores.keys.by_id(id).await.unwrap(), Some(key));
+    store.close().await.unwrap();
+    let db = Database::connect(format!("sqlite://{}", place.path().display())).await.unwrap();
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT admin FROM api_key")).await.unwrap();
+    assert!(!row.unwrap().try_get_by_index::<bool>(0).unwrap());
 }

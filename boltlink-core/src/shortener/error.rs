@@ -68,8 +68,8 @@ pub enum Error {
     /// The actor is bound to several domains: one of them has to be named.
     #[error("the API key is for certain domains only: name one of them")]
     WhichDomain,
-    /// A key must not be good for more than the one by which it is made or rotated.
-    #[error("an API key cannot make one, or renew the secret of one, with {what} that it does not have itself")]
+    /// A key must not be good for more than the one by which it is made, rotated or revoked.
+    #[error("an API key cannot make, rotate or revoke one with {what} that it does not have itself")]
     Exceeds {
         /// `scopes`, `domains or networks`, `time` or `another owner`.
         what: &'static str,

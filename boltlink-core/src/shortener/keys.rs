@@ -71,12 +71,13 @@ impl Shortener {
         };
         let key = self.0.keys.get_or_load(&token.id(), load).await.map_err(AuthError::Store)?;
         let now = self.now();
-        let key = key.filter(|key| key.is_opened_by(&token.digest(), now)).ok_or(AuthError::Rejected)?;
+        let key = key.ok_or(AuthError::Rejected)?;
+        let actor = key.opened_by(&token.digest(), now).ok_or(AuthError::Rejected)?;
         if !key.bounds.allow_address(from) {
             return Err(AuthError::Elsewhere);
         }
         self.0.used.note(key.id, now);
-        Ok(key.actor())
+        Ok(actor)
     }
 
     /// Makes a key that is good for no more than the actor. Its token is told here and never again.
@@ -118,7 +119,7 @@ impl Shortener {
         if let Some(what) = actor.lacks(new.scopes, &new.bounds, new.expires_at) {
             return Err(Error::Exceeds { what });
         }
-        if new.owner.is_some_and(|owner| !actor.may_see(owner)) {
+        if new.owner.is_some_and(|owner| !sees_keys(actor, owner)) {
             return Err(Error::Exceeds { what: "another owner" });
         }
         let token = KeyToken::generate(id, &*self.0.entropy);
@@ -171,7 +172,7 @@ impl Shortener {
     /// [`Error::Forbidden`]; if the store fails.
     pub async fn list_keys(&self, actor: &Actor, after: Option<KeyCursor>, limit: u32) -> Result<KeyListing, Error> {
         require(actor, Scope::KeysRead)?;
-        let owner = (!actor.sees_all()).then(|| actor.account());
+        let owner = Some(actor.account()).filter(|_| !sees_all_keys(actor));
         // One more than asked for tells whether there is a next page.
         let mut keys = self.0.within(self.0.stores.keys.list(owner, after, limit.saturating_add(1))).await?;
         let mut next = None;
@@ -209,17 +210,20 @@ impl Shortener {
         self.0.within(self.0.stores.keys.rotate(id, token.digest(), until)).await?;
         self.0.keys.evict(&id);
         self.announce();
-        let rotated = self.own_key(actor, id).await?;
-        Ok((rotated, token))
+        // Not read again: if that failed, nobody would ever know the token.
+        Ok((ApiKey { digest: token.digest(), previous: Some((key.digest, until)), ..key }, token))
     }
 
     /// Revokes a key, for good.
     ///
     /// # Errors
-    /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
+    /// [`Error::Forbidden`]; [`Error::Exceeds`] if the key is good for more than the actor; [`Error::NotFound`], also if the actor may not see it.
     pub async fn revoke_key(&self, actor: &Actor, id: ApiKeyId) -> Result<(), Error> {
         require(actor, Scope::KeysWrite)?;
-        self.own_key(actor, id).await?;
+        let key = self.own_key(actor, id).await?;
+        if let Some(what) = actor.lacks(key.scopes, &key.bounds, key.expires_at) {
+            return Err(Error::Exceeds { what });
+        }
         self.0.within(self.0.stores.keys.revoke(id, self.now())).await?;
         self.0.keys.evict(&id);
         self.announce();
@@ -228,6 +232,15 @@ impl Shortener {
 
     async fn own_key(&self, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Error> {
         let key = self.0.within(self.0.stores.keys.by_id(id)).await?;
-        key.filter(|key| actor.may_see(key.owner)).ok_or(Error::NotFound { what: "API key" })
+        key.filter(|key| sees_keys(actor, key.owner)).ok_or(Error::NotFound { what: "API key" })
     }
+}
+
+/// Whether the actor sees the keys of every account: an admin of some domains does not.
+fn sees_all_keys(actor: &Actor) -> bool {
+    actor.sees_all() && actor.bounds().domains.is_empty()
+}
+
+fn sees_keys(actor: &Actor, owner: AccountId) -> bool {
+    sees_all_keys(actor) || actor.account() == owner
 }

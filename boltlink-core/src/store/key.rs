@@ -55,7 +55,7 @@ pub trait KeyStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ApiKey>, StoreError>;
 
-    /// Gives a key a new secret. The one that it replaces still [opens](ApiKey::is_opened_by) it before
+    /// Gives a key a new secret. The one that it replaces still [opens](ApiKey::opened_by) it before
     /// `until`; the one before that no more.
     ///
     /// # Errors

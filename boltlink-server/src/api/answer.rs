@@ -106,7 +106,13 @@ fn document(status: StatusCode, codes: &[Code]) -> MetaResponse {
     let headers = match status {
         StatusCode::UNAUTHORIZED => vec![header("WWW-Authenticate", "How to authenticate.")],
         StatusCode::TOO_MANY_REQUESTS => {
-            vec![header("Retry-After", "Seconds after which the next request is allowed.")]
+            let retry = header("Retry-After", "Seconds after which the next request is allowed.");
+            let told = [
+                header("RateLimit-Limit", "How many requests the API key may make at once."),
+                header("RateLimit-Remaining", "How many of them are left."),
+                header("RateLimit-Reset", "Seconds after which all of them are back."),
+            ];
+            std::iter::once(retry).chain(told).collect()
         }
         StatusCode::SERVICE_UNAVAILABLE => {
             vec![header("Retry-After", "Seconds after which a retry is worth its while.")]

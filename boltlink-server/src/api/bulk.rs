@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fmt::Write, sync::Arc};
 
-use boltlink_core::{Actor, LinkId, NewLink as New, Shortener, StoredLink, store::IdempotencyKey};
+use boltlink_core::{Actor, Error, LinkId, NewLink as New, Shortener, StoredLink, store::IdempotencyKey};
 use poem_openapi::{ApiResponse, OpenApi, param::Header, payload::Json};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -167,21 +167,25 @@ impl Bulk {
         index: usize,
         draft: Result<Draft, Problem>,
         open: &mut Vec<(usize, New)>,
-    ) -> Result<Option<BulkResult>, boltlink_core::Error> {
+    ) -> Result<Option<BulkResult>, Error> {
         let Draft { new, existing } = match draft {
             Ok(draft) => draft,
             Err(problem) => return Ok(Some(BulkResult::refused(&problem))),
         };
-        if let Some(like) = existing
-            && let Some(link) = self.shortener.find_like(actor, &like).await?
-        {
-            return Ok(Some(BulkResult::done(200, link, &self.hosts)));
+        if let Some(like) = existing {
+            match self.shortener.find_like(actor, &like).await {
+                Ok(Some(link)) => return Ok(Some(BulkResult::done(200, link, &self.hosts))),
+                Ok(None) => {}
+                // Of this one alone.
+                Err(error @ Error::OtherDomain) => return Ok(Some(BulkResult::refused(&error.into()))),
+                Err(error) => return Err(error),
+            }
         }
         open.push((index, new));
         Ok(None)
     }
 
-    fn made(&self, index: usize, made: Result<StoredLink, boltlink_core::Error>) -> BulkResult {
+    fn made(&self, index: usize, made: Result<StoredLink, Error>) -> BulkResult {
         match made {
             Ok(link) => BulkResult::done(201, link, &self.hosts),
             Err(error) => BulkResult::refused(&Problem::from(error).below(&format!("/links/{index}"))),
@@ -193,18 +197,18 @@ impl Bulk {
         actor: &Actor,
         key: Option<&IdempotencyKey>,
         links: &[(usize, New)],
-    ) -> Result<Vec<Result<StoredLink, boltlink_core::Error>>, boltlink_core::Error> {
+    ) -> Result<Vec<Result<StoredLink, Error>>, Error> {
         let Some(key) = key else {
             return self.shortener.create_many(actor, links.iter().map(|(_, new)| new.clone()).collect()).await;
         };
         let once = |(index, new): &(usize, New)| Ok((new.clone(), key_of(key, *index)?, draft::fingerprint(new)));
-        let links: Result<Vec<_>, boltlink_core::Error> = links.iter().map(once).collect();
+        let links: Result<Vec<_>, Error> = links.iter().map(once).collect();
         self.shortener.create_many_once(actor, links?).await
     }
 }
 
 /// The key of one link of a request.
-fn key_of(key: &IdempotencyKey, index: usize) -> Result<IdempotencyKey, boltlink_core::Error> {
+fn key_of(key: &IdempotencyKey, index: usize) -> Result<IdempotencyKey, Error> {
     // Keys have no spaces: no two pairs are the same text.
     let mut text = "bulk-".to_owned();
     for byte in Sha256::digest(format!("{} {index}", key.as_str())) {

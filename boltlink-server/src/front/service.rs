@@ -68,8 +68,8 @@ impl Service {
         Self { router, connection, local, remote }
     }
 
-    /// From whom a request came.
-    fn client(&self, request: &Request<Incoming>) -> IpAddr {
+    /// From whom a request came, if that is known.
+    fn client(&self, request: &Request<Incoming>) -> Option<IpAddr> {
         self.router.proxies.client(self.remote.ip(), request.headers())
     }
 
@@ -102,7 +102,13 @@ impl Service {
 
     /// The link is not cached, or takes more than a look: see [`Shortener::visit`]. Or somebody far away has to say
     /// whether it may be followed once more.
-    fn visit_later(&self, request: Request<Incoming>, purpose: Purpose, client: IpAddr, taken: Vec<Taken>) -> Answer {
+    fn visit_later(
+        &self,
+        request: Request<Incoming>,
+        purpose: Purpose,
+        client: Option<IpAddr>,
+        taken: Vec<Taken>,
+    ) -> Answer {
         let router = self.router.clone();
         let answering = self.connection.answer();
         Answer::later(async move {
@@ -129,11 +135,15 @@ impl Service {
         }
         let api = self.router.api.clone();
         // Behind a proxy the port is not the client's, and nobody asks for it.
-        let client = SocketAddr::new(self.client(&request), self.remote.port());
+        let client = self.client(&request).map(|client| SocketAddr::new(client, self.remote.port()));
         let answering = self.connection.answer();
-        let request: poem::Request =
-            (request, LocalAddr(Addr::SocketAddr(self.local)), RemoteAddr(Addr::SocketAddr(client)), uri::Scheme::HTTP)
-                .into();
+        let request: poem::Request = (
+            request,
+            LocalAddr(Addr::SocketAddr(self.local)),
+            RemoteAddr(client.map_or(Addr::custom("client", "unknown"), Addr::SocketAddr)),
+            uri::Scheme::HTTP,
+        )
+            .into();
         Answer::later(async move {
             let response: Response<_> = api.get_response(request).await.into();
             response.map(|body| Body::Boxed { body, _answering: answering })
@@ -161,7 +171,12 @@ fn asked(path: &str) -> Option<(&str, &str)> {
     (!segment.is_empty() && !slug::is_reserved(segment)).then_some((segment, rest))
 }
 
-fn visit<'a>(request: &'a Request<Incoming>, domain: &'a Domain, purpose: Purpose, client: IpAddr) -> Visit<'a> {
+fn visit<'a>(
+    request: &'a Request<Incoming>,
+    domain: &'a Domain,
+    purpose: Purpose,
+    client: Option<IpAddr>,
+) -> Visit<'a> {
     let headers = request.headers();
     let (slug, rest) = asked(request.uri().path()).unwrap_or_default();
     Visit {
@@ -171,7 +186,7 @@ fn visit<'a>(request: &'a Request<Incoming>, domain: &'a Domain, purpose: Purpos
         query: request.uri().query().unwrap_or_default(),
         purpose,
         visitor: Visitor {
-            address: Some(client),
+            address: client,
             referrer: headers.get(header::REFERER),
             user_agent: headers.get(header::USER_AGENT),
             language: headers.get(header::ACCEPT_LANGUAGE),

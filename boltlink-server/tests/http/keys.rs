@@ -99,6 +99,26 @@ async fn a_rotated_key_keeps_its_old_secret_for_as_long_as_asked() {
 }
 
 #[tokio::test]
+async fn who_has_the_old_secret_cannot_keep_the_key() {
+    let server = Server::start().await;
+    let made = make(&server.client(), json!({ "scopes": ["admin"] })).await;
+    let rotate = format!("{}/rotate", path_of(&made));
+    let path = format!("{rotate}?grace=3600");
+    let new = server.client().send(server.client().request(Method::POST, &path)).await.unwrap().expect(200).unwrap();
+    let (old, new) = (holder_of(&server, &made), holder_of(&server, &new));
+    assert_eq!(old.get("/api/v1/links").await.unwrap().status, 200);
+    // It may do for a while what it could do, but nothing that lasts.
+    for (method, path) in [(Method::POST, &*rotate), (Method::DELETE, &*path_of(&made))] {
+        assert_eq!(problem(&old.send(old.request(method, path)).await.unwrap(), 403)["code"], "forbidden");
+    }
+    let mut lasting = json!({ "name": "x", "scopes": ["admin"] });
+    assert_eq!(send(&old, Method::POST, KEYS, &lasting).await.status, 403);
+    lasting["expires_at"] = json!("2026-01-01T01:00:00Z");
+    assert_eq!(send(&old, Method::POST, KEYS, &lasting).await.status, 201, "no longer than itself");
+    assert_eq!(new.send(new.request(Method::POST, &rotate)).await.unwrap().status, 200);
+}
+
+#[tokio::test]
 async fn a_repeated_creation_makes_no_second_key() {
     let server = Server::start().await;
     let admin = server.client();
@@ -143,12 +163,16 @@ async fn a_key_makes_none_that_can_do_more() {
         let refused = problem(&send(&holder, Method::POST, KEYS, &wider).await, 403);
         assert_eq!(refused["code"], "forbidden", "{wider}");
     }
-    // Nor does it get the secret of one that can.
+    // Nor does it get the secret of one that can, or take it away.
     let owner = Some(made["key"]["owner"].as_str().unwrap().parse().unwrap());
     let wider = NewKey { owner, ..NewKey::new("wider".parse().unwrap(), Scopes::MEMBER) };
     let (wider, _) = server.shortener.create_key(&boltlink_core::Actor::OPERATOR, wider).await.unwrap();
-    let path = format!("{KEYS}/{}/rotate", wider.id);
-    assert_eq!(problem(&holder.send(holder.request(Method::POST, &path)).await.unwrap(), 403)["code"], "forbidden");
+    for (method, path) in
+        [(Method::POST, format!("{KEYS}/{}/rotate", wider.id)), (Method::DELETE, format!("{KEYS}/{}", wider.id))]
+    {
+        assert_eq!(problem(&holder.send(holder.request(method, &path)).await.unwrap(), 403)["code"], "forbidden");
+    }
+    assert_eq!(send(&holder, Method::DELETE, &path_of(&key), &json!(null)).await.status, 204);
 }
 
 #[tokio::test]
@@ -176,6 +200,8 @@ async fn a_trusted_proxy_says_from_where_and_a_client_does_not() {
         (("X-Forwarded-For", "203.0.113.9, 10.0.0.1, 127.0.0.1"), 200),
         (("X-Forwarded-For", "10.0.0.1, 203.0.113.9"), 403),
         (("X-Forwarded-For", "nonsense"), 403),
+        (("X-Forwarded-For", "\u{ff}, 10.0.0.1"), 200),
+        (("X-Forwarded-For", "\u{ff}"), 403),
         (("Forwarded", "for=10.0.0.1"), 403),
         (("X-Real-IP", "10.0.0.1"), 403),
     ] {
@@ -219,8 +245,16 @@ async fn a_key_is_good_only_for_its_domains() {
     let two = holder_of(&server, &make(&admin, json!({ "domains": domains })).await);
     assert_eq!(problem(&two.get("/api/v1/links").await.unwrap(), 400)["errors"][0]["parameter"], "domain");
     assert_eq!(two.get(&format!("/api/v1/links?domain={other}")).await.unwrap().status, 200);
+    // One that is found is judged by itself, too.
+    let existing = |domain: Value| json!({ "target": "https://example.com/", "domain": domain, "find_existing": true });
+    let many = json!({ "links": [existing(json!(other)), existing(json!(null))] });
+    let results = send(&holder, Method::POST, "/api/v1/links/bulk", &many).await.expect(200).unwrap();
+    assert_eq!((&results["results"][0]["status"], &results["results"][1]["status"]), (&json!(200), &json!(403)));
     // An admin of some domains is none of the whole.
-    let some = holder_of(&server, &make(&admin, json!({ "scopes": ["admin"], "domains": [other] })).await);
+    let some = json!({ "scopes": ["admin"], "domains": [other], "new_account": true });
+    let some = holder_of(&server, &make(&admin, some).await);
+    assert_eq!(some.get(KEYS).await.unwrap().expect(200).unwrap()["items"].as_array().unwrap().len(), 1, "its own");
+    assert_eq!(some.get(&path_of(&made)).await.unwrap().status, 404);
     for path in ["/api/v1/analytics/global", "/api/v1/analytics/top", "/api/v1/admin/queue"] {
         assert_eq!(problem(&some.get(path).await.unwrap(), 403)["code"], "forbidden", "{path}");
     }
