@@ -103,9 +103,14 @@ impl Hosts {
         }
         // HTTP/2 and absolute-form requests name the host in the URI, which then goes before `Host`
         // (RFC 9112 section 3.2.2).
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let host = hosts.next();
+        if hosts.next().is_some() {
+            return None;
+        }
         let asked = match uri.authority() {
             Some(authority) => authority.as_str(),
-            None => headers.get(header::HOST)?.to_str().ok()?,
+            None => host?.to_str().ok()?,
         };
         self.known.iter().find(|known| matches(asked, known.authority.as_str())).map(|known| &known.domain)
     }
@@ -161,6 +166,11 @@ impl Hosts {
     pub(crate) fn is_https(&self) -> bool {
         self.scheme == "https"
     }
+}
+
+/// Whether a request names more than one host: then it is for none (RFC 9112 section 3.2).
+pub(crate) fn are_several(headers: &HeaderMap) -> bool {
+    headers.get_all(header::HOST).iter().nth(1).is_some()
 }
 
 /// Whether `asked` names `known`: in any case, with or without a final dot, and with or without the

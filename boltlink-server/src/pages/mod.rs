@@ -29,6 +29,7 @@ use crate::{
         problem::{self, Code, rate_limit_headers},
     },
     front::Body,
+    hosts::are_several,
 };
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -45,6 +46,7 @@ pub(crate) struct Pages {
     exhausted: Page,
     disabled: Page,
     unknown_host: Page,
+    several_hosts: Page,
     method_not_allowed: Page,
     too_often: Page,
     unavailable: Page,
@@ -75,6 +77,7 @@ impl Pages {
             exhausted: Page::new(Code::LinkExhausted, "This link has been used as often as it may be."),
             disabled: Page::new(Code::LinkDisabled, "This link has been switched off."),
             unknown_host: Page::new(Code::UnknownHost, "This server does not answer for the host that was asked."),
+            several_hosts: Page::new(Code::InvalidParameter, "The header Host must be there once."),
             method_not_allowed: Page::new(Code::MethodNotAllowed, "A short link can only be followed, by GET or HEAD."),
             too_often: Page::new(Code::RateLimited, "This is too often. Try again in a moment."),
             unavailable: Page::new(Code::Unavailable, "The link could not be looked up. Try again in a moment."),
@@ -114,7 +117,7 @@ impl Pages {
 
     /// Answers whatever is asked of a host that is none of ours.
     pub(crate) fn unknown_host(&self, asked: &HeaderMap) -> Response<Body> {
-        self.show(&self.unknown_host, asked)
+        self.show(if are_several(asked) { &self.several_hosts } else { &self.unknown_host }, asked)
     }
 
     pub(crate) fn method_not_allowed(&self, asked: &HeaderMap) -> Response<Body> {

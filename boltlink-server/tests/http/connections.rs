@@ -12,22 +12,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::Server;
+use crate::support::{Server, exchange};
 
 async fn limited(change: impl FnOnce(&mut Limits)) -> Server {
     let mut limits = Limits::default();
     change(&mut limits);
     Server::with(ServerOptions { limits, ..ServerOptions::default() }).await
-}
-
-/// Sends `request` and reads until the server closes.
-async fn exchange(server: &Server, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(request).await.unwrap();
-    let mut answer = Vec::new();
-    // A reset is an end as well.
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8(answer).unwrap()
 }
 
 const SHORT: Duration = Duration::from_millis(100);

@@ -174,3 +174,13 @@ pub(crate) async fn raw(server: &Server, method: &str, path: impl AsRef<[u8]>) -
 pub(crate) async fn send(client: &Client, method: Method, path: &str, body: &Value) -> Reply {
     client.send(client.request(method, path).json(body)).await.unwrap()
 }
+
+/// Sends `request` and reads until the server closes.
+pub(crate) async fn exchange(server: &Server, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    // A reset is an end as well.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
