@@ -220,6 +220,8 @@ const fn is_invisible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const UNICODE: SlugRules = SlugRules { case: SlugCase::Sensitive, unicode: true };
@@ -284,6 +286,24 @@ mod tests {
         assert_eq!(SlugRules::default().parse_segment("%61bc").unwrap().as_str(), "abc");
         for bad in ["%ff", "%2F", "%00", "%61pi", "%"] {
             assert!(UNICODE.parse_segment(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_path_has_is_a_slug_in_its_own_spelling_or_none(
+            segment in prop_oneof![any::<String>(), "[%0-9a-fA-F]{0,40}", "[a-zA-Z0-9_%äßİΣ\u{308}-]{0,140}"],
+            unicode: bool,
+            loose: bool,
+        ) {
+            let case = if loose { SlugCase::Insensitive } else { SlugCase::Sensitive };
+            let rules = SlugRules { unicode, case };
+            if let Ok(slug) = rules.parse_segment(&segment) {
+                prop_assert_eq!(rules.parse(slug.as_str()), Ok(slug.clone()));
+                prop_assert_eq!(rules.respell(&slug), slug.clone());
+                prop_assert!(!is_reserved(slug.as_str()) && slug.as_str().chars().count() <= 128);
+                prop_assert!(!slug.as_str().contains(['/', '%', '?', '#', '.', ' ']));
+            }
         }
     }
 }

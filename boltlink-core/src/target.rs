@@ -158,6 +158,8 @@ impl fmt::Display for TargetUrl {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<TargetUrl, InvalidTarget> {
@@ -213,5 +215,26 @@ mod tests {
     fn other_ports_of_our_hosts_are_other_services() {
         assert!(parse("http://127.0.0.1:8080/").is_ok());
         assert!(parse("http://go.example.com:8080/").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_is_a_target_for_a_header_or_none(
+            text in prop_oneof![
+                any::<String>(),
+                "(https?|HTTP|javascript|data|ftp)?:?//?[ -~äß\u{ff0f}\r\n\t]{0,60}",
+                "https?://[a-z0-9.@:\\[\\]%_-]{0,30}[/?#\\\\][ -~]{0,40}",
+            ],
+        ) {
+            if let Ok(target) = parse(&text) {
+                prop_assert_eq!(parse(target.as_str()), Ok(target.clone()), "as it was normalised");
+                let url = Url::parse(target.as_str()).unwrap();
+                prop_assert!(matches!(url.scheme(), "http" | "https") && url.has_host());
+                prop_assert!(url.username().is_empty() && url.password().is_none());
+                let location = target.location();
+                prop_assert_eq!(location.as_bytes(), target.as_str().as_bytes());
+                prop_assert_eq!(TargetUrl::from_stored(target.as_str()), Some(target));
+            }
+        }
     }
 }

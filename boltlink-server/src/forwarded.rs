@@ -153,6 +153,8 @@ fn split(text: &str, at: char) -> Option<Vec<&str>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn client(header: ProxyHeader, peer: &str, lines: &[&str]) -> String {
@@ -228,5 +230,49 @@ mod tests {
         let proxies = Proxies { trusted: vec!["10.0.0.0/8".parse().unwrap()], ..Proxies::default() };
         let peer = "10.0.0.1".parse().unwrap();
         assert_eq!(proxies.client(peer, &headers), Some(peer));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_a_client_of_a_network_that_no_proxy_of_ours_named(
+            lines in proptest::collection::vec(
+                prop_oneof![
+                    proptest::collection::vec(any::<u8>(), 0..60),
+                    "[a-z0-9.:,;=\" \\[\\]\\\\]{0,60}".prop_map(String::into_bytes),
+                    "(for=)?(10\\.0\\.0\\.[0-9]|198\\.51\\.100\\.1|\"\\[2001:db8::7\\]:1\")(, ?)?".prop_map(String::into_bytes),
+                ],
+                0..4,
+            ),
+            rfc: bool,
+            inside: bool,
+        ) {
+            let header = if rfc { ProxyHeader::Forwarded } else { ProxyHeader::XForwardedFor };
+            let proxies = Proxies { trusted: vec!["10.0.0.0/8".parse().unwrap()], header };
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                if let Ok(value) = HeaderValue::from_bytes(line) {
+                    headers.append(header.as_str(), value);
+                }
+            }
+            let peer: IpAddr = if inside { "10.0.0.1" } else { "203.0.113.9" }.parse().unwrap();
+            let client = proxies.client(peer, &headers);
+            if !inside {
+                prop_assert_eq!(client, Some(peer), "a stranger's word counts for nothing");
+            } else if headers.is_empty() {
+                prop_assert_eq!(client, Some(peer));
+            } else {
+                // What our proxy added behind it is the client whatever stood before: in a line of its own, or in the
+                // last one, where a quote that is left open can swallow it.
+                let added = if rfc { "for=192.0.2.7" } else { "192.0.2.7" };
+                let expected = Some("192.0.2.7".parse().unwrap());
+                let last = headers.get_all(header.as_str()).iter().next_back().unwrap().as_bytes();
+                let longer = [last, b", ", added.as_bytes()].concat();
+                let alone = HeaderMap::from_iter([(proxies.name(), HeaderValue::from_bytes(&longer).unwrap())]);
+                let client = proxies.client(peer, &alone);
+                prop_assert!(client == expected || rfc && client.is_none(), "{:?}", client);
+                headers.append(header.as_str(), HeaderValue::from_static(added));
+                prop_assert_eq!(proxies.client(peer, &headers), expected);
+            }
+        }
     }
 }

@@ -74,6 +74,8 @@ impl Cursors {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[tokio::test]
@@ -93,6 +95,22 @@ mod tests {
         assert!(capitals != text && signed != text);
         for bad in ["", "x", &text[1..], &format!("{text}0"), &"ä".repeat(40), &capitals, &signed] {
             assert!(cursors.open("list", bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_as_a_cursor_opens_nothing(text in prop_oneof![any::<String>(), "[0-9a-f]{80}"]) {
+            let cursors = Cursors(Hmac::new_from_slice(&[7; 32]).unwrap());
+            prop_assert!(cursors.open("list", &text).is_err());
+        }
+
+        #[test]
+        fn every_place_survives_its_cursor(micros in -1_000_000_000_000_i64..1_000_000_000_000, id: u128, list: String) {
+            let cursors = Cursors(Hmac::new_from_slice(&[7; 32]).unwrap());
+            let (at, id) = (Timestamp::from_micros(micros).unwrap(), Uuid::from_u128(id));
+            prop_assert_eq!(cursors.open(&list, &cursors.seal(&list, at, &id)).ok(), Some((at, id)));
+            prop_assert!(cursors.open(&(list.clone() + "x"), &cursors.seal(&list, at, &id)).is_err());
         }
     }
 }
