@@ -78,17 +78,18 @@ struct Known {
 }
 
 impl Hosts {
-    /// The default domain is found at `base`, else at the address the server listens on; `others`
-    /// have links of their own.
+    /// The default domain is found at `base`, else at the address the server listens on, by `https` if it speaks
+    /// `tls`; `others` have links of their own.
     #[must_use]
-    pub fn new(base: Option<&BaseUrl>, others: &[Domain], listen: SocketAddr) -> Self {
+    pub fn new(base: Option<&BaseUrl>, others: &[Domain], listen: SocketAddr, tls: bool) -> Self {
         let authority = base.map_or_else(|| listen_authority(listen), |base| base.host.clone());
         let others = others.iter().filter(|other| !other.is_default() && **other != authority);
         let others = others.map(|other| Known { authority: other.clone(), domain: other.clone() });
         let known: Vec<_> = std::iter::once(Known { authority: authority.clone(), domain: Domain::default_domain() })
             .chain(others)
             .collect();
-        Self { scheme: base.map_or("http", |base| base.scheme), any: base.is_none() && known.len() == 1, known }
+        let scheme = base.map_or(if tls { "https" } else { "http" }, |base| base.scheme);
+        Self { scheme, any: base.is_none() && known.len() == 1, known }
     }
 
     /// The domain that a request is for; `None` if its host is none of ours. Allocates nothing.
@@ -208,7 +209,7 @@ mod tests {
     fn hosts() -> Hosts {
         let base = "https://go.example.com".parse().unwrap();
         let others = ["go.example.org:8080", "[2001:db8::1]"].map(|other| other.parse().unwrap());
-        Hosts::new(Some(&base), &others, "0.0.0.0:5000".parse().unwrap())
+        Hosts::new(Some(&base), &others, "0.0.0.0:5000".parse().unwrap(), false)
     }
 
     fn asked(hosts: &Hosts, host: &str) -> Option<String> {
@@ -233,7 +234,7 @@ mod tests {
     fn its_own_hosts_are_those_it_can_know() {
         let own = |hosts: &Hosts| hosts.own().iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(own(&hosts()), ["go.example.com", "go.example.org:8080", "[2001:db8::1]"]);
-        let any = own(&Hosts::new(None, &[], "127.0.0.1:5000".parse().unwrap()));
+        let any = own(&Hosts::new(None, &[], "127.0.0.1:5000".parse().unwrap(), false));
         for host in ["localhost:5000", "127.0.0.1:5000", "[::1]:5000"] {
             assert!(any.iter().any(|own| own == host), "{host} in {any:?}");
         }
@@ -247,9 +248,18 @@ mod tests {
 
     #[test]
     fn with_nothing_configured_every_host_is_ours() {
-        let hosts = Hosts::new(None, &[], "0.0.0.0:5000".parse().unwrap());
+        let hosts = Hosts::new(None, &[], "0.0.0.0:5000".parse().unwrap(), false);
         assert_eq!(asked(&hosts, "whatever").as_deref(), Some(""));
         assert_eq!(hosts.base_url(), "http://localhost:5000");
+    }
+
+    #[test]
+    fn with_tls_links_begin_with_https_unless_the_base_url_knows_better() {
+        let listen = "0.0.0.0:5000".parse().unwrap();
+        let hosts = Hosts::new(None, &[], listen, true);
+        assert_eq!((&*hosts.base_url(), hosts.is_https()), ("https://localhost:5000", true));
+        let hosts = Hosts::new(Some(&"http://go.example.com".parse().unwrap()), &[], listen, true);
+        assert_eq!((&*hosts.base_url(), hosts.is_https()), ("http://go.example.com", false));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! BoltLink's HTTP server as a library: [`run`] serves a [`Shortener`](boltlink_core::Shortener) on a
 //! listener until it is told to stop. The program `boltlink` adds configuration and a command line.
 //!
-//! A request passes `front` (connections, limits, and short links, answered before any routing) and,
+//! A request passes `front` (connections, TLS, limits, and short links, answered before any routing) and,
 //! if it is for none, `api` (poem: the API, its documentation and the health checks). `pages` is what a
 //! visitor sees who cannot be sent on.
 
@@ -13,9 +13,11 @@ mod hosts;
 mod pages;
 mod rates;
 mod server;
+mod tls;
 
 pub use api::{dead_letter_details, dead_letter_summary, openapi};
 pub use forwarded::{InvalidProxyHeader, Proxies, ProxyHeader};
 pub use hosts::{BaseUrl, Hosts, InvalidBaseUrl};
 pub use rates::Rates;
 pub use server::{Limits, ServerOptions, run};
+pub use tls::{InvalidPair, Tls, TlsFile, TlsFiles, UnusableTlsFile, WrongTlsFile};

@@ -13,12 +13,14 @@ use crate::{
     hosts::{BaseUrl, Hosts},
     pages::Pages,
     rates::Rates,
+    tls::Tls,
 };
 
 /// What a server is told about the world outside.
 #[derive(Debug, Clone, Default)]
 pub struct ServerOptions {
-    /// Scheme and host of the default domain; `http` and the listen address if not said.
+    /// Scheme and host of the default domain; `http` (with [`tls`](Self::tls) `https`) and the listen address if not
+    /// said.
     pub base_url: Option<BaseUrl>,
     /// Other hosts that have links of their own.
     pub domains: Vec<Domain>,
@@ -40,6 +42,8 @@ pub struct ServerOptions {
     pub rates: Rates,
     /// How much a client may take.
     pub limits: Limits,
+    /// What TLS is spoken with; without it the server speaks plain HTTP, as behind a proxy that ends TLS.
+    pub tls: Option<Tls>,
 }
 
 /// Bounds on what one client, and all together, may take.
@@ -47,7 +51,8 @@ pub struct ServerOptions {
 pub struct Limits {
     /// Connections open at a time; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// From a connection's first moment, or a request's first byte, to the end of its headers.
+    /// From a connection's first moment, or a request's first byte, to the end of its headers. A TLS handshake is
+    /// within it.
     pub header_timeout: Duration,
     /// How long a connection may rest between two requests, or stand still within an answer.
     pub idle_timeout: Duration,
@@ -75,8 +80,8 @@ impl Default for Limits {
     }
 }
 
-/// Serves `shortener` over HTTP/1.1 and h2c on `listener` until `shutdown` is done, then drains:
-/// no new connections, and [`Limits::drain_timeout`] for requests that are being answered. To flush what
+/// Serves `shortener` over HTTP/1.1 and HTTP/2 on `listener`, with TLS if [`ServerOptions::tls`] says so, until `shutdown`
+/// is done, then drains: no new connections, and [`Limits::drain_timeout`] for requests that are being answered. To flush what
 /// was recorded is left to whoever built the shortener: [`Shortener::shutdown`].
 ///
 /// # Errors
@@ -87,12 +92,17 @@ pub async fn run(
     options: ServerOptions,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let hosts = Arc::new(Hosts::new(options.base_url.as_ref(), &options.domains, listener.local_addr()?));
+    let hosts = Arc::new(Hosts::new(
+        options.base_url.as_ref(),
+        &options.domains,
+        listener.local_addr()?,
+        options.tls.is_some(),
+    ));
     let readiness = Arc::new(Readiness::new(shortener.clone(), &options));
     let pages = Pages::new(hosts.is_https(), &options.not_found_urls);
     let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), &options);
     let router = Router::new(shortener, hosts, api, pages, options.proxies, options.rates);
-    Front::new(router, options.limits)
+    Front::new(router, options.limits, options.tls)
         .serve(listener, async move {
             shutdown.await;
             readiness.drain();

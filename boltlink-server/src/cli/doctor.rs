@@ -3,32 +3,24 @@
 use std::{
     fmt::Write,
     fs, io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::Duration,
 };
 
 use boltlink_core::SystemClock;
 use boltlink_store_postgres::PostgresStore;
 use boltlink_store_redis::{OpenError, RedisConfig, RedisStore};
 use boltlink_store_sqlite::SqliteStore;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    time::timeout,
-};
+use tokio::net::TcpListener;
 
 use super::{
     blocklist,
     failure::{Failure, print},
-    reconcile,
+    probe::is_boltlink,
+    reconcile, tls,
 };
 use crate::config::{Config, DatabaseUrl};
-
-/// How long whoever has the port may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is wrong with one thing, and how to mend it.
 struct Broken {
@@ -53,6 +45,18 @@ pub(super) async fn run(config: &Config, reconciles: bool) -> Result<ExitCode, F
     if let Some(path) = &config.targets.target_blocklist {
         let read = blocklist::read(path).map_err(|what| Broken { what, fix: blocklist::FIX });
         findings.push(("blocklist", read.map(|list| format!("{} has {} entries", path.display(), list.len()))));
+    }
+    if let Some(files) = config.tls_files() {
+        match files.load().await {
+            Ok(_) => {
+                let word = format!("{} and its key belong together", files.certificate.display());
+                findings.push(("tls", Ok(word)));
+            }
+            Err(wrong) => findings.extend(wrong.iter().map(|wrong| {
+                let broken = Broken { what: wrong.to_string(), fix: tls::fix(wrong) };
+                ("tls", Err(broken))
+            })),
+        }
     }
     let mut text = String::new();
     let mut broken = 0;
@@ -192,7 +196,7 @@ async fn address(config: &Config) -> Finding {
         Err(error) => error,
     };
     if error.kind() == io::ErrorKind::AddrInUse {
-        if is_boltlink(wanted).await {
+        if is_boltlink(wanted, config.tls_files().is_some()).await {
             return Ok(format!("{wanted}: a running BoltLink answers"));
         }
         if config.listens_by_default() {
@@ -203,17 +207,4 @@ async fn address(config: &Config) -> Finding {
         what: format!("cannot listen on {wanted}: {error}"),
         fix: "stop what uses it, or choose another address with --listen",
     })
-}
-
-/// Whether `/health/live` is answered as a BoltLink does.
-async fn is_boltlink(address: SocketAddr) -> bool {
-    let ask = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET /health/live HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(4096).read_to_end(&mut answer).await?;
-        io::Result::Ok(answer)
-    };
-    timeout(PATIENCE, ask).await.is_ok_and(|answer| answer.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200 ")))
 }

@@ -34,7 +34,8 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn new(config: &Config) -> Self {
-        let hosts = Hosts::new(config.http.base_url.as_ref(), &config.http.domains.0, config.http.listen);
+        let http = &config.http;
+        let hosts = Hosts::new(http.base_url.as_ref(), &http.domains.0, http.listen, config.tls_files().is_some());
         let rules = TargetRules { own_hosts: hosts.own(), ..TargetRules::default() };
         Self { hosts, rules, slugs: config.slug_rules() }
     }

@@ -1,10 +1,12 @@
 //! How a command ends when it cannot do what it was asked.
 
 use std::{
-    fmt,
+    fmt::{self, Write as _},
     io::{self, Write},
     process::ExitCode,
 };
+
+use crate::config::Problem;
 
 /// What to tell the person at the keyboard: what failed, and what to do about it.
 #[derive(Debug)]
@@ -14,6 +16,16 @@ impl Failure {
     /// A failure in words.
     pub(crate) fn new(message: impl fmt::Display) -> Self {
         Self(Some(message.to_string()))
+    }
+
+    /// A configuration with which nothing is begun.
+    pub(crate) fn of(problems: &[Problem]) -> Self {
+        let count = if problems.len() == 1 { "a problem".to_owned() } else { format!("{} problems", problems.len()) };
+        let mut message = format!("the configuration has {count}; nothing was started or changed.");
+        for problem in problems {
+            let _ = write!(message, "\n  {problem}"); // Writing to a String cannot fail.
+        }
+        Self(Some(message))
     }
 
     /// The same failure in other words.

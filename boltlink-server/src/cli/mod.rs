@@ -11,12 +11,14 @@ mod import;
 mod keys;
 mod migrate;
 mod openapi;
+mod probe;
 mod queue;
 mod reconcile;
 mod record;
 mod serve;
 mod shorten;
 mod stop;
+mod tls;
 mod worker;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -26,7 +28,7 @@ use tokio::runtime;
 
 use self::{failure::Failure, flags::ConfigFlags};
 use crate::{
-    config::{self, Config, Problem},
+    config::{self, Config},
     logging,
 };
 
@@ -106,7 +108,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let config = match config::load(cli.config.as_deref(), cli.flags.given()) {
         Ok(config) => config,
-        Err(problems) => return refuse(&problems),
+        Err(problems) => return failure::finish(Err(Failure::of(&problems))),
     };
     if cli.print_config {
         return failure::finish(failure::print(&config::to_toml(&config)).map(|()| ExitCode::SUCCESS));
@@ -139,15 +141,6 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
             Command::Queue(command) => queue::run(config, command).await,
         }
     })
-}
-
-fn refuse(problems: &[Problem]) -> ExitCode {
-    let count = if problems.len() == 1 { "a problem".to_owned() } else { format!("{} problems", problems.len()) };
-    eprintln!("boltlink: the configuration has {count}; nothing was started or changed.");
-    for problem in problems {
-        eprintln!("  {problem}");
-    }
-    ExitCode::FAILURE
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::{
     engine,
     failure::Failure,
     stop::{Signals, force_exit_later},
+    tls,
 };
 use crate::config::{Config, PageUrls};
 
@@ -23,6 +24,11 @@ const OTHER_PORTS: u16 = 100;
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     // First what can fail without a trace.
+    let tls_files = config.tls_files();
+    let tls = match &tls_files {
+        Some(files) => Some(tls::load(files, config).await?),
+        None => None,
+    };
     let listener = bind(config).await?;
     let address = listener.local_addr()?;
     let mut stop = Signals::listen()?;
@@ -41,6 +47,9 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         force_exit_later();
         let _ = sender.send(()); // The server may have ended by itself.
     });
+    let following = tls_files
+        .zip(tls.clone())
+        .map(|(files, tls)| tokio::spawn(async move { files.follow(tls, tls::INTERVAL).await }));
     let options = ServerOptions {
         base_url: config.http.base_url.clone(),
         domains: config.http.domains.0.clone(),
@@ -51,12 +60,16 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         proxies: Proxies { trusted: config.http.trusted_proxies.0.clone(), header: config.http.proxy_header },
         cors_origins: config.http.cors_origins.0.clone(),
         rates,
+        tls,
         ..ServerOptions::default()
     };
     let served = boltlink_server::run(listener, opened.shortener.clone(), options, async {
         let _ = stopped.await; // An error would mean that nobody can stop it any more: stop, too.
     })
     .await;
+    if let Some(following) = following {
+        following.abort();
+    }
     opened.close().await;
     served.map_err(|error| Failure::new(format_args!("the server failed: {error}")))?;
     tracing::info!("stopped");
@@ -103,7 +116,8 @@ fn greeting(config: &Config, address: SocketAddr, key: Option<KeyToken>) -> Stri
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => format!("[::1]:{}", v6.port()),
         other => other.to_string(),
     };
-    let url = format!("http://{host}");
+    let scheme = if config.tls_files().is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{host}");
     let base_url = config.http.base_url.as_ref();
     let outside = base_url.map_or_else(|| url.clone(), ToString::to_string);
     let mut text = format!(

@@ -18,7 +18,7 @@ use std::{
 };
 
 use boltlink_core::{SlugRules, TargetRules, TargetUrl, sample::RawClicks};
-use boltlink_server::BaseUrl;
+use boltlink_server::{BaseUrl, TlsFiles};
 use boltlink_store_postgres::PostgresConfig;
 use boltlink_store_redis::RedisConfig;
 
@@ -64,6 +64,7 @@ pub(crate) fn parse(input: &Input<'_>) -> Result<Config, Vec<Problem>> {
     let mut sources = Sources::collect(input, &mut problems);
     let config = Config::read(&mut sources);
     let mut contradictions: Vec<_> = contradictions(&sources).into_iter().collect();
+    contradictions.extend(half_tls(&sources));
     contradictions.extend(stray_pages(&sources));
     contradictions.extend(stray_replica(&sources));
     contradictions.extend(without_redis(&sources));
@@ -84,6 +85,15 @@ impl Config {
                 ..(**postgres).clone()
             })),
         }
+    }
+
+    /// What the server speaks TLS with, if it does.
+    pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
+        self.http
+            .tls_cert
+            .clone()
+            .zip(self.http.tls_key.clone())
+            .map(|(certificate, key)| TlsFiles { certificate, key })
     }
 
     /// The Redis between the nodes, if there is one.
@@ -122,6 +132,24 @@ impl Config {
     pub(crate) fn listens_by_default(&self) -> bool {
         self.origins.get("listen") == Some(&Origin::Default)
     }
+}
+
+/// A certificate without its key, or a key without its certificate.
+fn half_tls(sources: &Sources<'_>) -> Option<Problem> {
+    let (there, missing, what) = match (
+        sources.peek::<Option<PathBuf>>("tls_cert")?.is_some(),
+        sources.peek::<Option<PathBuf>>("tls_key")?.is_some(),
+    ) {
+        (true, false) => ("tls_cert", "tls_key", "private key"),
+        (false, true) => ("tls_key", "tls_cert", "certificate chain"),
+        _ => return None,
+    };
+    Some(Problem {
+        key: missing.into(),
+        origin: sources.origin(missing),
+        what: format!("is needed: with {there} alone there is no TLS"),
+        fix: format!("set {missing} to the PEM file of the {what}, or remove {there}"),
+    })
 }
 
 /// A replica of nothing.

@@ -108,8 +108,13 @@ settings! {
         /// if one given here is taken, the server does not start. 0.0.0.0:5000 or [::]:5000 makes it
         /// reachable from other machines.
         listen: SocketAddr = "127.0.0.1:5000", env "BOLTLINK_LISTEN", example "127.0.0.1:5000";
+        /// A file with the certificate chain for TLS in PEM, the server's own certificate first. Without it the server
+        /// speaks plain HTTP. It is read again when it changes, and so is the key.
+        tls_cert: Option<PathBuf> = "", env "BOLTLINK_TLS_CERT", example "/etc/boltlink/chain.pem";
+        /// A file with the private key of that certificate in PEM (PKCS#8, PKCS#1 or SEC1), without a passphrase.
+        tls_key: Option<PathBuf> = "", env "BOLTLINK_TLS_KEY", example "/etc/boltlink/key.pem";
         /// How the outside reaches the service: scheme, host and, if unusual, port. Short links begin
-        /// with it, and its host is the default domain. Without it: http and the listen address.
+        /// with it, and its host is the default domain. Without it: http (with TLS https) and the listen address.
         base_url: Option<BaseUrl> = "", env "BOLTLINK_BASE_URL", example "https://go.example.com";
         /// Further hosts that have short links of their own, separated by commas. With these or
         /// base_url set, requests for other hosts are answered 404; with neither, every host serves

@@ -18,40 +18,46 @@ use std::{
     time::Duration,
 };
 
+use http::uri::Scheme;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::MissedTickBehavior,
 };
+use tokio_rustls::{Accept, server::TlsStream};
 
 pub(crate) use self::{body::Body, service::Router};
 use self::{
-    connections::{Command, Connections},
+    connections::{Command, Connection, Connections},
     service::Service,
     socket::Socket,
 };
-use crate::server::Limits;
+use crate::{server::Limits, tls::Tls};
 
 /// Serves connections.
 pub(crate) struct Front {
     router: Arc<Router>,
-    http: Arc<auto::Builder<TokioExecutor>>,
+    http: Arc<Http>,
     limits: Limits,
+    tls: Option<Tls>,
 }
 
+type Http = auto::Builder<TokioExecutor>;
+
 impl Front {
-    pub(crate) fn new(router: Router, limits: Limits) -> Self {
+    pub(crate) fn new(router: Router, limits: Limits, tls: Option<Tls>) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         // hyper's own header timeout takes an allocation and a timer per request; `Connections` watches
         // all connections with one.
         let head = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).max(8 << 10);
         http.http1().pipeline_flush(true).header_read_timeout(None).max_buf_size(head);
         http.http2().max_header_list_size(limits.header_bytes).max_concurrent_streams(200);
-        Self { router: Arc::new(router), http: Arc::new(http), limits }
+        Self { router: Arc::new(router), http: Arc::new(http), limits, tls }
     }
 
     /// Accepts and serves until `shutdown` is done, then lets the connections end.
@@ -95,30 +101,68 @@ impl Front {
         let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
         let registration = connections.register();
         let connection = registration.connection().clone();
-        let service = Service::new(self.router.clone(), connection.clone(), local, remote);
+        let held = (place, registration);
         let http = self.http.clone();
-        tokio::spawn(async move {
-            let _place = place;
-            let _registration = registration;
-            let socket = TokioIo::new(Socket::new(stream, connection.clone()));
-            let mut serving = pin!(http.serve_connection(socket, service));
-            let mut draining = false;
-            poll_fn(|cx| {
-                match connection.command(cx) {
-                    Command::Serve => {}
-                    Command::Drain if draining => {}
-                    Command::Drain => {
-                        draining = true;
-                        serving.as_mut().graceful_shutdown();
+        let service = |scheme| Service::new(self.router.clone(), connection.clone(), local, remote, scheme);
+        // Two kinds of tasks, so that a connection without TLS pays nothing for it.
+        match &self.tls {
+            None => {
+                let service = service(Scheme::HTTP);
+                tokio::spawn(async move {
+                    let _held = held;
+                    converse(&http, stream, service, &connection).await;
+                });
+            }
+            Some(tls) => {
+                let service = service(Scheme::HTTPS);
+                let accept = tls.accept(stream);
+                tokio::spawn(async move {
+                    let _held = held;
+                    if let Some(stream) = shake_hands(accept, &connection).await {
+                        converse(&http, stream, service, &connection).await;
                     }
-                    Command::Stop => return Poll::Ready(()),
-                }
-                // However it ends, it is the client's affair.
-                serving.as_mut().poll(cx).map(drop)
-            })
-            .await;
-        });
+                });
+            }
+        }
     }
+}
+
+/// A TLS handshake. Its time counts as that of the first header.
+async fn shake_hands(accept: Accept<TcpStream>, connection: &Connection) -> Option<TlsStream<TcpStream>> {
+    let mut accept = pin!(accept);
+    poll_fn(|cx| match connection.command(cx) {
+        Command::Serve => accept.as_mut().poll(cx).map(|done| {
+            // Scanners, and clients that do not trust us: nothing that an operator could mend.
+            done.inspect_err(|error| tracing::debug!(%error, "a TLS handshake failed")).ok()
+        }),
+        // Nothing was asked yet.
+        Command::Drain | Command::Stop => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Answers what is asked on `stream`, until either side has had enough.
+async fn converse<S>(http: &Http, stream: S, service: Service, connection: &Arc<Connection>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let socket = TokioIo::new(Socket::new(stream, connection.clone()));
+    let mut serving = pin!(http.serve_connection(socket, service));
+    let mut draining = false;
+    poll_fn(|cx| {
+        match connection.command(cx) {
+            Command::Serve => {}
+            Command::Drain if draining => {}
+            Command::Drain => {
+                draining = true;
+                serving.as_mut().graceful_shutdown();
+            }
+            Command::Stop => return Poll::Ready(()),
+        }
+        // However it ends, it is the client's affair.
+        serving.as_mut().poll(cx).map(drop)
+    })
+    .await;
 }
 
 /// The next connection. Out of file descriptors or memory it waits a little instead of spinning: the

@@ -56,6 +56,7 @@ pub(super) struct Service {
     connection: Arc<Connection>,
     local: SocketAddr,
     remote: SocketAddr,
+    scheme: uri::Scheme,
 }
 
 impl Service {
@@ -64,8 +65,9 @@ impl Service {
         connection: Arc<Connection>,
         local: SocketAddr,
         remote: SocketAddr,
+        scheme: uri::Scheme,
     ) -> Self {
-        Self { router, connection, local, remote }
+        Self { router, connection, local, remote, scheme }
     }
 
     /// From whom a request came, if that is known.
@@ -141,7 +143,7 @@ impl Service {
             request,
             LocalAddr(Addr::SocketAddr(self.local)),
             RemoteAddr(client.map_or(Addr::custom("client", "unknown"), Addr::SocketAddr)),
-            uri::Scheme::HTTP,
+            self.scheme.clone(),
         )
             .into();
         Answer::later(async move {

@@ -7,20 +7,18 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connections::Connection;
 
-pub(super) struct Socket {
-    stream: TcpStream,
+/// Plain, or with TLS in it: then only what TLS gives out counts, as its own bytes begin no request.
+pub(super) struct Socket<S> {
+    stream: S,
     connection: Arc<Connection>,
 }
 
-impl Socket {
-    pub(super) const fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+impl<S> Socket<S> {
+    pub(super) const fn new(stream: S, connection: Arc<Connection>) -> Self {
         Self { stream, connection }
     }
 
@@ -32,7 +30,7 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {
@@ -42,7 +40,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(written)

@@ -6,6 +6,8 @@ mod access;
 mod api;
 mod attacks;
 mod bulk;
+#[path = "../common/certificates.rs"]
+mod certificates;
 mod clicks;
 mod connections;
 mod counts;
@@ -26,5 +28,7 @@ mod slugs;
 mod strict;
 mod support;
 mod targets;
+mod tls;
+mod tls_pairs;
 mod vectors;
 mod visits;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
+#[path = "../common/certificates.rs"]
+mod certificates;
 mod crash;
 mod guide;
 mod input;
@@ -10,6 +12,7 @@ mod nodes;
 mod restart;
 mod sharing;
 mod targets;
+mod tls;
 
 use boltlink_testkit::{Builder, Server};
 
