@@ -8,6 +8,8 @@ mod json;
 mod lines;
 mod pace;
 mod progress;
+#[cfg(test)]
+mod properties;
 mod report;
 mod sieve;
 mod source;

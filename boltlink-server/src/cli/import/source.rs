@@ -36,7 +36,7 @@ impl Source {
     /// Opens a file, or standard input for `-`, and lets `progress` see what is read.
     pub(super) fn open(name: &str, progress: &Progress) -> Result<Self, Failure> {
         let cannot = |error: io::Error| Failure::new(format_args!("cannot read {name}: {error}"));
-        let mut input: Box<dyn Read> = if name == "-" {
+        let input: Box<dyn Read> = if name == "-" {
             progress.unbounded();
             Box::new(progress.watch(io::stdin()))
         } else {
@@ -51,6 +51,12 @@ impl Source {
             }
             Box::new(progress.watch(File::open(name).map_err(cannot)?))
         };
+        Self::of(name, input)
+    }
+
+    /// Begins to read what is called `name`.
+    pub(super) fn of(name: &str, mut input: Box<dyn Read>) -> Result<Self, Failure> {
+        let cannot = |error: io::Error| Failure::new(format_args!("cannot read {name}: {error}"));
         let mut head = Vec::new();
         input.by_ref().take(HEAD).read_to_end(&mut head).map_err(cannot)?;
         if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
