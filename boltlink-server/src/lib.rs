@@ -8,12 +8,31 @@
 mod api;
 mod forwarded;
 mod front;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod hosts;
 mod pages;
 mod rates;
 mod server;
 mod tls;
+
+// The program's own part, for the fuzz targets: a program cannot be linked to.
+#[cfg(fuzzing)]
+#[allow(dead_code)]
+mod cli;
+#[cfg(fuzzing)]
+#[allow(dead_code)]
+mod config;
+#[cfg(fuzzing)]
+#[allow(dead_code)]
+mod duration;
+#[cfg(fuzzing)]
+#[allow(dead_code)]
+mod logging;
+#[cfg(fuzzing)]
+extern crate self as boltlink_server;
 
 pub use api::{dead_letter_details, dead_letter_summary, openapi};
 pub use forwarded::{InvalidProxyHeader, Proxies, ProxyHeader};

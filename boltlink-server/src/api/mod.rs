@@ -43,6 +43,8 @@ use poem_openapi::{
     registry::{MetaApi, Registry},
 };
 
+#[cfg(fuzzing)]
+pub(crate) use self::cursor::Cursors;
 pub use self::queue::{dead_letter_details, dead_letter_summary};
 use self::{
     analytics::Analytics, body::BodyLimits, bulk::Bulk, cors::Cors, finish::Finished, keys::Keys, links::Links,

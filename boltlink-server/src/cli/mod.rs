@@ -26,6 +26,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use tokio::runtime;
 
+#[cfg(fuzzing)]
+pub(crate) use self::import::import_anything;
 use self::{failure::Failure, flags::ConfigFlags};
 use crate::{
     config::{self, Config},

@@ -1,5 +1,7 @@
 //! `boltlink import FILE`
 
+#[cfg(any(test, fuzzing))]
+mod anything;
 mod cell;
 mod columns;
 mod csv;
@@ -19,6 +21,8 @@ use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use boltlink_core::{NewLink, Slug};
 
+#[cfg(fuzzing)]
+pub(crate) use self::anything::import_anything;
 pub(super) use self::cell::tags_cell;
 use self::{
     format::{Format, Record, Records},

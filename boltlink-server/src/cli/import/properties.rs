@@ -1,37 +1,13 @@
 //! Whatever stands in a file: reading it ends, breaks nothing, and tells where each record began.
 
-use std::{collections::BTreeMap, io::Cursor};
-
 use clap::ValueEnum;
 use proptest::prelude::*;
 
 use super::{
-    format::{self, Format, Record},
-    source::Source,
+    anything::{records, site},
+    format::Format,
 };
-use crate::{
-    cli::{engine::Site, record},
-    config::{Input, parse},
-};
-
-fn site() -> Site {
-    let read = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
-    let config = parse(&Input { file: None, env: &BTreeMap::new(), flags: &BTreeMap::new(), read: &read });
-    Site::new(&config.unwrap())
-}
-
-/// What can be read of `bytes`, up to where reading fails.
-fn records(format: Format, bytes: &[u8], domain: Option<&str>) -> Vec<Record> {
-    let source = Source::of("-", Box::new(Cursor::new(bytes.to_vec())));
-    let records = source.and_then(|source| format::read(format, source, domain.map(str::to_owned)));
-    let Ok(mut records) = records else { return Vec::new() };
-    let mut read = Vec::new();
-    while let Ok(Some(record)) = records.next() {
-        read.push(record);
-        assert!(read.len() <= bytes.len(), "more records than bytes");
-    }
-    read
-}
+use crate::cli::record;
 
 fn formats() -> impl Strategy<Value = Format> {
     prop::sample::select(Format::value_variants())
