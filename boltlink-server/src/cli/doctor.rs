@@ -20,7 +20,7 @@ use super::{
     probe::is_boltlink,
     reconcile, tls,
 };
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{Config, DatabaseUrl, Origin};
 
 /// What is wrong with one thing, and how to mend it.
 struct Broken {
@@ -39,8 +39,10 @@ pub(super) async fn run(config: &Config, reconciles: bool) -> Result<ExitCode, F
         ("journal", journal(&config.journal())),
         ("address", address(config).await),
     ];
-    if let Some(config) = config.redis() {
-        findings.insert(3, ("redis", redis(&config).await));
+    if let Some(redis_config) = config.redis() {
+        let unsaid = config.origins.get("nodes") == Some(&Origin::Default);
+        let shares = if unsaid { "; its limits are those of one node: with more, set BOLTLINK_NODES" } else { "" };
+        findings.insert(3, ("redis", redis(&redis_config).await.map(|word| word + shares)));
     }
     if let Some(path) = &config.targets.target_blocklist {
         let read = blocklist::read(path).map_err(|what| Broken { what, fix: blocklist::FIX });

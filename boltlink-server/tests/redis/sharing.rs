@@ -91,6 +91,7 @@ async fn the_state_of_redis_is_told() {
     let doctor = node.command().arg("doctor").output().unwrap();
     let said = String::from_utf8_lossy(&doctor.stdout);
     assert!(doctor.status.success() && said.contains("appendonly is off"), "{doctor:?}");
+    assert!(said.contains("with more, set BOLTLINK_NODES"), "{said}");
 
     place.redis.kill();
     until("the outage shows", async || client.get("/ready").await.unwrap().text.contains("degraded")).await;
