@@ -128,8 +128,9 @@ fn what_is_wrong_with_the_files_is_told_at_the_start() {
     fs::write(folder.path().join("key.pem"), &pair.chain).unwrap();
     refused(&["2 problems", &cert, "no certificate", &key, "no private key"]);
 
-    let half =
-        command(folder.path()).env_remove("BOLTLINK_TLS_KEY").arg("doctor").stderr(Stdio::piped()).output().unwrap();
-    let told = String::from_utf8(half.stderr).unwrap();
-    assert!(told.contains("tls_key") && told.contains("is needed") && told.contains("fix: set tls_key"), "{told}");
+    for (missing, name) in [("tls_key", "BOLTLINK_TLS_KEY"), ("tls_cert", "BOLTLINK_TLS_CERT")] {
+        let half = command(folder.path()).env_remove(name).arg("doctor").stderr(Stdio::piped()).output().unwrap();
+        let told = String::from_utf8(half.stderr).unwrap();
+        assert!(told.contains(&format!("fix: set {missing}")) && told.contains("is needed"), "{told}");
+    }
 }
