@@ -58,6 +58,13 @@ impl Builder {
         self
     }
 
+    /// The binary with this environment and the data in `dir`, to be given a subcommand: for what is no [`Server`], as it
+    /// is not ready by plain HTTP, or never.
+    #[must_use]
+    pub fn command_in(self, dir: impl Into<PathBuf>) -> Command {
+        Plan { exe: self.exe, args: self.args, key: key_of(&self.env), env: self.env, data_dir: dir.into() }.command()
+    }
+
     /// Starts the server and waits until it is ready.
     ///
     /// # Errors
@@ -70,9 +77,7 @@ impl Builder {
                 (dir.path().to_owned(), Some(dir))
             }
         };
-        let given = self.env.iter().rev().find(|(name, _)| name == KEY_VARIABLE);
-        let key = given.map_or_else(new_key, |(_, key)| key.to_string_lossy().into_owned());
-        let plan = Plan { exe: self.exe, args: self.args, env: self.env, data_dir, key };
+        let plan = Plan { exe: self.exe, args: self.args, key: key_of(&self.env), env: self.env, data_dir };
         let running = Process::start(&plan).await?;
         Ok(Server { process: running, plan, _temporary: temporary })
     }
@@ -204,6 +209,12 @@ fn is_ours(variable: &OsStr) -> bool {
     let name = variable.to_string_lossy();
     name.starts_with("BOLTLINK_")
         || ["DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE", "RUST_LOG"].contains(&&*name)
+}
+
+/// The key that is given in an environment, or a new one.
+fn key_of(env: &[(OsString, OsString)]) -> String {
+    let given = env.iter().rev().find(|(name, _)| name == KEY_VARIABLE);
+    given.map_or_else(new_key, |(_, key)| key.to_string_lossy().into_owned())
 }
 
 /// A well-formed key that no other server of this machine's tests has: a key that opens the wrong

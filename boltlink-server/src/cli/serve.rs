@@ -47,9 +47,10 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         force_exit_later();
         let _ = sender.send(()); // The server may have ended by itself.
     });
-    let following = tls_files
-        .zip(tls.clone())
-        .map(|(files, tls)| tokio::spawn(async move { files.follow(tls, tls::INTERVAL).await }));
+    if let (Some(files), Some(tls)) = (tls_files, tls.clone()) {
+        // It ends with the program.
+        tokio::spawn(async move { files.follow(tls, tls::INTERVAL).await });
+    }
     let options = ServerOptions {
         base_url: config.http.base_url.clone(),
         domains: config.http.domains.0.clone(),
@@ -67,9 +68,6 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         let _ = stopped.await; // An error would mean that nobody can stop it any more: stop, too.
     })
     .await;
-    if let Some(following) = following {
-        following.abort();
-    }
     opened.close().await;
     served.map_err(|error| Failure::new(format_args!("the server failed: {error}")))?;
     tracing::info!("stopped");

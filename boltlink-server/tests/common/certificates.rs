@@ -2,12 +2,23 @@
 
 #![allow(dead_code)] // Each test binary uses its part.
 
-use std::sync::Arc;
+use std::{io, net::SocketAddr, sync::Arc};
 
 use rcgen::{CertificateParams, KeyPair};
-use tokio_rustls::rustls::{
-    ALL_VERSIONS, ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::ring, pki_types::CertificateDer,
+use tokio::net::TcpStream;
+use tokio_rustls::{
+    TlsConnector,
+    client::TlsStream,
+    rustls::{
+        ALL_VERSIONS, ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::ring, pki_types::CertificateDer,
+    },
 };
+
+/// A connection to a server of which `client` expects the certificate of `localhost`.
+pub(crate) async fn connect(address: SocketAddr, client: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    TlsConnector::from(Arc::new(client)).connect("localhost".try_into().unwrap(), stream).await
+}
 
 /// A certificate for `localhost` that signs itself, and its key, in PEM.
 pub(crate) struct Pair {

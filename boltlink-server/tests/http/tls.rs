@@ -1,6 +1,6 @@
 //! TLS that ends at the server.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use boltlink_core::{Actor, NewLink, TargetUrl};
 use boltlink_server::{Limits, ServerOptions, Tls, TlsFiles};
@@ -13,16 +13,12 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::{
-    TlsConnector,
     client::TlsStream,
-    rustls::{
-        ClientConfig,
-        version::{TLS12, TLS13},
-    },
+    rustls::version::{TLS12, TLS13},
 };
 
 use crate::{
-    certificates::Pair,
+    certificates::{Pair, connect},
     support::{Server, exchange},
 };
 
@@ -42,11 +38,6 @@ async fn server(tls: Tls, change: impl FnOnce(&mut Limits)) -> Server {
     let new = NewLink { slug: Some("s".parse().unwrap()), ..NewLink::to(target) };
     server.shortener.create(&Actor::OPERATOR, new).await.unwrap();
     server
-}
-
-async fn connect(address: SocketAddr, client: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
-    let stream = TcpStream::connect(address).await?;
-    TlsConnector::from(Arc::new(client)).connect("localhost".try_into().unwrap(), stream).await
 }
 
 /// Asks for `/s` on an open connection that stays open.

@@ -6,7 +6,6 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
@@ -14,9 +13,13 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
-use crate::{certificates::Pair, nodes::until};
+use crate::{
+    certificates::{Pair, connect},
+    nodes::until,
+    server,
+};
 
 /// `boltlink serve` with TLS, in a folder of its own.
 struct Serving {
@@ -39,8 +42,7 @@ impl Serving {
     }
 
     async fn connect(&self, pair: &Pair) -> Option<TlsStream<TcpStream>> {
-        let connector = TlsConnector::from(Arc::new(pair.client()));
-        connector.connect("localhost".try_into().unwrap(), TcpStream::connect(self.address).await.unwrap()).await.ok()
+        connect(self.address, pair.client()).await.ok()
     }
 }
 
@@ -60,19 +62,9 @@ async fn ask(stream: &mut TlsStream<TcpStream>) -> Option<String> {
 }
 
 fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_boltlink"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BOLTLINK_")) {
-        command.env_remove(name);
-    }
-    command
-        .env_remove("DATABASE_URL")
-        .env_remove("REDIS_URL")
-        .env("BOLTLINK_DATA_DIR", folder)
-        .env("BOLTLINK_LISTEN", "127.0.0.1:0")
-        .env("BOLTLINK_TLS_CERT", folder.join("chain.pem"))
-        .env("BOLTLINK_TLS_KEY", folder.join("key.pem"))
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
+    let builder = server().env("BOLTLINK_TLS_CERT", folder.join("chain.pem"));
+    let mut command = builder.env("BOLTLINK_TLS_KEY", folder.join("key.pem")).command_in(folder);
+    command.stderr(Stdio::null());
     command
 }
 
