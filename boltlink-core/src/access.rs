@@ -6,11 +6,11 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::{
     domain::Domain,
-    id::{AccountId, ApiKeyId},
+    id::{AccountId, ApiKeyId, SessionId},
     time::Timestamp,
 };
 
-/// One thing that an API key may be good for.
+/// One thing that an account or an API key may be good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Scope {
@@ -76,6 +76,27 @@ impl Scopes {
 
     /// What a key can do unless it is said: all with links and counts of its own account.
     pub const MEMBER: Self = Self(Scope::LinksRead as u8 | Scope::LinksWrite as u8 | Scope::AnalyticsRead as u8);
+
+    /// This one.
+    #[must_use]
+    pub const fn only(scope: Scope) -> Self {
+        Self(scope as u8)
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub const fn with(self, scope: Scope) -> Self {
+        Self(self.0 | scope as u8)
+    }
+
+    /// What both these and others are good for; `None` if there is nothing.
+    #[must_use]
+    pub fn within(self, other: Self) -> Option<Self> {
+        if self.cover(Scope::Admin) && other.cover(Scope::Admin) {
+            return Some(Self::ADMIN);
+        }
+        Self::new(Scope::ALL.into_iter().filter(|scope| self.cover(*scope) && other.cover(*scope)))
+    }
 
     /// These scopes; `None` if there are none.
     pub fn new(scopes: impl IntoIterator<Item = Scope>) -> Option<Self> {
@@ -187,6 +208,7 @@ pub struct Actor {
     /// `None`: no bounds.
     bounds: Option<Arc<Bounds>>,
     key: Option<ApiKeyId>,
+    session: Option<SessionId>,
     /// `None`: without an end.
     expires_at: Option<Timestamp>,
 }
@@ -198,7 +220,7 @@ impl Actor {
     /// Someone of this account, with these scopes.
     #[must_use]
     pub const fn new(account: AccountId, scopes: Scopes) -> Self {
-        Self { account, scopes, bounds: None, key: None, expires_at: None }
+        Self { account, scopes, bounds: None, key: None, session: None, expires_at: None }
     }
 
     /// The same within bounds.
@@ -220,6 +242,25 @@ impl Actor {
     #[must_use]
     pub const fn key(&self) -> Option<ApiKeyId> {
         self.key
+    }
+
+    /// The same as somebody who has logged in.
+    #[must_use]
+    pub const fn by_session(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// The same with no more than these scopes; `None` if none is left.
+    #[must_use]
+    pub fn limited_to(self, scopes: Scopes) -> Option<Self> {
+        Some(Self { scopes: self.scopes.within(scopes)?, ..self })
+    }
+
+    /// The session, if somebody has logged in.
+    #[must_use]
+    pub const fn session(&self) -> Option<SessionId> {
+        self.session
     }
 
     /// What a key with these scopes and bounds, that ends then, would be good for and the actor is not; `None` if there is
@@ -298,6 +339,17 @@ mod tests {
             );
         }
         assert!(!Scopes::MEMBER.cover(Scope::KeysWrite));
+    }
+
+    #[test]
+    fn what_two_are_good_for_is_what_each_is_good_for() {
+        for (one, other) in (1..64).flat_map(|one| (1..64).map(move |other| (Scopes(one), Scopes(other)))) {
+            let both = one.within(other);
+            for scope in Scope::ALL {
+                let covered = both.is_some_and(|both| both.cover(scope));
+                assert_eq!(covered, one.cover(scope) && other.cover(scope), "{one:?} {other:?}");
+            }
+        }
     }
 
     #[test]

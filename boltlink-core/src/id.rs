@@ -52,10 +52,12 @@ ids! {
     LinkId;
     /// Names a click, derived from its place in a batch: see [`ClickBatch::click_id`](crate::ClickBatch::click_id).
     ClickId;
-    /// Names who owns links and keys.
+    /// Names who owns links and keys: an account that people log in to, or one that keys alone have.
     AccountId;
     /// Names an API key: the public part of the token.
     ApiKeyId;
+    /// Names a session: the public part of its token.
+    SessionId;
     /// Names one run of a click recorder; its time is when that run began.
     ProducerId;
 }

@@ -6,6 +6,7 @@
 #[doc(hidden)]
 pub mod abort;
 mod access;
+mod account;
 pub mod click;
 mod domain;
 mod error;
@@ -21,6 +22,7 @@ pub mod limit;
 mod link;
 pub mod memory;
 mod new_link;
+mod password;
 pub mod policy;
 mod random;
 pub mod rollup;
@@ -32,34 +34,39 @@ mod stores;
 pub mod target;
 mod text;
 mod time;
+mod token;
 mod visit;
 
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use access::{Actor, Bounds, InvalidNetwork, InvalidScope, Scope, Scopes};
+pub use account::{Account, Email, InvalidEmail, InvalidRole, Role, Session};
 pub use click::{BatchId, Click, ClickBatch, DecodeError, Network, VisitorHash, VisitorKey};
 pub use domain::{Domain, InvalidDomain};
 pub use error::StoreError;
-pub use id::{AccountId, ApiKeyId, ClickId, InvalidId, LinkId, ProducerId};
+pub use id::{AccountId, ApiKeyId, ClickId, InvalidId, LinkId, ProducerId, SessionId};
 pub use ipnet::IpNet;
 #[cfg(feature = "journal")]
 pub use journal::JournalConfig;
-pub use key::{ApiKey, InvalidKeyToken, KeyDigest, KeyToken};
+pub use key::ApiKey;
 pub use link::{
     Field, Forward, InvalidLifetime, InvalidMaxVisits, InvalidRedirect, Lifetime, Link, LinkEdit, MaxVisits,
     RedirectKind, StoredLink,
 };
 pub use new_link::{InvalidSlugLength, Likeness, NewLink, Past, SlugLength};
+pub use password::{HashCost, InvalidHashCost, InvalidPassword, Password, PasswordHash};
 pub use policy::TargetPolicy;
 pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy, WithoutWords};
 pub use shortener::{
-    AuthError, BuildError, Counters, Created, DeadLetterId, Durability, Error, GlobalStats, InvalidDeadLetterId,
-    KeyListing, LinkStats, Listing, NewKey, QueueDepth, Shortener, ShortenerBuilder, Unacknowledged,
+    AccountListing, AuthError, BuildError, Counters, Created, DeadLetterId, Durability, Error, GlobalStats,
+    InvalidDeadLetterId, KeyListing, LinkStats, Listing, Login, NewKey, Orphans, QueueDepth, Shortener,
+    ShortenerBuilder, TICKET_LIFETIME, Unacknowledged,
 };
 pub use slug::{InvalidSlug, InvalidSlugCase, Slug, SlugCase, SlugRules};
 pub use stores::Stores;
 pub use target::{InvalidTarget, TargetRules, TargetUrl};
-pub use text::{InvalidText, KeyName, Note, Tag, Tags, Title};
+pub use text::{ClientName, InvalidText, KeyName, Note, Tag, Tags, Title};
 pub use time::{Clock, FakeClock, InvalidTimestamp, SystemClock, Timestamp};
+pub use token::{InvalidToken, KeyToken, PasswordTicket, SessionToken, Token, TokenDigest, TokenId};
 pub use visit::{Outcome, Purpose, Redirect, Visit, Visitor};

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::{
-    id::{AccountId, ApiKeyId, LinkId, ProducerId, uuid_v7},
+    id::{AccountId, ApiKeyId, LinkId, ProducerId, SessionId, uuid_v7},
     new_link::SlugLength,
     slug::Slug,
     time::Timestamp,
@@ -84,6 +84,11 @@ pub trait EntropyExt: Entropy {
     /// A new API key's id.
     fn api_key_id(&self, at: Timestamp) -> ApiKeyId {
         ApiKeyId::from_uuid(self.uuid(at))
+    }
+
+    /// A new session's id.
+    fn session_id(&self, at: Timestamp) -> SessionId {
+        SessionId::from_uuid(self.uuid(at))
     }
 
     /// A new recorder's id.

@@ -2,11 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::store::{AnalyticsReader, ChangeLog, ClickSink, CounterStore, KeyStore, LinkStore};
+use crate::store::{AccountStore, AnalyticsReader, ChangeLog, ClickSink, CounterStore, KeyStore, LinkStore};
 
 /// One of each trait. A database crate makes the whole set; an embedder may swap single ones.
 ///
-/// `links`, `totals`, `keys` and `changes` must be of one database: the changes are written in the
+/// `links`, `totals`, `keys`, `accounts` and `changes` must be of one database: the changes are written in the
 /// transactions of the others.
 #[derive(Clone)]
 pub struct Stores {
@@ -22,6 +22,8 @@ pub struct Stores {
     pub log: Arc<dyn CounterStore>,
     /// API keys.
     pub keys: Arc<dyn KeyStore>,
+    /// Accounts and sessions.
+    pub accounts: Arc<dyn AccountStore>,
     /// What other processes wrote.
     pub changes: Arc<dyn ChangeLog>,
 }

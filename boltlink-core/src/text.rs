@@ -1,4 +1,4 @@
-//! Short texts that people attach to links.
+//! Short texts that people attach to links, keys and sessions.
 
 use std::{fmt, str::FromStr};
 
@@ -100,6 +100,8 @@ texts! {
     Tag, 64 characters, |_| false;
     /// What an API key is called in lists.
     KeyName, 128 characters, |_| false;
+    /// What a session was opened with: the program's own name for itself.
+    ClientName, 256 characters, |_| false;
 }
 
 /// Up to 50 different tags, in alphabetical order.

@@ -14,6 +14,7 @@ pub mod fuzzing;
 mod health;
 mod hosts;
 mod pages;
+mod passwords;
 mod rates;
 mod server;
 mod tls;
@@ -34,9 +35,10 @@ mod logging;
 #[cfg(fuzzing)]
 extern crate self as boltlink_server;
 
-pub use api::{dead_letter_details, dead_letter_summary, openapi};
+pub use api::{dead_letter_details, dead_letter_summary, openapi, password_link};
 pub use forwarded::{InvalidProxyHeader, Proxies, ProxyHeader};
 pub use hosts::{BaseUrl, Hosts, InvalidBaseUrl};
+pub use passwords::{WeakPassword, judge as judge_password};
 pub use rates::Rates;
-pub use server::{Limits, ServerOptions, run};
+pub use server::{InvalidRegistration, Limits, Registration, ServerOptions, run};
 pub use tls::{InvalidPair, Tls, TlsFile, TlsFiles, UnusableTlsFile, WrongTlsFile};

@@ -3,18 +3,24 @@
 use std::{fmt, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use boltlink_core::{
-    ApiKeyId, Domain, IpNet, Slug, StoreError, SystemClock,
+    Actor, Domain, Email, IpNet, Slug, StoreError, SystemClock,
     memory::MemoryLimiter,
     store::{Decision, Quota, RateLimiter},
 };
+use sha2::{Digest, Sha256};
 
 /// Rate limits, and by what they are kept.
 #[derive(Clone)]
 pub struct Rates {
     /// What decides. Default: one in this process's memory.
     pub limiter: Arc<dyn RateLimiter>,
-    /// What one API key may ask of the API. Default: 6,000 a minute.
+    /// What one API key, or one session, may ask of the API. Default: 6,000 a minute.
     pub api: Option<Quota>,
+    /// How often somebody may try to log in to one account. Default: 10 times a minute.
+    pub login_account: Option<Quota>,
+    /// How often somebody may try to log in from one address (of IPv6, from one /64), or do what takes as much work.
+    /// Default: 60 times a minute.
+    pub login_address: Option<Quota>,
     /// How often one link may be followed. Default: as often as visitors want.
     pub link: Option<Quota>,
     /// How many links may be followed from one address (of IPv6, from one /64). Default: as many as visitors want.
@@ -23,27 +29,72 @@ pub struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        let api = NonZeroU32::new(6_000).and_then(|rate| Quota::new(rate, Duration::from_secs(60)));
-        Self { limiter: Arc::new(MemoryLimiter::new(Arc::new(SystemClock))), api, link: None, address: None }
+        let a_minute = |rate| NonZeroU32::new(rate).and_then(|rate| Quota::new(rate, Duration::from_secs(60)));
+        Self {
+            limiter: Arc::new(MemoryLimiter::new(Arc::new(SystemClock))),
+            api: a_minute(6_000),
+            login_account: a_minute(10),
+            login_address: a_minute(60),
+            link: None,
+            address: None,
+        }
     }
 }
 
 impl fmt::Debug for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { api, link, address, .. } = self;
-        f.debug_struct("Rates").field("api", api).field("link", link).field("address", address).finish_non_exhaustive()
+        let Self { limiter: _, api, login_account, login_address, link, address } = self;
+        f.debug_struct("Rates")
+            .field("api", api)
+            .field("login_account", login_account)
+            .field("login_address", login_address)
+            .field("link", link)
+            .field("address", address)
+            .finish_non_exhaustive()
     }
 }
 
 impl Rates {
-    /// Judges a request of a key. `None`: nothing limits it.
-    pub(crate) async fn api(&self, key: ApiKeyId) -> Result<Option<Decision>, StoreError> {
-        let Some(quota) = &self.api else { return Ok(None) };
-        let key = format!("api:{key}");
-        if let Some(decision) = self.limiter.try_check(&key, quota, 1) {
-            return Ok(Some(decision));
+    /// Judges a request of a key or a session. `None`: nothing limits it.
+    pub(crate) async fn api(&self, actor: &Actor) -> Result<Option<Decision>, StoreError> {
+        let Some(quota) = self.api else { return Ok(None) };
+        let key = match (actor.key(), actor.session()) {
+            (Some(key), _) => format!("api:{key}"),
+            (None, Some(session)) => format!("session:{session}"),
+            (None, None) => return Ok(None),
+        };
+        self.take(&Taken { key, quota }).await.map(Some)
+    }
+
+    /// Judges an attempt to log in, or to do something else that takes as much work: the refusal, if there is one. Without
+    /// an address what is tried is limited by where it comes from alone.
+    pub(crate) async fn login(
+        &self,
+        client: Option<IpAddr>,
+        email: Option<&Email>,
+    ) -> Result<Option<Decision>, StoreError> {
+        let address = self.login_address.map(|quota| Taken { key: format!("login-from:{}", network(client)), quota });
+        // Addresses are nobody's business in what is kept elsewhere.
+        let digest = email.map(|email| Sha256::digest(email.as_str()));
+        let account = digest.zip(self.login_account).map(|(digest, quota)| {
+            let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            Taken { key: format!("login:{name}"), quota }
+        });
+        for taken in address.iter().chain(&account) {
+            let decision = self.take(taken).await?;
+            if !decision.allowed {
+                return Ok(Some(decision));
+            }
         }
-        self.limiter.check(&key, quota, 1).await.map(Some)
+        Ok(None)
+    }
+
+    /// Takes one, without waiting where that can be.
+    async fn take(&self, Taken { key, quota }: &Taken) -> Result<Decision, StoreError> {
+        match self.limiter.try_check(key, quota, 1) {
+            Some(decision) => Ok(decision),
+            None => self.limiter.check(key, quota, 1).await,
+        }
     }
 
     /// Whether visits are limited at all.
@@ -53,9 +104,7 @@ impl Rates {
 
     /// What a visit takes from, one each. However the slug is spelled, it is the same link; what is no slug is none.
     pub(crate) fn of_visit(&self, client: Option<IpAddr>, domain: &Domain, slug: Option<&Slug>) -> Vec<Taken> {
-        // All of whom it is not known share one.
-        let network = client.map_or_else(|| "unknown".to_owned(), |client| network_of(client).to_string());
-        let address = self.address.map(|quota| Taken { key: format!("address:{network}"), quota });
+        let address = self.address.map(|quota| Taken { key: format!("address:{}", network(client)), quota });
         let link = self.link.zip(slug).map(|(quota, slug)| Taken { key: format!("link:{domain}/{slug}"), quota });
         address.into_iter().chain(link).collect()
     }
@@ -90,6 +139,11 @@ impl Rates {
 pub(crate) struct Taken {
     key: String,
     quota: Quota,
+}
+
+/// By what name an address is known. All of whom it is not known share one.
+fn network(client: Option<IpAddr>) -> String {
+    client.map_or_else(|| "unknown".to_owned(), |client| network_of(client).to_string())
 }
 
 /// An address of IPv4, or the network of one of IPv6, as whoever has one of those has all of it.

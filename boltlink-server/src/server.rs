@@ -1,6 +1,6 @@
 //! The server as one function: [`run`].
 
-use std::{collections::BTreeMap, future::Future, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, io, str::FromStr, sync::Arc, time::Duration};
 
 use boltlink_core::{Domain, Shortener, TargetUrl};
 use tokio::net::TcpListener;
@@ -38,12 +38,52 @@ pub struct ServerOptions {
     pub proxies: Proxies,
     /// Other sites whose pages may use the API from within a browser (CORS); none by default.
     pub cors_origins: Vec<BaseUrl>,
+    /// Who may have an account.
+    pub registration: Registration,
     /// How often somebody may come.
     pub rates: Rates,
     /// How much a client may take.
     pub limits: Limits,
     /// What TLS is spoken with; without it the server speaks plain HTTP, as behind a proxy that ends TLS.
     pub tls: Option<Tls>,
+}
+
+/// Who may have an account by way of the API. By the command line an operator makes accounts in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Registration {
+    /// Nobody.
+    #[default]
+    Closed,
+    /// Whom an admin invites.
+    Invitation,
+    /// Whoever comes, as an editor; and whom an admin invites.
+    Open,
+}
+
+/// The text names no way to register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be closed, invitation or open")]
+pub struct InvalidRegistration;
+
+impl Registration {
+    /// Its name, such as `closed`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Invitation => "invitation",
+            Self::Open => "open",
+        }
+    }
+}
+
+impl FromStr for Registration {
+    type Err = InvalidRegistration;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRegistration> {
+        let all = [Self::Closed, Self::Invitation, Self::Open];
+        all.into_iter().find(|known| known.as_str() == text).ok_or(InvalidRegistration)
+    }
 }
 
 /// Bounds on what one client, and all together, may take.

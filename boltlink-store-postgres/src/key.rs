@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use boltlink_core::{
-    AccountId, ApiKey, ApiKeyId, Clock, KeyDigest, StoreError, Timestamp,
+    AccountId, ApiKey, ApiKeyId, Clock, StoreError, Timestamp, TokenDigest,
     store::{KeyCursor, KeyStore},
 };
 use boltlink_store_sql::{key, meta};
@@ -56,7 +56,7 @@ impl KeyStore for PostgresKeys {
         self.pool.read(|| key::list(self.pool.connections(), owner, after, limit)).await
     }
 
-    async fn rotate(&self, id: ApiKeyId, digest: KeyDigest, until: Timestamp) -> Result<(), StoreError> {
+    async fn rotate(&self, id: ApiKeyId, digest: TokenDigest, until: Timestamp) -> Result<(), StoreError> {
         let clock = self.clock.clone();
         self.pool
             .write(move |db| {

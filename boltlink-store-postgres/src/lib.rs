@@ -22,6 +22,7 @@
 //! transaction mode will do, from version 1.21 with `max_prepared_statements`. What takes longer than its bound, or
 //! finds no connection, is [`Unavailable`](boltlink_core::StoreError::Unavailable).
 
+mod account;
 mod analytics;
 mod array;
 mod change;

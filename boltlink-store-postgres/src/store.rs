@@ -13,6 +13,7 @@ use boltlink_store_sql::{
 };
 
 use crate::{
+    account::PostgresAccounts,
     analytics::PostgresAnalytics,
     change::{PostgresChanges, Told},
     click::PostgresClicks,
@@ -105,6 +106,7 @@ impl PostgresStore {
             }),
             log,
             keys: Arc::new(PostgresKeys { pool: pool.clone(), clock: clock.clone() }),
+            accounts: Arc::new(PostgresAccounts { pool: pool.clone(), clock: clock.clone() }),
             changes: Arc::new(PostgresChanges { pool: pool.clone(), told: self.told.clone() }),
         }
     }

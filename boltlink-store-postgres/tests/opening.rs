@@ -21,7 +21,7 @@ async fn an_empty_database_is_migrated_once() {
     let before = PostgresStore::check(&place.config()).await.unwrap();
     assert!(before.version == 0 && before.version < before.known_version);
     let first = PostgresStore::migrate(&place.config()).await.unwrap();
-    assert_eq!(first.applied, ["m0001_first", "m0002_whole", "m0003_dead_letters", "m0004_scopes"]);
+    assert_eq!(first.applied, ["m0001_first", "m0002_whole", "m0003_dead_letters", "m0004_scopes", "m0005_accounts"]);
     let second = PostgresStore::migrate(&place.config()).await.unwrap();
     assert_eq!((second.applied, second.version), (Vec::new(), first.version));
     let health = PostgresStore::check(&place.config()).await.unwrap();
@@ -64,11 +64,11 @@ async fn ten_that_start_at_once_migrate_once() {
         assert_eq!(migrated.version, 4);
         applied.extend(migrated.applied);
     }
-    assert_eq!(applied, ["m0001_first", "m0002_whole", "m0003_dead_letters", "m0004_scopes"]);
+    assert_eq!(applied, ["m0001_first", "m0002_whole", "m0003_dead_letters", "m0004_scopes", "m0005_accounts"]);
     let db = place.connect().await;
     assert_eq!(
         texts(&db, "SELECT version FROM seaql_migrations ORDER BY 1").await,
-        ["m0001_first", "m0002_whole", "m0003_dead_letters", "m0004_scopes"]
+        ["m0001_first", "m0002_whole", "m0003_dead_letters", "m0004_scopes", "m0005_accounts"]
     );
 }
 

@@ -1,7 +1,7 @@
 //! The change log.
 
 use boltlink_core::{
-    ApiKeyId, Domain, Slug, Timestamp,
+    AccountId, ApiKeyId, Domain, SessionId, Slug, Timestamp,
     store::{Change, ChangeCursor, Changes},
 };
 use sea_orm::{ConnectionTrait, QueryResult, Value};
@@ -13,6 +13,8 @@ use crate::{
 
 const LINK: i16 = 1;
 const API_KEY: i16 = 2;
+const ACCOUNT: i16 = 3;
+const SESSION: i16 = 4;
 
 /// The text that looks for changes after a cursor.
 pub const SINCE: &str = "SELECT id, kind, subject FROM change_log WHERE id > $1 ORDER BY id LIMIT $2";
@@ -44,6 +46,8 @@ pub fn kept(change: &Change) -> Option<(i16, String)> {
         // No host and no slug has a slash.
         Change::Link(domain, slug) => Some((LINK, format!("{domain}/{slug}"))),
         Change::ApiKey(id) => Some((API_KEY, id.to_string())),
+        Change::Account(id) => Some((ACCOUNT, id.to_string())),
+        Change::Session(id) => Some((SESSION, id.to_string())),
         _ => None,
     }
 }
@@ -101,6 +105,8 @@ pub fn read(row: &QueryResult, at: usize) -> Result<Option<Change>, Error> {
     Ok(match columns.at::<i16>(at)? {
         LINK => Some(columns.text("subject", at + 1).map(|LinkSubject(domain, slug)| Change::Link(domain, slug))?),
         API_KEY => Some(Change::ApiKey(columns.text::<ApiKeyId>("subject", at + 1)?)),
+        ACCOUNT => Some(Change::Account(columns.text::<AccountId>("subject", at + 1)?)),
+        SESSION => Some(Change::Session(columns.text::<SessionId>("subject", at + 1)?)),
         _ => None,
     })
 }

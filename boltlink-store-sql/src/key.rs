@@ -1,7 +1,7 @@
 //! API keys.
 
 use boltlink_core::{
-    AccountId, ApiKey, ApiKeyId, KeyDigest, StoreError, Timestamp,
+    AccountId, ApiKey, ApiKeyId, StoreError, Timestamp, TokenDigest,
     store::{Change, KeyCursor},
 };
 use sea_orm::{ConnectionTrait, Value};
@@ -83,7 +83,7 @@ pub async fn list(
 pub async fn rotate(
     db: &impl ConnectionTrait,
     id: ApiKeyId,
-    digest: KeyDigest,
+    digest: TokenDigest,
     until: Timestamp,
     now: Timestamp,
 ) -> Result<(), Error> {

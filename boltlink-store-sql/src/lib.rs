@@ -5,6 +5,7 @@
 //! hot path of the click sinks, which every engine does in its own way. Functions that write take
 //! the transaction they are part of.
 
+pub mod account;
 pub mod analytics;
 pub mod change;
 pub mod copy;

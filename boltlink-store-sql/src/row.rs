@@ -1,8 +1,11 @@
 //! The way between columns and domain types.
 
 use boltlink_core::{
-    AccountId, ApiKey, ApiKeyId, Bounds, ClickId, Forward, KeyDigest, Lifetime, Link, LinkId, Network, Note, Scopes,
-    StoredLink, Tag, Tags, TargetUrl, Timestamp, Title, VisitorHash, sample::Sampled, store::RawClick,
+    Account, AccountId, ApiKey, ApiKeyId, Bounds, ClickId, ClientName, Forward, Lifetime, Link, LinkId, Network, Note,
+    PasswordHash, Scopes, Session, SessionId, StoredLink, Tag, Tags, TargetUrl, Timestamp, Title, TokenDigest,
+    VisitorHash,
+    sample::Sampled,
+    store::{RawClick, Registered},
 };
 use sea_orm::{QueryResult, TryGetable, Value};
 use uuid::Uuid;
@@ -139,7 +142,6 @@ pub(crate) fn key_values(key: &ApiKey) -> [Value; 14] {
 /// Reads the columns of a row in `api_key`.
 pub(crate) fn api_key(row: &QueryResult) -> Result<ApiKey, Error> {
     let row = Columns(row);
-    let digest = |bytes: Vec<u8>| bytes.try_into().ok().map(KeyDigest::from_bytes);
     let previous = row.optional("previous_digest", 11, digest)?;
     let until = row.optional("previous_until", 12, Timestamp::from_micros)?;
     // Releases before scopes knew two kinds of keys.
@@ -161,6 +163,79 @@ pub(crate) fn api_key(row: &QueryResult) -> Result<ApiKey, Error> {
         revoked_at: row.optional("revoked_at", 7, Timestamp::from_micros)?,
         last_used_at: row.optional("last_used_at", 13, Timestamp::from_micros)?,
     })
+}
+
+/// The columns of a row in `account`, but for `deleted_at`.
+pub(crate) fn account_values(account: &Account) -> [Value; 9] {
+    [
+        (*account.id.as_uuid()).into(),
+        account.email.as_str().into(),
+        account.role.as_str().into(),
+        account.password.as_ref().map(|hash| hash.as_str().to_owned()).into(),
+        account.ticket.map(|(digest, _)| digest.as_bytes().to_vec()).into(),
+        account.ticket.map(|(_, until)| until.as_micros()).into(),
+        account.created_at.as_micros().into(),
+        account.disabled_at.map(Timestamp::as_micros).into(),
+        account.last_login_at.map(Timestamp::as_micros).into(),
+    ]
+}
+
+/// Reads the columns of a row in `account`, with `deleted_at` behind them.
+pub(crate) fn registered(row: &QueryResult) -> Result<Registered, Error> {
+    let columns = Columns(row);
+    if columns.at::<Option<i64>>(9)?.is_some() {
+        Ok(Registered::Deleted)
+    } else {
+        account(row).map(Registered::Account)
+    }
+}
+
+/// Reads the columns of a row in `account`, of one that was not deleted.
+pub(crate) fn account(row: &QueryResult) -> Result<Account, Error> {
+    let row = Columns(row);
+    let ticket = row.optional("ticket_digest", 4, digest)?;
+    let until = row.optional("ticket_until", 5, Timestamp::from_micros)?;
+    Ok(Account {
+        id: AccountId::from_uuid(row.at(0)?),
+        email: row.text("email", 1)?,
+        role: row.text("role", 2)?,
+        password: row.at::<Option<String>>(3)?.map(|hash| PasswordHash::from_stored(&hash)),
+        ticket: ticket.zip(until),
+        created_at: row.parsed("created_at", 6, Timestamp::from_micros)?,
+        disabled_at: row.optional("disabled_at", 7, Timestamp::from_micros)?,
+        last_login_at: row.optional("last_login_at", 8, Timestamp::from_micros)?,
+    })
+}
+
+/// The columns of a row in `session`.
+pub(crate) fn session_values(session: &Session) -> [Value; 7] {
+    [
+        (*session.id.as_uuid()).into(),
+        (*session.account.as_uuid()).into(),
+        session.digest.as_bytes().to_vec().into(),
+        session.created_at.as_micros().into(),
+        session.used_at.as_micros().into(),
+        session.expires_at.as_micros().into(),
+        session.client.as_ref().map(|client| client.as_str().to_owned()).into(),
+    ]
+}
+
+/// Reads the columns of a row in `session`.
+pub(crate) fn session(row: &QueryResult) -> Result<Session, Error> {
+    let row = Columns(row);
+    Ok(Session {
+        id: SessionId::from_uuid(row.at(0)?),
+        account: AccountId::from_uuid(row.at(1)?),
+        digest: row.parsed("digest", 2, digest)?,
+        created_at: row.parsed("created_at", 3, Timestamp::from_micros)?,
+        used_at: row.parsed("used_at", 4, Timestamp::from_micros)?,
+        expires_at: row.parsed("expires_at", 5, Timestamp::from_micros)?,
+        client: row.optional("client", 6, |text: String| ClientName::from_stored(&text))?,
+    })
+}
+
+fn digest(bytes: Vec<u8>) -> Option<TokenDigest> {
+    bytes.try_into().ok().map(TokenDigest::from_bytes)
 }
 
 /// What stands between spaces.

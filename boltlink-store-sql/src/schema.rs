@@ -10,7 +10,7 @@ use sea_orm_migration::MigratorTrait;
 use crate::{Error, copy, meta, migration::Migrator};
 
 /// The version of the schema that this release writes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The oldest release, by its [`VERSION`], that can serve this schema.
 const OLDEST_COMPATIBLE: u32 = 1;

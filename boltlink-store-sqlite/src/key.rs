@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use boltlink_core::{
-    AccountId, ApiKey, ApiKeyId, Clock, KeyDigest, StoreError, Timestamp,
+    AccountId, ApiKey, ApiKeyId, Clock, StoreError, Timestamp, TokenDigest,
     store::{KeyCursor, KeyStore},
 };
 use boltlink_store_sql::{key, meta};
@@ -47,7 +47,7 @@ impl KeyStore for SqliteKeys {
         key::list(&self.readers, owner, after, limit).await.map_err(answer)
     }
 
-    async fn rotate(&self, id: ApiKeyId, digest: KeyDigest, until: Timestamp) -> Result<(), StoreError> {
+    async fn rotate(&self, id: ApiKeyId, digest: TokenDigest, until: Timestamp) -> Result<(), StoreError> {
         let clock = self.clock.clone();
         self.writer
             .write(Priority::Api, move |db| {

@@ -24,6 +24,7 @@
 //! answered before. Several processes may have the file open, on one machine (not over a network
 //! file system); they take turns to write.
 
+mod account;
 mod analytics;
 mod batch;
 mod change;

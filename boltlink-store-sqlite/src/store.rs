@@ -14,6 +14,7 @@ use boltlink_store_sql::{
 use sea_orm::DatabaseConnection;
 
 use crate::{
+    account::SqliteAccounts,
     analytics::SqliteAnalytics,
     change::SqliteChanges,
     click::{Raw, SqliteClicks},
@@ -110,6 +111,11 @@ impl SqliteStore {
             }),
             log,
             keys: Arc::new(SqliteKeys { writer: writer.clone(), readers: readers.clone(), clock: clock.clone() }),
+            accounts: Arc::new(SqliteAccounts {
+                writer: writer.clone(),
+                readers: readers.clone(),
+                clock: clock.clone(),
+            }),
             changes: Arc::new(SqliteChanges { writer: writer.clone(), readers: readers.clone() }),
         }
     }

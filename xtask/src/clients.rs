@@ -18,7 +18,7 @@ pub(crate) fn run() -> Result {
     let (node, npm) = tools::node()?;
     let examples = root().join("examples").join("clients");
     let python = Python::with(&examples.join("python").join("requirements.txt"), &scratch("clients").join("venv"))?;
-    let server = Server::start(scratch("clients").join("server"))?;
+    let server = Server::start(scratch("clients").join("server"), &[])?;
     rust(&server)?;
     typescript(&server, &examples.join("typescript"), node, npm)?;
     self::python(&server, &examples.join("python"), &python)

@@ -24,7 +24,8 @@ pub(crate) struct Server {
 impl Server {
     /// Builds the server and starts it on a free port, with its data and its log in `directory`, which is
     /// emptied first.
-    pub(crate) fn start(directory: PathBuf) -> Result<Self> {
+    /// `settings` are environment variables.
+    pub(crate) fn start(directory: PathBuf, settings: &[(&str, &str)]) -> Result<Self> {
         let programs = built("bin")?;
         let program = programs.get("boltlink").ok_or("the workspace has no program 'boltlink'")?;
         if directory.exists() {
@@ -43,6 +44,7 @@ impl Server {
             .env("BOLTLINK_LISTEN", "127.0.0.1:0")
             .env("BOLTLINK_DATA_DIR", &directory)
             .env("BOLTLINK_INITIAL_API_KEY", &key)
+            .envs(settings.iter().copied())
             .current_dir(&directory)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

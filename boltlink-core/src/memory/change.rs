@@ -11,7 +11,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The changes made to [`MemoryLinks`](super::MemoryLinks) and [`MemoryKeys`](super::MemoryKeys).
+/// The changes made to the other stores of the same [`Memory`](super::Memory).
 #[derive(Debug, Clone)]
 pub struct MemoryChanges(pub(super) Arc<Database>);
 

@@ -11,9 +11,10 @@ use super::Database;
 use crate::{
     error::StoreError,
     id::{AccountId, ApiKeyId},
-    key::{ApiKey, KeyDigest},
+    key::ApiKey,
     store::{Change, KeyCursor, KeyStore},
     time::Timestamp,
+    token::TokenDigest,
 };
 
 /// API keys in this process's memory.
@@ -24,6 +25,15 @@ pub struct MemoryKeys(pub(super) Arc<Database>);
 pub(super) struct KeyTable {
     keys: HashMap<ApiKeyId, ApiKey>,
     secret: Option<[u8; 32]>,
+}
+
+impl KeyTable {
+    /// Revokes what an account has.
+    pub(super) fn revoke_all(&mut self, owner: AccountId, at: Timestamp) {
+        for key in self.keys.values_mut().filter(|key| key.owner == owner) {
+            key.revoked_at.get_or_insert(at);
+        }
+    }
 }
 
 #[async_trait]
@@ -68,7 +78,7 @@ impl KeyStore for MemoryKeys {
         Ok(keys)
     }
 
-    async fn rotate(&self, id: ApiKeyId, digest: KeyDigest, until: Timestamp) -> Result<(), StoreError> {
+    async fn rotate(&self, id: ApiKeyId, digest: TokenDigest, until: Timestamp) -> Result<(), StoreError> {
         let mut tables = self.0.tables.write();
         let key = tables.keys.keys.get_mut(&id).filter(|key| key.revoked_at.is_none());
         let key = key.ok_or(StoreError::NotFound { what: "API key" })?;
@@ -121,7 +131,7 @@ mod tests {
             name: "key".parse().unwrap(),
             scopes: Scopes::ADMIN,
             bounds: Bounds::NONE,
-            digest: KeyDigest::from_bytes([0; 32]),
+            digest: TokenDigest::from_bytes([0; 32]),
             previous: None,
             created_at: at,
             expires_at: None,

@@ -3,6 +3,7 @@
 //!
 //! They keep the whole contract of their traits, as far as memory can.
 
+mod account;
 mod analytics;
 mod change;
 mod click;
@@ -15,6 +16,7 @@ use std::{fmt, sync::Arc};
 
 use parking_lot::RwLock;
 
+pub use account::MemoryAccounts;
 pub use analytics::MemoryAnalytics;
 pub use change::MemoryChanges;
 pub use click::MemoryTotals;
@@ -38,7 +40,9 @@ pub struct Memory {
     pub log: Arc<MemoryLog>,
     /// API keys.
     pub keys: Arc<MemoryKeys>,
-    /// The changes to links and keys.
+    /// Accounts and sessions.
+    pub accounts: Arc<MemoryAccounts>,
+    /// The changes to links, keys, accounts and sessions.
     pub changes: Arc<MemoryChanges>,
 }
 
@@ -53,6 +57,7 @@ impl Memory {
             analytics: Arc::new(MemoryAnalytics::new(clock.clone())),
             log: Arc::new(MemoryLog::new(clock, MemoryLog::DEFAULT_CAPACITY)),
             keys: Arc::new(MemoryKeys(database.clone())),
+            accounts: Arc::new(MemoryAccounts(database.clone())),
             changes: Arc::new(MemoryChanges(database)),
         }
     }
@@ -67,6 +72,7 @@ impl From<Memory> for Stores {
             reader: memory.analytics,
             log: memory.log,
             keys: memory.keys,
+            accounts: memory.accounts,
             changes: memory.changes,
         }
     }
@@ -90,6 +96,7 @@ struct Database {
 struct Tables {
     links: link::LinkTable,
     keys: key::KeyTable,
+    accounts: account::AccountTable,
     changes: change::ChangeTable,
 }
 

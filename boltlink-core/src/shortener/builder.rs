@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, watch};
 
 use super::{
-    Engine, Shortener, Stage, Tasks,
-    cache::LoadingCache,
+    Caches, Engine, Shortener, Stage, Tasks,
     commit::{Committer, Parts},
     counters::Counts,
     delivery::{Delivery, Outbox},
@@ -19,6 +18,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
+    password::{HashCost, Hasher},
     policy::{AllowAll, TargetPolicy},
     random::{Entropy, EntropyExt, RandomSlugs, SlugSource, SystemEntropy},
     slug::{SlugCase, SlugRules},
@@ -97,6 +97,8 @@ pub struct ShortenerBuilder {
     ack_timeout: Duration,
     store_timeout: Duration,
     cache_bytes: u64,
+    hash_cost: HashCost,
+    session_lifetime: Duration,
     secret: Option<[u8; 32]>,
     visits: bool,
     consumers: Vec<Consumer>,
@@ -119,6 +121,8 @@ impl Default for ShortenerBuilder {
             ack_timeout: Duration::from_secs(1),
             store_timeout: Duration::from_secs(10),
             cache_bytes: 64 << 20,
+            hash_cost: HashCost::default(),
+            session_lifetime: Duration::from_secs(14 * 24 * 60 * 60),
             secret: None,
             visits: true,
             consumers: Consumer::ALL.into(),
@@ -220,6 +224,22 @@ impl ShortenerBuilder {
         self
     }
 
+    /// What a hash of a password costs; those that cost something else are made anew when somebody logs in. Default:
+    /// [`HashCost::default`].
+    #[must_use]
+    pub fn hash_cost(mut self, cost: HashCost) -> Self {
+        self.hash_cost = cost;
+        self
+    }
+
+    /// How long a session lasts that is not used: each use prolongs it, as far as it was written down, which happens once
+    /// a minute. Default: 14 days.
+    #[must_use]
+    pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.session_lifetime = lifetime;
+        self
+    }
+
     /// What the keys of visitor hashes, and [others](Shortener::derived_key), are derived from. Default: the store's own, made at its first start.
     #[must_use]
     pub fn secret(mut self, secret: [u8; 32]) -> Self {
@@ -255,9 +275,7 @@ impl ShortenerBuilder {
         }
         let head = stores.changes.head().await?;
         let counts = Arc::new(Counts::default());
-        let links = Arc::new(LoadingCache::new(self.cache_bytes, self.store_timeout));
-        let keys = Arc::new(LoadingCache::new(1 << 20, self.store_timeout));
-
+        let caches = Caches::new(self.cache_bytes, self.store_timeout);
         let used = Arc::new(Used::default());
         let mut tasks = Tasks::default();
         let mut recorder = None;
@@ -280,13 +298,8 @@ impl ShortenerBuilder {
         }
         if self.visits {
             let (stop, stopped) = watch::channel(false);
-            let watcher = Watcher {
-                log: stores.changes.clone(),
-                clock: self.clock.clone(),
-                links: links.clone(),
-                keys: keys.clone(),
-            };
-            let uses = used.clone().run(stores.keys.clone(), stopped.clone());
+            let watcher = Watcher { log: stores.changes.clone(), clock: self.clock.clone(), caches: caches.clone() };
+            let uses = used.clone().run(stores.keys.clone(), stores.accounts.clone(), stopped.clone());
             tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(watcher.run(head, stopped)), tokio::spawn(uses)] });
         }
         Ok(Shortener(Arc::new(Engine {
@@ -297,9 +310,10 @@ impl ShortenerBuilder {
             slug_rules: self.slug_rules,
             policy: self.policy,
             secret,
-            links,
-            keys,
+            caches,
             used,
+            hasher: Hasher::new(self.hash_cost),
+            session_lifetime: self.session_lifetime,
             recorder,
             counts,
             durability: self.durability,

@@ -17,7 +17,7 @@ pub enum Error {
     /// It does not exist, or the actor may not know that it does.
     #[error("{what} does not exist")]
     NotFound {
-        /// `link`, `key` or `dead letter`; a store may say `API key`.
+        /// `link`, `account`, `session`, `dead letter` or `API key`.
         what: &'static str,
     },
     /// The slug belongs to another link of the domain.
@@ -80,6 +80,18 @@ pub enum Error {
         /// The API key.
         id: ApiKeyId,
     },
+    /// Somebody else has an account of this address.
+    #[error("there is an account of this e-mail address already; log in, or ask an admin for a new password")]
+    EmailTaken,
+    /// Nobody is let in by this address and password.
+    #[error("the e-mail address or the password is wrong")]
+    Credentials,
+    /// The one-time link was used, replaced, or is over.
+    #[error("this one-time link is not valid any more; ask an admin for another")]
+    Ticket,
+    /// Only somebody who has logged in may do this.
+    #[error("this is for people who have logged in, not for API keys; log in first")]
+    NoSession,
     /// A store is away or overloaded: try again.
     #[error("temporarily unavailable: {reason}")]
     Unavailable {
@@ -98,6 +110,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::NotFound { what } => Self::NotFound { what },
             StoreError::Conflict { what: "slug" } => Self::SlugTaken,
+            StoreError::Conflict { what: "e-mail address" } => Self::EmailTaken,
             StoreError::VersionMismatch { current } => Self::Stale { current },
             StoreError::Invalid { reason } => Self::Refused { reason },
             StoreError::Unreadable { reason } => Self::Unreadable { reason },
@@ -118,12 +131,12 @@ pub(super) fn require_all(actor: &Actor) -> Result<(), Error> {
     if actor.bounds().domains.is_empty() { Ok(()) } else { Err(Error::OtherDomain) }
 }
 
-/// Why a presented key opens nothing.
+/// Why a presented token opens nothing.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// It is no key of ours, or revoked, or expired. Which of these is not told.
-    #[error("the API key is not valid")]
+    /// It is no token of ours, or revoked, or expired. Which of these is not told.
+    #[error("the API key or session is not valid")]
     Rejected,
     /// The key is good, but not from where it was used.
     #[error("the API key may not be used from this address")]

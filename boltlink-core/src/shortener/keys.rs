@@ -9,11 +9,12 @@ use crate::{
     access::{Actor, Bounds, Scope, Scopes},
     error::StoreError,
     id::{AccountId, ApiKeyId},
-    key::{ApiKey, KeyToken},
+    key::ApiKey,
     random::EntropyExt,
     store::{IdempotencyKey, KeyCursor},
     text::KeyName,
     time::Timestamp,
+    token::{KeyToken, SessionToken},
 };
 
 /// An API key to be made.
@@ -57,22 +58,28 @@ impl Weigh for Arc<ApiKey> {
 }
 
 impl Shortener {
-    /// Who presents this token, from this address. A key that was seen before costs no store call, a
-    /// revoked one stops working at once here and within a second elsewhere.
+    /// Who presents this token (of an API key or a session), from this address. One that was seen before costs no store
+    /// call; a revoked one, and one whose account is disabled, stops working at once here and within a second elsewhere.
     ///
     /// # Errors
     /// [`AuthError`].
     pub async fn authenticate(&self, presented: &str, from: Option<IpAddr>) -> Result<Actor, AuthError> {
+        if let Ok(token) = SessionToken::parse(presented) {
+            return self.authenticate_session(&token).await;
+        }
         let token = KeyToken::parse(presented).map_err(|_| AuthError::Rejected)?;
         let keys = &self.0.stores.keys;
         let load = || {
             let (keys, id) = (keys.clone(), token.id());
             async move { Ok(keys.by_id(id).await?.map(Arc::new)) }
         };
-        let key = self.0.keys.get_or_load(&token.id(), load).await.map_err(AuthError::Store)?;
+        let key = self.0.caches.keys.get_or_load(&token.id(), load).await.map_err(AuthError::Store)?;
         let now = self.now();
         let key = key.ok_or(AuthError::Rejected)?;
-        let actor = key.opened_by(&token.digest(), now).ok_or(AuthError::Rejected)?;
+        let mut actor = key.opened_by(&token.digest(), now).ok_or(AuthError::Rejected)?;
+        if let Some(standing) = self.standing(key.owner).await.map_err(AuthError::Store)? {
+            actor = standing.limit(actor).ok_or(AuthError::Rejected)?;
+        }
         if !key.bounds.allow_address(from) {
             return Err(AuthError::Elsewhere);
         }
@@ -125,7 +132,7 @@ impl Shortener {
         let token = KeyToken::generate(id, &*self.0.entropy);
         let key = self.describe_key(new, actor.account(), &token);
         self.0.within(self.0.stores.keys.insert(&key)).await?;
-        self.0.keys.evict(&key.id);
+        self.0.caches.keys.evict(&key.id);
         self.announce();
         Ok((key, token))
     }
@@ -140,7 +147,7 @@ impl Shortener {
         let token = token.unwrap_or_else(drawn);
         let key = self.describe_key(NewKey::new(name, Scopes::ADMIN), AccountId::OPERATOR, &token);
         let first = self.0.within(self.0.stores.keys.insert_first(&key)).await?;
-        self.0.keys.evict(&key.id);
+        self.0.caches.keys.evict(&key.id);
         Ok(first.then_some((key, token)))
     }
 
@@ -208,7 +215,7 @@ impl Shortener {
         let token = KeyToken::generate(id, &*self.0.entropy);
         let until = self.now().plus(grace);
         self.0.within(self.0.stores.keys.rotate(id, token.digest(), until)).await?;
-        self.0.keys.evict(&id);
+        self.0.caches.keys.evict(&id);
         self.announce();
         // Not read again: if that failed, nobody would ever know the token.
         Ok((ApiKey { digest: token.digest(), previous: Some((key.digest, until)), ..key }, token))
@@ -225,7 +232,7 @@ impl Shortener {
             return Err(Error::Exceeds { what });
         }
         self.0.within(self.0.stores.keys.revoke(id, self.now())).await?;
-        self.0.keys.evict(&id);
+        self.0.caches.keys.evict(&id);
         self.announce();
         Ok(())
     }

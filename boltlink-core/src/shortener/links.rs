@@ -391,7 +391,7 @@ impl Shortener {
 
     /// Drops what the cache has of the link's slug, without waiting for the change log.
     fn forget(&self, link: &Link) {
-        self.0.links.evict(&LinkKey { domain: link.domain.clone(), slug: link.slug.clone() });
+        self.0.caches.links.evict(&LinkKey { domain: link.domain.clone(), slug: link.slug.clone() });
     }
 }
 

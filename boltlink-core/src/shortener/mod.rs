@@ -1,10 +1,11 @@
 //! The engine that an embedder or a server drives.
 //!
 //! One file per concern: [`links`] (making, reading, changing), [`visits`] (the hot path, with `cache`
-//! and `gate`), [`keys`], [`stats`], [`queue`]; and behind them what runs on its own: `recorder` and `commit` make
+//! and `gate`), [`keys`], [`accounts`], [`sessions`], [`stats`], [`queue`]; and behind them what runs on its own: `recorder` and `commit` make
 //! batches of clicks, `spool` journals them, `delivery` carries them to the log, `pipeline` makes them
 //! take effect, `keeper` releases journals and adopts those of the dead, `watcher` follows changes.
 
+mod accounts;
 mod backoff;
 mod builder;
 mod cache;
@@ -19,6 +20,7 @@ mod links;
 mod pipeline;
 mod queue;
 mod recorder;
+mod sessions;
 mod spool;
 mod stats;
 mod used;
@@ -27,6 +29,7 @@ mod watcher;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use accounts::Standing;
 use cache::LoadingCache;
 use counters::Counts;
 use gate::{Gate, LinkKey};
@@ -36,22 +39,26 @@ use tokio::{sync::watch, task::JoinHandle};
 use used::Used;
 
 use crate::{
-    id::ApiKeyId,
+    account::Session,
+    id::{AccountId, ApiKeyId, SessionId},
     key::ApiKey,
+    password::Hasher,
     policy::TargetPolicy,
     random::{Entropy, SlugSource},
     slug::SlugRules,
-    store::{Backlog, Consumer},
+    store::{Backlog, Change, Consumer},
     stores::Stores,
     time::{Clock, Timestamp},
 };
 
+pub use accounts::{AccountListing, Orphans, TICKET_LIFETIME};
 pub use builder::{BuildError, Durability, ShortenerBuilder, Unacknowledged};
 pub use counters::Counters;
 pub use error::{AuthError, Error};
 pub use keys::{KeyListing, NewKey};
 pub use links::{Created, Listing};
 pub use queue::{DeadLetterId, InvalidDeadLetterId, QueueDepth};
+pub use sessions::Login;
 pub use stats::{GlobalStats, LinkStats};
 
 /// Makes links, follows them and counts who does, on whatever stores it was given.
@@ -71,9 +78,10 @@ struct Engine {
     policy: Arc<dyn TargetPolicy>,
     /// What other keys are derived from.
     secret: [u8; 32],
-    links: Arc<LoadingCache<LinkKey, Arc<Gate>>>,
-    keys: Arc<LoadingCache<ApiKeyId, Arc<ApiKey>>>,
+    caches: Caches,
     used: Arc<Used>,
+    hasher: Hasher,
+    session_lifetime: Duration,
     /// `None` in a shortener that takes no clicks.
     recorder: Option<Recorder>,
     counts: Arc<Counts>,
@@ -82,6 +90,45 @@ struct Engine {
     ack_timeout: Duration,
     store_timeout: Duration,
     tasks: Mutex<Tasks>,
+}
+
+/// What the stores said before.
+#[derive(Clone)]
+struct Caches {
+    links: Arc<LoadingCache<LinkKey, Arc<Gate>>>,
+    keys: Arc<LoadingCache<ApiKeyId, Arc<ApiKey>>>,
+    accounts: Arc<LoadingCache<AccountId, Standing>>,
+    sessions: Arc<LoadingCache<SessionId, Arc<Session>>>,
+}
+
+impl Caches {
+    /// Caches with about so many bytes for links, and a little for everything else.
+    fn new(bytes: u64, deadline: Duration) -> Self {
+        Self {
+            links: Arc::new(LoadingCache::new(bytes, deadline)),
+            keys: Arc::new(LoadingCache::new(1 << 20, deadline)),
+            accounts: Arc::new(LoadingCache::new(1 << 20, deadline)),
+            sessions: Arc::new(LoadingCache::new(1 << 20, deadline)),
+        }
+    }
+
+    /// Forgets what has changed.
+    fn evict(&self, change: Change) {
+        match change {
+            Change::Link(domain, slug) => self.links.evict(&LinkKey { domain, slug }),
+            Change::ApiKey(id) => self.keys.evict(&id),
+            Change::Account(id) => self.accounts.evict(&id),
+            Change::Session(id) => self.sessions.evict(&id),
+        }
+    }
+
+    /// Forgets everything.
+    fn clear(&self) {
+        self.links.clear();
+        self.keys.clear();
+        self.accounts.clear();
+        self.sessions.clear();
+    }
 }
 
 /// What runs in the background, in the order in which it is stopped.

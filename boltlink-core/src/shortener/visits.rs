@@ -22,7 +22,7 @@ impl Shortener {
     /// kept in (percent-encoded, or in capitals where case does not matter) is one for `visit`.
     #[must_use]
     pub fn try_visit(&self, visit: &Visit<'_>) -> Option<Outcome> {
-        let Some(gate) = self.0.links.peek(&LinkKeyRef { domain: visit.domain, slug: visit.slug })? else {
+        let Some(gate) = self.0.caches.links.peek(&LinkKeyRef { domain: visit.domain, slug: visit.slug })? else {
             return Some(Outcome::NotFound);
         };
         let now = self.0.clock.now();
@@ -72,7 +72,7 @@ impl Shortener {
                 Ok(found.map(|stored| Arc::new(Gate::new(&stored))))
             }
         };
-        self.0.links.get_or_load(key, load).await
+        self.0.caches.links.get_or_load(key, load).await
     }
 
     /// Records the click; in acknowledged mode also waits until it is durable. It is handed over

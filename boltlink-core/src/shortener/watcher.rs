@@ -4,15 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{
-    cache::LoadingCache,
-    gate::{Gate, LinkKey},
-};
+use super::Caches;
 use crate::{
     error::StoreError,
-    id::ApiKeyId,
-    key::ApiKey,
-    store::{Change, ChangeCursor, ChangeLog, Changes},
+    store::{ChangeCursor, ChangeLog, Changes},
     time::Clock,
 };
 
@@ -28,8 +23,7 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct Watcher {
     pub(super) log: Arc<dyn ChangeLog>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) links: Arc<LoadingCache<LinkKey, Arc<Gate>>>,
-    pub(super) keys: Arc<LoadingCache<ApiKeyId, Arc<ApiKey>>>,
+    pub(super) caches: Caches,
 }
 
 impl Watcher {
@@ -76,16 +70,12 @@ impl Watcher {
         match self.log.since(cursor, LIMIT).await? {
             Changes::Some { changes, next } => {
                 for change in changes {
-                    match change {
-                        Change::Link(domain, slug) => self.links.evict(&LinkKey { domain, slug }),
-                        Change::ApiKey(id) => self.keys.evict(&id),
-                    }
+                    self.caches.evict(change);
                 }
                 Ok(next)
             }
             Changes::Everything { next } => {
-                self.links.clear();
-                self.keys.clear();
+                self.caches.clear();
                 Ok(next)
             }
         }

@@ -2,7 +2,13 @@
 
 use async_trait::async_trait;
 
-use crate::{domain::Domain, error::StoreError, id::ApiKeyId, slug::Slug, time::Timestamp};
+use crate::{
+    domain::Domain,
+    error::StoreError,
+    id::{AccountId, ApiKeyId, SessionId},
+    slug::Slug,
+    time::Timestamp,
+};
 
 /// Something that caches may hold has changed, come into being or gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +18,10 @@ pub enum Change {
     Link(Domain, Slug),
     /// An API key.
     ApiKey(ApiKeyId),
+    /// An account, or what it may do.
+    Account(AccountId),
+    /// A session.
+    Session(SessionId),
 }
 
 /// A place in the log.

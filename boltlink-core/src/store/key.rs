@@ -5,8 +5,9 @@ use async_trait::async_trait;
 use crate::{
     error::StoreError,
     id::{AccountId, ApiKeyId},
-    key::{ApiKey, KeyDigest},
+    key::ApiKey,
     time::Timestamp,
+    token::TokenDigest,
 };
 
 /// A place in the list of keys.
@@ -31,7 +32,7 @@ impl KeyCursor {
 /// # Contract
 /// Every write of a key but [`touch`](Self::touch) also writes
 /// [`Change::ApiKey`](crate::store::Change::ApiKey), in the same transaction. Keys are revoked, never
-/// deleted.
+/// deleted; those of an account that is [deleted](crate::store::AccountStore::delete) are revoked with it.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// Stores a key.
@@ -60,7 +61,7 @@ pub trait KeyStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], also of one that is revoked.
-    async fn rotate(&self, id: ApiKeyId, digest: KeyDigest, until: Timestamp) -> Result<(), StoreError>;
+    async fn rotate(&self, id: ApiKeyId, digest: TokenDigest, until: Timestamp) -> Result<(), StoreError>;
 
     /// Revokes a key as of `at`. One that is revoked already stays so as of then.
     ///

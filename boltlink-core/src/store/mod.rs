@@ -11,6 +11,7 @@
 //! - **[`StoreError::Unavailable`](crate::StoreError::Unavailable)** says that the outcome is unknown
 //!   for calls that write, unless a method says more.
 
+mod account;
 mod analytics;
 mod balance;
 mod change;
@@ -21,6 +22,7 @@ mod key;
 mod limit;
 mod link;
 
+pub use account::{AccountCursor, AccountStore, Registered, SessionUse};
 pub use analytics::{
     AnalyticsReader, CONTENDERS, ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span,
 };

@@ -31,6 +31,7 @@
 //! | [`ClickSink`]s and [`AnalyticsReader`](crate::store::AnalyticsReader) | [`click_suite!`](crate::click_suite) | [`Fixture`] |
 //! | [`CounterStore`] | [`counter_suite!`](crate::counter_suite) | [`Fixture::of_log`] |
 //! | [`KeyStore`](crate::store::KeyStore) | [`key_suite!`](crate::key_suite) | [`Fixture`] |
+//! | [`AccountStore`](crate::store::AccountStore) | [`account_suite!`](crate::account_suite) | [`Fixture`] |
 //! | [`ChangeLog`](crate::store::ChangeLog) | [`change_suite!`](crate::change_suite) | [`Fixture`] |
 //! | [`RateLimiter`] | [`limiter_suite!`](crate::limiter_suite) | [`LimiterFixture`] |
 //!
@@ -41,6 +42,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Test support: a failure is a panic.
 
+pub mod account;
 pub mod balance;
 pub mod change;
 pub mod click;
@@ -67,7 +69,9 @@ use proptest::{
 pub use sample::link_at;
 
 #[doc(inline)]
-pub use crate::{change_suite, click_suite, counter_suite, key_suite, limiter_suite, link_suite, store_suites};
+pub use crate::{
+    account_suite, change_suite, click_suite, counter_suite, key_suite, limiter_suite, link_suite, store_suites,
+};
 
 use crate::{
     FakeClock, Stores,
@@ -213,6 +217,7 @@ macro_rules! store_suites {
         $crate::click_suite!($fixture);
         $crate::counter_suite!($fixture);
         $crate::key_suite!($fixture);
+        $crate::account_suite!($fixture);
         $crate::change_suite!($fixture);
     };
 }

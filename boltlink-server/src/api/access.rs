@@ -8,11 +8,15 @@ use boltlink_core::Scope;
 pub(crate) enum Rule {
     /// Anybody.
     Public,
-    /// Whose key has the scope.
+    /// Whoever has a key or a session.
+    Known,
+    /// Whoever has logged in: not a key.
+    Session,
+    /// Whose key or account has the scope.
     Needs(Scope),
 }
 
-use Rule::{Needs, Public};
+use Rule::{Known, Needs, Public, Session};
 
 /// The rule of an operation. One that is not in the table needs an admin.
 pub(crate) fn rule(operation_id: &str) -> Rule {
@@ -40,6 +44,21 @@ const RULES: &[(&str, Rule)] = &[
     ("read_key", Needs(Scope::KeysRead)),
     ("rotate_key", Needs(Scope::KeysWrite)),
     ("revoke_key", Needs(Scope::KeysWrite)),
+    ("register", Public),
+    ("set_password", Public),
+    ("log_in", Public),
+    ("log_out", Session),
+    ("list_sessions", Session),
+    ("end_session", Session),
+    ("who_am_i", Known),
+    ("change_password", Session),
+    ("delete_me", Session),
+    ("invite_account", Needs(Scope::Admin)),
+    ("list_accounts", Needs(Scope::Admin)),
+    ("read_account", Needs(Scope::Admin)),
+    ("edit_account", Needs(Scope::Admin)),
+    ("reset_password", Needs(Scope::Admin)),
+    ("delete_account", Needs(Scope::Admin)),
     ("queue_depth", Needs(Scope::Admin)),
     ("list_dead_letters", Needs(Scope::Admin)),
     ("get_dead_letter", Needs(Scope::Admin)),

@@ -21,29 +21,46 @@ use super::problem::{CONTENT_TYPE, Code, Details, Problem};
 
 /// The problems with which an operation refuses.
 pub(crate) trait Refusals: Send + Sync + 'static {
-    /// [`COMMON`] need not be said.
+    /// What every operation of the kind may refuse with.
+    const COMMON: &'static [Code];
+    /// And what this one may.
     const CODES: &'static [Code];
 }
 
-/// Every operation on data may refuse with these.
-const COMMON: &[Code] = &[
+/// Every operation may refuse with these.
+pub(crate) const PUBLIC: &[Code] = &[Code::InvalidParameter, Code::RateLimited, Code::Internal, Code::Unavailable];
+
+/// Every operation that asks who calls may refuse with these.
+pub(crate) const COMMON: &[Code] = &[
     Code::InvalidParameter,
     Code::Unauthorized,
     Code::Forbidden,
+    Code::CrossSite,
     Code::RateLimited,
     Code::Internal,
     Code::Unavailable,
 ];
 
-/// Names sets of problems: `refusals! { OnRead: LinkNotFound; }`.
+/// Names sets of problems: `refusals! { OnRead: LinkNotFound; }`; of operations that anybody may call,
+/// `refusals! { public OnLogin: Invalid; }`.
 macro_rules! refusals {
-    ($($name:ident: $($code:ident)*;)*) => {$(
+    () => {};
+    (public $name:ident: $($code:ident)*; $($rest:tt)*) => {
+        refusals!(@one $name, $crate::api::answer::PUBLIC, $($code)*);
+        refusals!($($rest)*);
+    };
+    (@one $name:ident, $common:expr, $($code:ident)*) => {
         pub(crate) struct $name;
 
         impl Refusals for $name {
+            const COMMON: &'static [Code] = $common;
             const CODES: &'static [Code] = &[$(Code::$code),*];
         }
-    )*};
+    };
+    ($name:ident: $($code:ident)*; $($rest:tt)*) => {
+        refusals!(@one $name, $crate::api::answer::COMMON, $($code)*);
+        refusals!($($rest)*);
+    };
 }
 
 pub(crate) use refusals;
@@ -92,7 +109,7 @@ impl<R: Refusals> ApiResponse for Refused<R> {
 }
 
 fn codes<R: Refusals>() -> impl Iterator<Item = Code> {
-    COMMON.iter().chain(R::CODES).copied()
+    R::COMMON.iter().chain(R::CODES).copied()
 }
 
 fn document(status: StatusCode, codes: &[Code]) -> MetaResponse {
@@ -108,7 +125,7 @@ fn document(status: StatusCode, codes: &[Code]) -> MetaResponse {
         StatusCode::TOO_MANY_REQUESTS => {
             let retry = header("Retry-After", "Seconds after which the next request is allowed.");
             let told = [
-                header("RateLimit-Limit", "How many requests the API key may make at once."),
+                header("RateLimit-Limit", "How many requests may be made at once."),
                 header("RateLimit-Remaining", "How many of them are left."),
                 header("RateLimit-Reset", "Seconds after which all of them are back."),
             ];

@@ -1,8 +1,8 @@
-//! Who calls: an API key, by `Authorization: Bearer` or `X-API-Key`.
+//! Who calls: an API key or a session, by `Authorization: Bearer`, `X-API-Key` or a browser's cookie; or anybody.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use boltlink_core::{Actor, Shortener};
+use boltlink_core::{Actor, ClientName, Email, Shortener};
 use http::{HeaderMap, header};
 use poem::{Request, RequestBody, Result};
 use poem_openapi::{
@@ -10,10 +10,10 @@ use poem_openapi::{
     registry::{MetaSecurityScheme, Registry},
 };
 
-use super::{finish::Quota, methods::Methods, problem::Problem};
-use crate::rates::Rates;
+use super::{cookie, finish::Quota, methods::Methods, problem::Problem};
+use crate::{hosts::Hosts, rates::Rates};
 
-/// The actor that the presented key stands for. As an argument of an operation it comes first, so that
+/// The actor that the presented key or session stands for. As an argument of an operation it comes first, so that
 /// strangers learn nothing of what else is wrong with their request.
 ///
 /// Written by hand because `#[derive(SecurityScheme)]` over two schemes answers every failure of a
@@ -35,11 +35,11 @@ impl<'a> ApiExtractor<'a> for Caller {
             BEARER,
             MetaSecurityScheme {
                 ty: "http",
-                description: Some("An API key, as `boltlink keys create` prints it."),
+                description: Some("An API key, as `boltlink keys create` prints it; or a session, as `POST /api/v1/session` tells it."),
                 name: None,
                 key_in: None,
                 scheme: Some("bearer"),
-                bearer_format: Some("blt_<id>_<secret>"),
+                bearer_format: Some("blt_<id>_<secret> or bls_<id>_<secret>"),
                 flows: None,
                 openid_connect_url: None,
             },
@@ -48,7 +48,7 @@ impl<'a> ApiExtractor<'a> for Caller {
             HEADER,
             MetaSecurityScheme {
                 ty: "apiKey",
-                description: Some("The same key, for clients that cannot set `Authorization`."),
+                description: Some("The same, for clients that cannot set `Authorization`."),
                 name: Some("X-API-Key"),
                 key_in: Some("header"),
                 scheme: None,
@@ -68,24 +68,68 @@ impl<'a> ApiExtractor<'a> for Caller {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
-        let presented = presented(request.headers()).ok_or_else(|| {
-            Problem::unauthorized("send an API key as 'Authorization: Bearer …' or as 'X-API-Key: …'")
+        let presented = presented(request)?.ok_or_else(|| {
+            Problem::unauthorized("send an API key or a session as 'Authorization: Bearer …' or as 'X-API-Key: …'")
         })?;
         let shortener: &Shortener = request.data().ok_or_else(|| Problem::unauthorized("no API keys are kept here"))?;
-        let from = request.remote_addr().as_socket_addr().map(|address| address.ip());
-        let actor = shortener.authenticate(presented, from).await.map_err(Problem::from)?;
+        let actor = shortener.authenticate(presented, address(request)).await.map_err(Problem::from)?;
         limit(request, &actor).await?;
         if let Some(methods) = request.data::<Arc<Methods>>() {
-            methods.check(request, &actor)?;
+            methods.check(request, Some(&actor))?;
         }
         Ok(Self(actor))
     }
 }
 
-/// Refuses a key that comes too often.
+/// Anybody, of whom only the address and the program are known. As an argument of an operation it comes
+/// first.
+#[derive(Debug, Clone)]
+pub(crate) struct Guest {
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) client: Option<ClientName>,
+}
+
+impl<'a> ApiExtractor<'a> for Guest {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::PoemExtractor];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> Result<Self> {
+        if let Some(methods) = request.data::<Arc<Methods>>() {
+            methods.check(request, None)?;
+        }
+        Ok(Self::of(request))
+    }
+}
+
+impl Guest {
+    pub(super) fn of(request: &Request) -> Self {
+        let client = request.headers().get(header::USER_AGENT).and_then(|name| name.to_str().ok());
+        let client = client.map(|name| name.chars().take(ClientName::MAX).collect::<String>());
+        Self { address: address(request), client: client.and_then(|name| name.parse().ok()) }
+    }
+
+    /// Refuses who tries too often to log in to an account, or to do what takes as much work.
+    pub(super) async fn may_try(&self, rates: &Rates, account: Option<&Email>) -> Result<(), Problem> {
+        let refused = rates.login(self.address, account).await.map_err(boltlink_core::Error::from)?;
+        refused.map_or(Ok(()), |decision| Err(Problem::too_often(decision)))
+    }
+}
+
+/// Where a request comes from, as far as is known.
+fn address(request: &Request) -> Option<IpAddr> {
+    request.remote_addr().as_socket_addr().map(|address| address.ip())
+}
+
+/// Refuses a key or session that comes too often.
 async fn limit(request: &Request, actor: &Actor) -> Result<(), Problem> {
-    let (Some(rates), Some(key)) = (request.data::<Rates>(), actor.key()) else { return Ok(()) };
-    let Some(decision) = rates.api(key).await.map_err(boltlink_core::Error::from)? else { return Ok(()) };
+    let Some(rates) = request.data::<Rates>() else { return Ok(()) };
+    let Some(decision) = rates.api(actor).await.map_err(boltlink_core::Error::from)? else { return Ok(()) };
     if !decision.allowed {
         return Err(Problem::too_often(decision));
     }
@@ -96,7 +140,20 @@ async fn limit(request: &Request, actor: &Actor) -> Result<(), Problem> {
     Ok(())
 }
 
-fn presented(headers: &HeaderMap) -> Option<&str> {
+/// The token that a request presents. A cookie, which browsers send by themselves, is believed only where no other site
+/// can be behind it.
+fn presented(request: &Request) -> Result<Option<&str>, Problem> {
+    let headers = request.headers();
+    if let Some(told) = told(headers) {
+        return Ok(Some(told));
+    }
+    let Some(hosts) = request.data::<Arc<Hosts>>() else { return Ok(None) };
+    let Some(token) = cookie::token(headers, hosts.is_https()) else { return Ok(None) };
+    cookie::refuse_cross_site(request.method(), request.original_uri(), headers, hosts)?;
+    Ok(Some(token))
+}
+
+fn told(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())

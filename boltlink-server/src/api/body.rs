@@ -2,7 +2,8 @@
 
 use std::{marker::PhantomData, str::FromStr, time::Duration};
 
-use boltlink_core::Field;
+use boltlink_core::{Field, Password};
+use bytes::Bytes;
 use http::header;
 use poem::{Request, RequestBody, Result, error::ReadBodyError};
 use poem_openapi::{
@@ -63,19 +64,7 @@ impl<'a, T: Type, const TIMES: usize> ApiExtractor<'a> for Body<T, TIMES> {
         }
         let limits = request.data::<BodyLimits>().copied();
         let limits = limits.unwrap_or(BodyLimits { bytes: 1 << 20, time: Duration::from_secs(30) });
-        let most = limits.bytes * TIMES;
-        let bytes = match tokio::time::timeout(limits.time, body.take()?.into_bytes_limit(most)).await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(ReadBodyError::PayloadTooLarge)) => {
-                let detail = format!("send at most {most} bytes");
-                return Err(Problem::new(Code::BodyTooLarge, detail).into());
-            }
-            Ok(Err(error)) => return Err(Problem::new(Code::MalformedBody, error.to_string()).into()),
-            Err(_) => {
-                let detail = format!("it must be here within {} seconds", limits.time.as_secs());
-                return Err(Problem::new(Code::BodyTimeout, detail).into());
-            }
-        };
+        let bytes = take(body.take()?, BodyLimits { bytes: limits.bytes * TIMES, ..limits }).await?;
         match json::parse(&bytes) {
             Ok((_, twice)) if !twice.is_empty() => {
                 let errors = twice.into_iter().map(|pointer| FieldError::at(pointer, "is there more than once"));
@@ -84,6 +73,21 @@ impl<'a, T: Type, const TIMES: usize> ApiExtractor<'a> for Body<T, TIMES> {
             Ok((Value::Object(fields), _)) => Ok(Self(Fields::new(fields, String::new()), PhantomData)),
             Ok(_) => Err(Problem::invalid(vec![FieldError::at("", "must be a JSON object")]).into()),
             Err(error) => Err(Problem::new(Code::MalformedBody, format!("the body is no JSON: {error}")).into()),
+        }
+    }
+}
+
+/// All of a body, within its bounds.
+pub(super) async fn take(body: poem::Body, limits: BodyLimits) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(limits.time, body.into_bytes_limit(limits.bytes)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(ReadBodyError::PayloadTooLarge)) => {
+            Err(Problem::new(Code::BodyTooLarge, format!("send at most {} bytes", limits.bytes)))
+        }
+        Ok(Err(error)) => Err(Problem::new(Code::MalformedBody, error.to_string())),
+        Err(_) => {
+            let detail = format!("it must be here within {} seconds", limits.time.as_secs());
+            Err(Problem::new(Code::BodyTimeout, detail))
         }
     }
 }
@@ -186,6 +190,13 @@ impl Fields {
         self.errors.push(FieldError::at(format!("{}{}", self.at, pointer.into()), detail));
     }
 
+    /// Two fields that were required, if all was well; see [`finish`](Self::finish).
+    pub(crate) fn both<A, B>(self, one: Option<A>, other: Option<B>) -> Result<(A, B), Problem> {
+        self.finish()?;
+        // Not reached: that one is absent was noted.
+        one.zip(other).ok_or_else(|| Problem::invalid(Vec::new()))
+    }
+
     /// Whether all was well; what nobody has asked for is wrong too, so that a misspelled field is not
     /// silently ignored.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
@@ -203,6 +214,13 @@ pub(crate) fn text<T: FromStr<Err: std::error::Error>>(value: &Value) -> Result<
 
 pub(crate) fn string(value: &Value) -> Result<&str, Wrong> {
     value.as_str().ok_or_else(|| must("must be a string"))
+}
+
+/// A password that somebody types. Longer ones than any account has are refused before they cost work.
+pub(crate) fn password(value: &Value) -> Result<String, Wrong> {
+    let text = string(value)?;
+    let fits = text.chars().take(Password::MAX + 1).count() <= Password::MAX;
+    if fits { Ok(text.to_owned()) } else { Err(must(format!("must have at most {} characters", Password::MAX))) }
 }
 
 pub(crate) fn boolean(value: &Value) -> Result<bool, Wrong> {

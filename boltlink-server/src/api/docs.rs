@@ -67,6 +67,9 @@ fn start_page() -> String {
 /// Which policy fits a page: everything of ours is self-contained, and the documentation's page brings its
 /// scripts within itself and may only talk to this server.
 pub(super) fn content_security_policy(path: &str) -> header::HeaderValue {
+    if path == super::tickets::PATH {
+        return header::HeaderValue::from_static(html::FORM_POLICY);
+    }
     header::HeaderValue::from_static(if path == "/docs" {
         "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data:; \
          font-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -39,7 +39,21 @@ pub(super) fn complete(spec: &str, unicode_slugs: bool) -> String {
 }
 
 /// What requests are made of. Other fields than theirs are refused.
-const BODIES: [&str; 6] = ["LinkIds", "LinkPatch", "LinkPatches", "NewApiKey", "NewLink", "NewLinks"];
+const BODIES: [&str; 13] = [
+    "AccountPatch",
+    "Credentials",
+    "LinkIds",
+    "LinkPatch",
+    "LinkPatches",
+    "NewAccount",
+    "NewApiKey",
+    "NewLink",
+    "NewLinks",
+    "NewPassword",
+    "PasswordChange",
+    "PasswordProof",
+    "Registration",
+];
 
 /// Says in other words what readers stumble over: a described field of a named type, which is an `allOf` of the two,
 /// values to choose from that may be null without null among them, and bounds of whole numbers that are none.
@@ -85,13 +99,26 @@ fn add_problems(operation: &mut Value) {
     }
 }
 
-/// Says which scope an operation needs. As a security requirement it could stand only at OAuth schemes, before OpenAPI
+/// Says what an operation needs of its caller. As a security requirement it could stand only at OAuth schemes, before OpenAPI
 /// 3.1.
 fn add_scope(operation: &mut Value) {
-    let Rule::Needs(scope) = access::rule(operation["operationId"].as_str().unwrap_or_default()) else { return };
+    let needs = match access::rule(operation["operationId"].as_str().unwrap_or_default()) {
+        Rule::Public => return,
+        Rule::Known => {
+            operation["x-required-scope"] = "any".into();
+            "Needs an API key or a session, whatever its scopes.".to_owned()
+        }
+        Rule::Session => {
+            operation["x-required-scope"] = "session".into();
+            "Needs a session: API keys are refused.".to_owned()
+        }
+        Rule::Needs(scope) => {
+            operation["x-required-scope"] = scope.as_str().into();
+            format!("Needs the scope `{scope}`.")
+        }
+    };
     let description = operation["description"].as_str().map(|text| format!("{text}\n\n")).unwrap_or_default();
-    operation["description"] = format!("{description}Needs the scope `{scope}`.").into();
-    operation["x-required-scope"] = scope.as_str().into();
+    operation["description"] = format!("{description}{needs}").into();
 }
 
 fn problem(code: Code) -> Value {
@@ -187,7 +214,64 @@ fn examples() -> Vec<(&'static str, Value)> {
     let new_key = json!({ "name": "website", "scopes": ["links:read", "links:write"], "networks": ["203.0.113.0/24"] });
     let token = format!("blt_{}_{}", id.replace('-', ""), "0".repeat(64));
     let cursor = format!("{:080}", 0);
+    let account = json!({
+        "id": id,
+        "email": "ada@example.com",
+        "role": "editor",
+        "has_password": true,
+        "created_at": "2026-11-24T01:44:54.539314Z",
+        "disabled_at": null,
+        "last_login_at": "2026-11-24T09:12:33.120481Z",
+    });
+    let session = json!({
+        "id": "019ab2c5-0a4b-7d2e-8f00-3c5e6d7f8091",
+        "current": true,
+        "created_at": "2026-11-24T09:12:33.120481Z",
+        "used_at": "2026-11-24T09:12:33.120481Z",
+        "expires_at": "2026-12-08T09:12:33.120481Z",
+        "client": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    });
+    let ticket = format!("blo_{}_{}", id.replace('-', ""), "0".repeat(64));
+    let (password, other) = ("correct horse battery staple", "a seventh dwarf walks blue");
     vec![
+        ("Account", account.clone()),
+        ("AccountPage", json!({ "items": [account], "next_cursor": null })),
+        ("AccountPatch", json!({ "role": "viewer" })),
+        (
+            "AccountWithLink",
+            json!({
+                "account": account,
+                "ticket": ticket,
+                "link": format!("https://go.example.com/login/password?ticket={ticket}"),
+                "expires_at": "2026-11-27T09:12:33.120481Z",
+            }),
+        ),
+        ("Credentials", json!({ "email": "ada@example.com", "password": password })),
+        (
+            "LoggedIn",
+            json!({
+                "account": account,
+                "session": session,
+                "token": format!("bls_{}_{}", id.replace('-', ""), "0".repeat(64)),
+            }),
+        ),
+        (
+            "Me",
+            json!({
+                "account": id,
+                "email": "ada@example.com",
+                "role": "editor",
+                "scopes": ["links:read", "links:write", "analytics:read", "keys:read", "keys:write"],
+                "api_key": null,
+                "session": "019ab2c5-0a4b-7d2e-8f00-3c5e6d7f8091",
+            }),
+        ),
+        ("NewAccount", json!({ "email": "ada@example.com", "role": "editor" })),
+        ("NewPassword", json!({ "ticket": ticket, "password": password })),
+        ("PasswordChange", json!({ "current_password": password, "password": other })),
+        ("PasswordProof", json!({ "password": password, "links": "keep" })),
+        ("Registration", json!({ "email": "ada@example.com", "password": password })),
+        ("Sessions", json!({ "items": [session] })),
         ("ApiKey", key.clone()),
         ("ApiKeyPage", json!({ "items": [key], "next_cursor": null })),
         ("ApiKeyWithToken", json!({ "key": key, "token": token })),

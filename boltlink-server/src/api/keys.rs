@@ -190,9 +190,7 @@ impl Keys {
         let networks = fields.optional("networks", |value| few(body::array(value, network)?));
         let expires_at = fields.optional("expires_at", body::text);
         let new_account = fields.optional("new_account", body::boolean).unwrap_or(false);
-        fields.finish()?;
-        // Their absence was refused just now.
-        let (Some(name), Some(scopes)) = (name, scopes) else { return Err(Problem::invalid(Vec::new())) };
+        let (name, scopes) = fields.both(name, scopes)?;
         let bounds = Bounds { domains: domains.unwrap_or_default(), networks: networks.unwrap_or_default() };
         let owner = new_account.then(|| self.shortener.new_account());
         Ok(NewKey { bounds, owner, expires_at, ..NewKey::new(name, scopes) })

@@ -1,10 +1,10 @@
 //! Which methods a path allows: poem says that one is wrong, but not which are right (RFC 9110 section
-//! 15.5.6 wants both). Which scope an operation needs. And which parameters an operation has: poem reads those it knows, and would let a misspelt one
-//! pass.
+//! 15.5.6 wants both). What an operation needs of its caller. And which parameters it has: poem reads those it knows, and
+//! would let a misspelt one pass.
 
 use std::collections::BTreeMap;
 
-use boltlink_core::{Actor, Error, Scope};
+use boltlink_core::{Actor, Error};
 use http::{HeaderValue, Method};
 use poem::Request;
 use poem_openapi::registry::{MetaApi, MetaOperation, MetaParamIn};
@@ -27,7 +27,7 @@ struct Known {
 
 #[derive(Default)]
 struct Operation {
-    needs: Option<Scope>,
+    rule: Option<Rule>,
     parameters: Parameters,
 }
 
@@ -54,21 +54,23 @@ impl Parameters {
 impl Operation {
     fn of(operation: &MetaOperation) -> Self {
         let rule = access::rule(operation.operation_id.unwrap_or_default());
-        let needs = if let Rule::Needs(scope) = rule { Some(scope) } else { None };
-        Self { needs, parameters: Parameters::of(operation) }
+        Self { rule: Some(rule), parameters: Parameters::of(operation) }
     }
 }
 
 impl Methods {
-    /// Of the operations, and of `pages`, which are read only.
-    pub(super) fn new(apis: &[MetaApi], pages: &[&str]) -> Self {
+    /// Of the operations, and of `pages`, which are read only, and `forms`, which take what they ask for.
+    pub(super) fn new(apis: &[MetaApi], pages: &[&str], forms: &[&str]) -> Self {
         let mut paths: BTreeMap<String, BTreeMap<Method, Operation>> = BTreeMap::new();
         for path in apis.iter().flat_map(|api| &api.paths) {
             let operations = path.operations.iter().map(|one| (one.method.clone(), Operation::of(one)));
             paths.entry(path.path.clone()).or_default().extend(operations);
         }
-        for page in pages {
+        for page in pages.iter().chain(forms) {
             paths.entry((*page).to_owned()).or_default().insert(Method::GET, Operation::default());
+        }
+        for form in forms {
+            paths.entry((*form).to_owned()).or_default().insert(Method::POST, Operation::default());
         }
         let known = |(path, operations): (String, BTreeMap<Method, Operation>)| {
             let mut methods: Vec<&str> = operations.keys().map(Method::as_str).collect();
@@ -90,14 +92,18 @@ impl Methods {
 
     /// Refuses an actor who may not call the operation; and what poem would pass over: query parameters that it does
     /// not have, and headers that it has but that are no text.
-    pub(super) fn check(&self, request: &Request, actor: &Actor) -> Result<(), Problem> {
+    pub(super) fn check(&self, request: &Request, actor: Option<&Actor>) -> Result<(), Problem> {
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         let uri = request.original_uri();
         let Some(operation) = self.find(uri.path()).and_then(|known| known.operations.get(method)) else {
             return Ok(());
         };
-        if let Some(scope) = operation.needs.filter(|scope| !actor.may(*scope)) {
-            return Err(Error::Forbidden { scope }.into());
+        match (operation.rule, actor) {
+            (Some(Rule::Needs(scope)), Some(actor)) if !actor.may(scope) => {
+                return Err(Error::Forbidden { scope }.into());
+            }
+            (Some(Rule::Session), Some(actor)) if actor.session().is_none() => return Err(Error::NoSession.into()),
+            _ => {}
         }
         let Parameters { query, headers } = &operation.parameters;
         for (name, _) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {

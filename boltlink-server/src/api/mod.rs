@@ -1,16 +1,18 @@
 //! Everything but short links: the API, its documentation, the health checks.
 //!
 //! poem routes, poem-openapi reads and describes. One file per concept: operations in `links`, `bulk`, `stats`,
-//! `pictures`, `analytics`, `keys` and `queue` (health in [`crate::health`]), what they show in `model`, `counts`, `export` and `qr`, how bodies
-//! become the engine's types in `json`, `body` and `draft`, who may call what in `auth` and `access`, and how they refuse in
-//! `problem` and `answer`.
+//! `pictures`, `analytics`, `me`, `sessions`, `accounts`, `keys` and `queue` (health in [`crate::health`]), what they show in
+//! `model`, `counts`, `export` and `qr`, how bodies become the engine's types in `json`, `body` and `draft`, who may call
+//! what in `auth`, `cookie` and `access`, and how they refuse in `problem` and `answer`.
 
 mod access;
+mod accounts;
 mod analytics;
 mod answer;
 mod auth;
 mod body;
 mod bulk;
+mod cookie;
 mod cors;
 mod counts;
 mod cursor;
@@ -22,6 +24,7 @@ mod finish;
 mod json;
 mod keys;
 mod links;
+mod me;
 mod methods;
 mod model;
 mod pictures;
@@ -31,7 +34,9 @@ mod qr;
 mod queue;
 mod robots;
 mod scalar;
+mod sessions;
 mod stats;
+mod tickets;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -45,12 +50,15 @@ use poem_openapi::{
 
 #[cfg(fuzzing)]
 pub(crate) use self::cursor::Cursors;
-pub use self::queue::{dead_letter_details, dead_letter_summary};
 use self::{
-    analytics::Analytics, body::BodyLimits, bulk::Bulk, cors::Cors, finish::Finished, keys::Keys, links::Links,
-    methods::Methods, pictures::Pictures, queue::Queue, stats::LinkCounts,
+    accounts::Accounts, analytics::Analytics, body::BodyLimits, bulk::Bulk, cors::Cors, finish::Finished, keys::Keys,
+    links::Links, me::Me, methods::Methods, pictures::Pictures, queue::Queue, sessions::Sessions, stats::LinkCounts,
 };
 pub(crate) use self::{finish::harden, problem::Problem};
+pub use self::{
+    queue::{dead_letter_details, dead_letter_summary},
+    tickets::link as password_link,
+};
 use crate::{
     health::{HealthApi, Readiness},
     hosts::Hosts,
@@ -66,7 +74,9 @@ pub(crate) enum Tag {
     Links,
     /// Counts across links.
     Analytics,
-    /// Who may use the API.
+    /// The accounts of people, and their sessions.
+    Accounts,
+    /// Programs that may use the API.
     Keys,
     /// Clicks on their way to be stored.
     Queue,
@@ -74,7 +84,7 @@ pub(crate) enum Tag {
     Health,
 }
 
-type Operations = (Links, Bulk, LinkCounts, Pictures, Analytics, Keys, Queue, HealthApi);
+type Operations = (Links, Bulk, LinkCounts, Pictures, Analytics, Me, Sessions, Accounts, Keys, Queue, HealthApi);
 
 /// The endpoint that answers everything but short links.
 pub(crate) fn endpoint(
@@ -90,11 +100,14 @@ pub(crate) fn endpoint(
         LinkCounts::new(shortener.clone()),
         Pictures::new(shortener.clone(), hosts.clone()),
         Analytics::new(shortener.clone(), hosts.clone()),
+        Me::new(shortener.clone(), options.rates.clone(), options.registration),
+        Sessions::new(shortener.clone(), hosts.clone(), options.rates.clone()),
+        Accounts::new(shortener.clone(), hosts.clone(), options.registration),
         Keys::new(shortener.clone(), hosts.clone()),
         Queue(shortener.clone()),
         HealthApi(readiness),
     ));
-    let methods = Arc::new(Methods::new(&Operations::meta(), &docs::PATHS));
+    let methods = Arc::new(Methods::new(&Operations::meta(), &docs::PATHS, &[tickets::PATH]));
     let document = document::complete(&service.spec(), shortener.slug_rules().unicode);
     let route = docs::add(
         Route::new(),
@@ -102,8 +115,10 @@ pub(crate) fn endpoint(
         service.swagger_ui_html(),
         options.root_urls.clone(),
         shortener.clone(),
-        hosts,
+        hosts.clone(),
     );
+    let limits = BodyLimits { bytes: options.limits.body_bytes, time: options.limits.body_timeout };
+    let route = route.at(tickets::PATH, tickets::page(shortener.clone(), options.rates.clone(), limits));
     // Not nested at "/": that would take the start page's place.
     let operations = Arc::new(service.into_endpoint());
     let endpoint = route
@@ -113,7 +128,8 @@ pub(crate) fn endpoint(
         .data(shortener)
         .data(methods.clone())
         .data(options.rates.clone())
-        .data(BodyLimits { bytes: options.limits.body_bytes, time: options.limits.body_timeout })
+        .data(limits)
+        .data(hosts)
         .with(CatchPanic::new().with_handler(finish::panicked));
     let cors = Cors::new(&options.cors_origins);
     Arc::new(Finished { endpoint, methods, cors, https }.boxed())

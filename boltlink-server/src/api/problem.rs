@@ -92,11 +92,17 @@ macro_rules! codes {
 codes! {
     MalformedBody 400 "malformed-body" "The body is no JSON";
     InvalidParameter 400 "invalid-parameter" "A parameter or header is not valid";
-    Unauthorized 401 "unauthorized" "An API key is needed";
-    Forbidden 403 "forbidden" "The API key does not allow this";
+    Unauthorized 401 "unauthorized" "An API key or a session is needed";
+    WrongCredentials 401 "wrong-credentials" "The e-mail address or the password is wrong";
+    Forbidden 403 "forbidden" "The API key or the account does not allow this";
+    SessionRequired 403 "session-required" "Only for those who have logged in";
+    CrossSite 403 "cross-site" "The request comes from a page of another site";
+    RegistrationClosed 403 "registration-closed" "Accounts are not made this way here";
     NotFound 404 "not-found" "Nothing is here";
     UnknownHost 404 "unknown-host" "Unknown host";
     KeyNotFound 404 "key-not-found" "No such API key";
+    AccountNotFound 404 "account-not-found" "No such account";
+    SessionNotFound 404 "session-not-found" "No such session";
     LinkNotFound 404 "link-not-found" "No such link";
     DeadLetterNotFound 404 "dead-letter-not-found" "No such dead letter";
     LinkNotYetActive 404 "link-not-yet-active" "Not yet active";
@@ -104,8 +110,10 @@ codes! {
     BodyTimeout 408 "body-timeout" "The body took too long";
     KeyMade 409 "key-already-made" "The idempotency key has made an API key already";
     SlugTaken 409 "slug-taken" "The slug is taken";
+    EmailTaken 409 "email-taken" "There is an account of this e-mail address";
     DeadLetterUnreadable 409 "dead-letter-unreadable" "The dead letter cannot be read";
     StillRefused 409 "still-refused" "The database still refuses it";
+    TicketInvalid 410 "ticket-not-valid" "The one-time link is not valid any more";
     LinkExpired 410 "link-expired" "This link has expired";
     LinkExhausted 410 "link-exhausted" "This link is used up";
     LinkDisabled 410 "link-disabled" "This link is switched off";
@@ -178,6 +186,14 @@ impl Problem {
         Self::new(Code::KeyNotFound, "there is no API key of this id, or the one that is used may not see it")
     }
 
+    pub(crate) fn no_such_account() -> Self {
+        Self::new(Code::AccountNotFound, "there is no account of this id")
+    }
+
+    pub(crate) fn no_such_session() -> Self {
+        Self::new(Code::SessionNotFound, "the account has no session of this id")
+    }
+
     fn with_errors(mut self, mut errors: Vec<FieldError>) -> Self {
         errors.truncate(MOST_ERRORS);
         self.0.errors = errors;
@@ -198,11 +214,16 @@ impl Problem {
         self.0.code
     }
 
+    /// What is wrong with the request, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// The headers that belong to it.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         match self.0.code {
-            Code::Unauthorized => {
+            Code::Unauthorized | Code::WrongCredentials => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"BoltLink\""));
             }
             Code::Unavailable => {
@@ -276,7 +297,14 @@ impl From<Error> for Problem {
         let detail = error.to_string();
         match error {
             Error::NotFound { what: "API key" | "key" } => Self::no_such_key(),
+            Error::NotFound { what: "account" } => Self::no_such_account(),
+            Error::NotFound { what: "session" } => Self::no_such_session(),
             Error::NotFound { .. } => Self::no_such_link(),
+            Error::EmailTaken => Self::new(Code::EmailTaken, detail)
+                .with_errors(vec![FieldError::at("/email", "has an account already")]),
+            Error::Credentials => Self::new(Code::WrongCredentials, detail),
+            Error::Ticket => Self::new(Code::TicketInvalid, detail),
+            Error::NoSession => Self::new(Code::SessionRequired, detail),
             Error::SlugTaken => Self::new(Code::SlugTaken, detail)
                 .with_errors(vec![FieldError::at("/slug", "is taken by another link")]),
             Error::Stale { .. } => Self::new(Code::Stale, detail),
@@ -298,7 +326,7 @@ impl From<Error> for Problem {
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Rejected => Self::unauthorized("the API key is not known, or revoked, or expired"),
+            AuthError::Rejected => Self::unauthorized("the API key or session is not known, or revoked, or expired"),
             AuthError::Elsewhere => Self::new(Code::Forbidden, error.to_string()),
             AuthError::Store(StoreError::Unavailable { reason, retry }) => unavailable(&reason, retry),
             other => internal(&other),

@@ -100,6 +100,12 @@ texts! {
     IdText: MetaSchema::new_with_format("string", "uuid");
     /// What an API key is called.
     KeyNameText: text(1..=128, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$");
+    /// An e-mail address.
+    EmailText: MetaSchema { format: Some("email"), ..text(3..=254, "") };
+    /// A password.
+    PasswordText: MetaSchema { format: Some("password"), ..text(0..=128, "") };
+    /// What a one-time link has in it.
+    TicketText: text(101..=101, "^blo_[0-9a-f]{32}_[0-9a-f]{64}$");
     /// What an API key is good for.
     ScopeName: MetaSchema {
         enum_items: boltlink_core::Scope::ALL.map(|scope| Value::from(scope.as_str())).into(),

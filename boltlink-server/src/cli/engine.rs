@@ -186,7 +186,12 @@ fn configured(config: &Config, builder: ShortenerBuilder) -> Result<(ShortenerBu
         filter.block(list.map_err(|why| Failure::new(format_args!("{why}\n    fix: {}", blocklist::FIX)))?);
     }
     let slugs = WithoutWords::new(RandomSlugs::default(), sqids::default_blocklist());
-    let builder = builder.slugs(Arc::new(slugs)).slug_rules(config.slug_rules()).target_policy(filter.clone());
+    let builder = builder
+        .slugs(Arc::new(slugs))
+        .slug_rules(config.slug_rules())
+        .target_policy(filter.clone())
+        .hash_cost(config.access.password_cost)
+        .session_lifetime(config.access.session_lifetime.0);
     Ok((builder, filter))
 }
 
@@ -220,6 +225,8 @@ fn rates(config: &Config, redis: Option<&RedisStore>) -> Rates {
     let limits = &config.limits;
     let mut rates = Rates {
         api: limits.limit_api.0,
+        login_account: limits.limit_login_account.0,
+        login_address: limits.limit_login_address.0,
         link: limits.limit_link.0,
         address: limits.limit_address.0,
         ..Rates::default()

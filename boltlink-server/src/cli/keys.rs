@@ -10,6 +10,7 @@ use boltlink_core::{
 use super::{
     engine::{self, Site},
     failure::{Failure, print},
+    times::{or_never, to_the_second},
 };
 use crate::{config::Config, duration};
 
@@ -177,12 +178,4 @@ fn details(key: &ApiKey, site: &Site, now: Timestamp) -> String {
         ("old secret until", key.previous.map_or_else(|| "-".to_owned(), |(_, until)| to_the_second(until))),
     ];
     lines.into_iter().fold(String::new(), |text, (name, value)| text + &format!("{name:17} {value}\n"))
-}
-
-fn or_never(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "never".to_owned(), to_the_second)
-}
-
-fn to_the_second(at: Timestamp) -> String {
-    at.to_datetime().format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

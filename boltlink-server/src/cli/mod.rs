@@ -18,7 +18,9 @@ mod record;
 mod serve;
 mod shorten;
 mod stop;
+mod times;
 mod tls;
+mod users;
 mod worker;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -79,6 +81,9 @@ enum Command {
     /// Makes, lists and revokes API keys.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Makes, lists and changes the accounts of people.
+    #[command(subcommand)]
+    Users(users::Command),
     /// Makes links from a file: URLs, CSV, NDJSON, or the export of another shortener.
     Import(import::Args),
     /// Writes every link as NDJSON or CSV.
@@ -136,6 +141,7 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
             Command::Migrate(args) => migrate::run(config, args).await,
             Command::Openapi => openapi::run(),
             Command::Keys(command) => keys::run(config, command).await,
+            Command::Users(command) => users::run(config, command).await,
             Command::Import(args) => import::run(config, args).await,
             Command::Export(args) => export::run(config, args).await,
             Command::Copy(args) => copy::run(config, args).await,

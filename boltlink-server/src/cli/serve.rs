@@ -60,6 +60,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         ready_requires_redis: config.http.ready_requires.redis,
         proxies: Proxies { trusted: config.http.trusted_proxies.0.clone(), header: config.http.proxy_header },
         cors_origins: config.http.cors_origins.0.clone(),
+        registration: config.access.registration,
         rates,
         tls,
         ..ServerOptions::default()

@@ -3,11 +3,13 @@
 use std::{num::NonZeroU32, str::FromStr, time::Duration};
 
 use boltlink_core::{
-    Bounds, IpNet,
+    Bounds, HashCost, InvalidHashCost, IpNet,
     policy::{InvalidPrivateTargets, PrivateTargets},
     store::Quota,
 };
-use boltlink_server::{BaseUrl, InvalidProxyHeader, ProxyHeader};
+use boltlink_server::{BaseUrl, InvalidProxyHeader, InvalidRegistration, ProxyHeader, Registration};
+
+use crate::duration;
 
 use super::value::{Value, Wrong, items, quoted};
 
@@ -91,6 +93,48 @@ impl Value for Rate {
             format!("{}/{}", quota.rate(), period.map_or("s", |(name, _)| name))
         };
         Some(quoted(self.0.map_or_else(|| "off".to_owned(), shown)))
+    }
+}
+
+impl Value for Registration {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        text.parse().map_err(|error: InvalidRegistration| Wrong::new(error.to_string()))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(self.as_str()))
+    }
+}
+
+impl Value for HashCost {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        text.parse().map_err(|error: InvalidHashCost| Wrong::new(error.to_string()))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(self))
+    }
+}
+
+/// How long a session lasts that is not used: 5 minutes, as uses are written down once a minute, to 400 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SessionLifetime(pub(crate) Duration);
+
+impl Value for SessionLifetime {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let time = duration::parse(text).map_err(Wrong::new)?;
+        if time < Duration::from_secs(300) || time > Duration::from_secs(400 * 86_400) {
+            return Err(Wrong::new("must be between 5m and 400d"));
+        }
+        Ok(Self(time))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        let seconds = self.0.as_secs();
+        Some(match seconds % 86_400 {
+            0 => quoted(format_args!("{}d", seconds / 86_400)),
+            _ => quoted(format_args!("{seconds}s")),
+        })
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use boltlink_core::{Durability, KeyToken, SlugCase, policy::PrivateTargets};
-use boltlink_server::{BaseUrl, ProxyHeader};
+use boltlink_core::{Durability, HashCost, KeyToken, SlugCase, policy::PrivateTargets};
+use boltlink_server::{BaseUrl, ProxyHeader, Registration};
 use boltlink_store_redis::KeyPrefix;
 
 use super::{
     backend::{Connections, DatabaseUrl, ReadyRequires, RedisUrl, ReplicaUrl, Workers},
-    clients::{Networks, NodeCount, Rate, SiteOrigins},
+    clients::{Networks, NodeCount, Rate, SessionLifetime, SiteOrigins},
     sources::{Origins, Sources},
     value::{Domains, FlushInterval, LogFilter, PageUrls, RawRate, Retention, Secret, ServerSecret, Switch, Value},
 };
@@ -189,7 +189,7 @@ settings! {
         raw_retention: Retention = "30d", env "BOLTLINK_RAW_RETENTION", example "90d";
     }
 
-    /// Access: keys and secrets.
+    /// Access: keys, accounts and secrets.
     access: Access {
         /// The first admin API key (blt_<id>_<secret>), if the database has no key at all. Without it,
         /// the first start makes one and prints it.
@@ -198,6 +198,14 @@ settings! {
         /// What visitor hashes are keyed with: 32 bytes as 64 hexadecimal digits, the same on every
         /// node. Without it: one made at the first start and kept in the database.
         secret: Option<Secret<ServerSecret>> = "", env "BOLTLINK_SECRET", example "<the output of: openssl rand -hex 32>";
+        /// Who may have an account by way of the API: closed (nobody; boltlink users makes accounts), invitation (whom an
+        /// admin invites) or open (whoever comes, as an editor).
+        registration: Registration = "closed", env "BOLTLINK_REGISTRATION", example "invitation";
+        /// How long a session lasts that is not used: each use prolongs it. From 5m to 400d.
+        session_lifetime: SessionLifetime = "14d", env "BOLTLINK_SESSION_LIFETIME", example "12h";
+        /// What one hash of a password (argon2id) costs: KiB of memory, passes over it, lanes. Whoever logs in after a
+        /// change gets a new hash.
+        password_cost: HashCost = "m=19456,t=2,p=1", env "BOLTLINK_PASSWORD_COST", example "m=47104,t=1,p=1";
     }
 
     /// Targets: where links may lead.
@@ -213,8 +221,13 @@ settings! {
     /// Limits: how often somebody may come, as a number and s, min, h or d; off for as often as they want. Too often is
     /// answered 429. With a Redis all nodes share them.
     limits: LimitSettings {
-        /// Requests of one API key.
+        /// Requests of one API key, or one session.
         limit_api: Rate = "6000/min", env "BOLTLINK_LIMIT_API", example "600/min";
+        /// Attempts to log in to one account.
+        limit_login_account: Rate = "10/min", env "BOLTLINK_LIMIT_LOGIN_ACCOUNT", example "10/h";
+        /// Attempts to log in from one address (of IPv6, from one /64 network), or to do what takes as much work:
+        /// registering, setting a password.
+        limit_login_address: Rate = "60/min", env "BOLTLINK_LIMIT_LOGIN_ADDRESS", example "100/h";
         /// Visits of one link.
         limit_link: Rate = "off", env "BOLTLINK_LIMIT_LINK", example "1000/s";
         /// Visits from one address (of IPv6, from one /64 network), whichever links they are of.

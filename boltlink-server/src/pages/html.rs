@@ -19,6 +19,43 @@ pub(crate) fn document(title: &str, body: &str) -> String {
     )
 }
 
+/// What a page with a form of ours may do: show itself, and send the form here and, as far as the answer leads elsewhere,
+/// there (browsers hold redirects against `form-action`, too).
+pub(crate) const FORM_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+                                      form-action 'self' https: http:; frame-ancestors 'none'";
+
+/// What a page with a form asks.
+pub(crate) struct Form<'a> {
+    pub(crate) title: &'a str,
+    /// What is to be typed, and why.
+    pub(crate) text: &'a str,
+    /// What was wrong with what was typed before.
+    pub(crate) wrong: Option<&'a str>,
+    /// Name and value of what goes with it.
+    pub(crate) hidden: Option<(&'a str, &'a str)>,
+    /// What browsers may fill in: `new-password`, or `off`.
+    pub(crate) autocomplete: &'a str,
+    pub(crate) button: &'a str,
+}
+
+/// A page with a form that posts a `password` to where it came from. Needs no script.
+pub(crate) fn password_form(form: &Form<'_>) -> String {
+    let Form { title, text, wrong, hidden, autocomplete, button } = form;
+    let wrong = wrong.map(|wrong| format!("<p role=\"alert\"><strong>{}</strong></p>\n", escape(wrong)));
+    let hidden = hidden.map(|(name, value)| {
+        format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">\n", escape(name), escape(value))
+    });
+    let body = format!(
+        "<p>{}</p>\n{}<form method=\"post\">\n{}<p><label>Password <input type=\"password\" name=\"password\" \
+         autocomplete=\"{autocomplete}\" required autofocus></label> <button>{}</button></p>\n</form>",
+        escape(text),
+        wrong.unwrap_or_default(),
+        hidden.unwrap_or_default(),
+        escape(button),
+    );
+    document(title, &body)
+}
+
 const STYLE: &str = ":root{color-scheme:light dark}\
     body{margin:0;min-height:100vh;display:grid;place-items:center;font:1rem/1.5 system-ui,sans-serif}\
     main{max-width:32rem;padding:2rem}h1{font-size:1.5rem;margin:0 0 .5rem}p{margin:.25rem 0}";

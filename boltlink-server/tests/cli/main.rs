@@ -14,6 +14,7 @@ mod keys;
 mod links;
 mod queue;
 mod slugs;
+mod users;
 
 use std::{
     collections::BTreeMap,

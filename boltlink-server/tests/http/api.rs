@@ -122,6 +122,9 @@ async fn the_document_is_served_and_is_the_one_in_the_repository() {
     );
 }
 
+/// What strangers may call below `/api`.
+const PUBLIC: [&str; 3] = ["post /api/v1/passwords", "post /api/v1/registrations", "post /api/v1/session"];
+
 #[test]
 fn the_document_describes_every_operation_and_error() {
     let document: Value = serde_json::from_str(&boltlink_server::openapi()).unwrap();
@@ -130,20 +133,28 @@ fn the_document_describes_every_operation_and_error() {
         for (method, operation) in methods.as_object().unwrap() {
             operations.insert(format!("{method} {path}"));
             let responses = operation["responses"].as_object().unwrap();
-            let secured = path.starts_with("/api");
-            assert_eq!(operation["security"] == json!([{ "bearer": [] }, { "api_key": [] }]), secured, "{path}");
-            assert_eq!(responses.contains_key("401"), secured, "{method} {path}");
+            let (ours, public) = (path.starts_with("/api"), PUBLIC.contains(&&*format!("{method} {path}")));
+            let secured = operation["security"] == json!([{ "bearer": [] }, { "api_key": [] }]);
+            assert_eq!(secured, ours && !public, "{path}");
+            let refuses = secured || path == "/api/v1/session";
+            assert_eq!(responses.contains_key("401"), refuses, "{method} {path}");
             for (status, response) in responses {
                 assert_ne!(response["description"], "", "{method} {path} {status}");
                 let problem = response["content"].get("application/problem+json").is_some();
-                assert_eq!(problem, secured && status.as_str() >= "400", "{method} {path} {status}");
+                assert_eq!(problem, ours && status.as_str() >= "400", "{method} {path} {status}");
             }
         }
     }
     let expected = [
+        "delete /api/v1/accounts/{id}",
         "delete /api/v1/admin/queue/dead/{id}",
         "delete /api/v1/keys/{id}",
         "delete /api/v1/links/{id}",
+        "delete /api/v1/me",
+        "delete /api/v1/session",
+        "delete /api/v1/sessions/{id}",
+        "get /api/v1/accounts",
+        "get /api/v1/accounts/{id}",
         "get /api/v1/admin/queue",
         "get /api/v1/admin/queue/dead",
         "get /api/v1/admin/queue/dead/{id}",
@@ -158,17 +169,26 @@ fn the_document_describes_every_operation_and_error() {
         "get /api/v1/links/{id}/qr",
         "get /api/v1/links/{id}/series",
         "get /api/v1/links/{id}/stats",
+        "get /api/v1/me",
+        "get /api/v1/sessions",
         "get /health",
         "get /health/live",
         "get /ready",
+        "patch /api/v1/accounts/{id}",
         "patch /api/v1/links/bulk",
         "patch /api/v1/links/{id}",
+        "post /api/v1/accounts",
+        "post /api/v1/accounts/{id}/reset",
         "post /api/v1/admin/queue/dead/{id}/replay",
         "post /api/v1/keys",
         "post /api/v1/keys/{id}/rotate",
         "post /api/v1/links",
         "post /api/v1/links/bulk",
         "post /api/v1/links/bulk/delete",
+        "post /api/v1/passwords",
+        "post /api/v1/registrations",
+        "post /api/v1/session",
+        "put /api/v1/me/password",
     ];
     assert_eq!(operations.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }

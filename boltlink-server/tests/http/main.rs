@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
 mod access;
+mod accounts;
 mod api;
 mod attacks;
 mod bulk;
@@ -24,6 +25,7 @@ mod pages;
 mod qr;
 mod queue;
 mod rates;
+mod sessions;
 mod slugs;
 mod strict;
 mod support;

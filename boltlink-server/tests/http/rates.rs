@@ -121,7 +121,8 @@ impl RateLimiter for Far {
 #[tokio::test]
 async fn a_limiter_that_is_far_away_takes_each_visit_once() {
     let limiter = Arc::new(Far(Some(MemoryLimiter::new(Arc::new(FakeClock::default())))));
-    let quotas = Rates { limiter, api: per_minute(100), link: per_minute(3), address: per_minute(5) };
+    let quotas =
+        Rates { limiter, api: per_minute(100), link: per_minute(3), address: per_minute(5), ..Rates::default() };
     let server = Server::with(ServerOptions { rates: quotas, ..ServerOptions::default() }).await;
     server.link(json!({ "slug": "a" })).await;
     let mut statuses = Vec::new();
@@ -133,7 +134,8 @@ async fn a_limiter_that_is_far_away_takes_each_visit_once() {
 
 #[tokio::test]
 async fn without_a_limiter_nobody_comes_in_by_accident() {
-    let quotas = Rates { limiter: Arc::new(Far(None)), api: None, link: per_minute(3), address: None };
+    let quotas =
+        Rates { limiter: Arc::new(Far(None)), api: None, link: per_minute(3), address: None, ..Rates::default() };
     let server = Server::with(ServerOptions { rates: quotas.clone(), ..ServerOptions::default() }).await;
     server.link(json!({ "slug": "a" })).await;
     let refused: Raw = raw(&server, "GET", "/a").await;

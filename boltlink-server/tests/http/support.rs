@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use boltlink_core::{Actor, Clock, FakeClock, NewKey, Scopes, Shortener, ShortenerBuilder, Stores};
+use boltlink_core::{AccountId, Actor, Clock, FakeClock, NewKey, Role, Scopes, Shortener, ShortenerBuilder, Stores};
 use boltlink_server::ServerOptions;
 use boltlink_testkit::{Client, Reply};
 use reqwest::Method;
@@ -13,6 +13,9 @@ use tokio::{
     sync::oneshot,
     task::JoinHandle,
 };
+
+/// The password of all accounts, and the one in the document's examples.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// A running server, at 2026-01-01T00:00:00Z until its clock is moved.
 pub(crate) struct Server {
@@ -47,7 +50,11 @@ impl Server {
         let clock = Arc::new(FakeClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
         let stores = change(Stores::in_memory(shared.clone()));
-        let builder = Shortener::builder().stores(stores).clock(shared).flush_interval(Duration::from_millis(10));
+        let builder = Shortener::builder()
+            .stores(stores)
+            .clock(shared)
+            .flush_interval(Duration::from_millis(10))
+            .hash_cost("m=64,t=1,p=1".parse().unwrap());
         let shortener = settle(builder).build().await.unwrap();
         let (_, token) = shortener.first_key("first".parse().unwrap(), None).await.unwrap().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -79,6 +86,20 @@ impl Server {
     pub(crate) async fn holder(&self, new: NewKey) -> Client {
         let (_, token) = self.shortener.create_key(&Actor::OPERATOR, new).await.unwrap();
         Client::new(self.address, token.reveal())
+    }
+
+    /// A new account, whose password is [`PASSWORD`].
+    pub(crate) async fn account(&self, email: &str, role: Role) -> AccountId {
+        let invited = self.shortener.invite(&Actor::OPERATOR, email.parse().unwrap(), role).await;
+        let (account, ticket) = invited.unwrap();
+        self.shortener.redeem_ticket(&ticket, &PASSWORD.parse().unwrap()).await.unwrap();
+        account.id
+    }
+
+    /// Somebody who has logged in to the account of this address.
+    pub(crate) async fn logged_in(&self, email: &str) -> Client {
+        let login = self.shortener.login(&email.parse().unwrap(), PASSWORD, None).await.unwrap();
+        Client::new(self.address, login.token.reveal())
     }
 
     /// Makes a link to `https://example.com/`, with these fields beside.

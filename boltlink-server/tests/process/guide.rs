@@ -22,7 +22,8 @@ async fn every_line_of_the_guide_works() {
     assert!(tools.status.success(), "the guide needs these in the PATH, too: {}", told(&tools));
 
     let guide = read("docs/api.md");
-    let (server, directory) = (server().start().await.unwrap(), tempfile::tempdir().unwrap());
+    let (server, directory) =
+        (server().env("BOLTLINK_REGISTRATION", "open").start().await.unwrap(), tempfile::tempdir().unwrap());
     refuse_clicks(&server).await;
     let blocks: Vec<_> = blocks(&guide).collect();
     assert!(blocks.len() > 10, "the guide has lines to run: {}", blocks.len());

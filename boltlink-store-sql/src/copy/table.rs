@@ -7,11 +7,13 @@ use super::datum::{Datum, Kind, Row};
 use crate::{Error, row::Columns};
 
 /// The tables that are copied, links before what hangs on them.
-pub const COPIED: [&str; 11] = [
+pub const COPIED: [&str; 13] = [
     "link",
     "link_total",
     "idempotency",
     "api_key",
+    "account",
+    "session",
     "ledger",
     "quarantine",
     "rollup_hour",

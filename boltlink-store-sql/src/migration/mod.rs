@@ -27,6 +27,11 @@ impl MigratorTrait for Migrator {
                 include_str!("m0004_scopes.sqlite.sql"),
                 Some(include_str!("m0004_scopes.postgres.sql")),
             ),
+            migration(
+                "m0005_accounts",
+                include_str!("m0005_accounts.sqlite.sql"),
+                Some(include_str!("m0005_accounts.postgres.sql")),
+            ),
         ]
     }
 }

@@ -1,0 +1,121 @@
+//! `/login/password`: where a one-time link leads, a page to set a password.
+
+use boltlink_core::{Error, PasswordTicket, Shortener};
+use bytes::Bytes;
+use http::{StatusCode, header};
+use poem::{Endpoint, IntoResponse, Request, Response, Result, RouteMethod, get};
+use url::form_urlencoded;
+
+use super::{
+    auth::Guest,
+    body::{BodyLimits, take},
+    problem::{Code, Problem},
+};
+use crate::{
+    hosts::Hosts,
+    pages::html::{self, Form},
+    passwords,
+    rates::Rates,
+};
+
+/// The page's path.
+pub(super) const PATH: &str = "/login/password";
+
+/// More than any browser sends.
+const MOST_BYTES: usize = 4 << 10;
+
+/// The one-time link of a ticket: a page of the server where its holder sets the password of the account.
+#[must_use]
+pub fn link(hosts: &Hosts, ticket: &PasswordTicket) -> String {
+    // A token consists of characters that need no encoding.
+    format!("{}{PATH}?ticket={}", hosts.base_url(), ticket.reveal())
+}
+
+/// The page, which shows a form and takes what it sends.
+pub(super) fn page(shortener: Shortener, rates: Rates, limits: BodyLimits) -> RouteMethod {
+    get(Show).post(Take { shortener, rates, limits: BodyLimits { bytes: MOST_BYTES, ..limits } })
+}
+
+struct Show;
+
+struct Take {
+    shortener: Shortener,
+    rates: Rates,
+    limits: BodyLimits,
+}
+
+impl Endpoint for Show {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        // Looked at only when it is used: whoever guesses learns nothing here.
+        let ticket = value(request.uri().query().unwrap_or_default().as_bytes(), "ticket");
+        Ok(form(StatusCode::OK, &ticket.unwrap_or_default(), None))
+    }
+}
+
+impl Endpoint for Take {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let guest = Guest::of(&request);
+        let (request, mut body) = request.split();
+        let sent = read(&request, body.take()?, self.limits).await?;
+        let (ticket, password) = (value(&sent, "ticket"), value(&sent, "password"));
+        let (ticket, password) = (ticket.unwrap_or_default(), password.unwrap_or_default());
+        Ok(match self.set(&guest, &ticket, password).await {
+            Ok(None) => html::page("The password is set", "You can log in with it now.")
+                .with_content_type(html::CONTENT_TYPE)
+                .into_response(),
+            Ok(Some(wrong)) => form(StatusCode::UNPROCESSABLE_ENTITY, &ticket, Some(&wrong)),
+            Err(problem) => {
+                let page = html::page(problem.code().title(), problem.detail());
+                let mut response =
+                    page.with_content_type(html::CONTENT_TYPE).with_status(problem.code().status()).into_response();
+                response.headers_mut().extend(problem.headers());
+                response
+            }
+        })
+    }
+}
+
+impl Take {
+    /// Sets the password; or says what is wrong with it.
+    async fn set(&self, guest: &Guest, ticket: &str, password: String) -> std::result::Result<Option<String>, Problem> {
+        guest.may_try(&self.rates, None).await?;
+        let ticket = PasswordTicket::parse(ticket).map_err(|_| Error::Ticket)?;
+        let account = self.shortener.find_ticket(&ticket).await?;
+        match passwords::judge_apart(password, Some(account.email)).await {
+            Ok(Ok(password)) => self.shortener.redeem_ticket(&ticket, &password).await?,
+            Ok(Err(weak)) => return Ok(Some(format!("The password {weak}."))),
+            Err(error) => return Err(super::problem::internal(&error)),
+        }
+        Ok(None)
+    }
+}
+
+/// The body of a form.
+async fn read(request: &Request, body: poem::Body, limits: BodyLimits) -> std::result::Result<Bytes, Problem> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        return Err(Problem::new(Code::UnsupportedMediaType, "send the page's own form"));
+    }
+    take(body, limits).await
+}
+
+/// A field of a form.
+fn value(sent: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(sent).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+}
+
+fn form(status: StatusCode, ticket: &str, wrong: Option<&str>) -> Response {
+    let form = Form {
+        title: "Set your password",
+        text: "12 characters at least, and not easy to guess.",
+        wrong,
+        hidden: Some(("ticket", ticket)),
+        autocomplete: "new-password",
+        button: "Set password",
+    };
+    html::password_form(&form).with_content_type(html::CONTENT_TYPE).with_status(status).into_response()
+}
