@@ -1,4 +1,4 @@
-//! The contract of [`AccountStore`].
+//! The contract of [`AccountStore`](crate::store::AccountStore).
 
 #![allow(missing_docs)] // A case's name says what it shows.
 
@@ -14,7 +14,7 @@ use crate::{
     store::{AccountCursor, Change, Changes, Registered, SessionUse},
 };
 
-/// Runs the suite of [`AccountStore`]; see [`testing`](crate::testing).
+/// Runs the suite of [`AccountStore`](crate::store::AccountStore); see [`testing`](crate::testing).
 #[macro_export]
 macro_rules! account_suite {
     ($fixture:path) => {

@@ -20,7 +20,7 @@ use super::{
     cursor::Cursors,
     links::default_limit,
     problem::{Code, Problem},
-    scalar::{CursorText, EmailText, IdText, Moment, Nullable, TicketText},
+    scalar::{CursorText, EmailText, IdText, Moment, Nullable, RoleName, TicketText},
     tickets,
 };
 use crate::{hosts::Hosts, server::Registration};
@@ -38,28 +38,6 @@ refusals! {
     OnList: ;
     OnAccount: AccountNotFound;
     OnEdit: MalformedBody AccountNotFound BodyTimeout BodyTooLarge UnsupportedMediaType Invalid;
-}
-
-/// What an account may do at most; its API keys may do less.
-#[derive(Debug, Clone, Copy, Enum)]
-#[oai(rename = "Role", rename_all = "snake_case")]
-pub(crate) enum RoleName {
-    /// Everything, whoever owns it.
-    Admin,
-    /// All with links, counts and keys of its own.
-    Editor,
-    /// Seeing links and counts of its own.
-    Viewer,
-}
-
-impl From<Role> for RoleName {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Admin => Self::Admin,
-            Role::Editor => Self::Editor,
-            Role::Viewer => Self::Viewer,
-        }
-    }
 }
 
 /// What becomes of the links of an account that is deleted.
@@ -106,7 +84,7 @@ impl From<Account> for AccountView {
         Self {
             id: *account.id.as_uuid(),
             email: account.email.as_str().to_owned(),
-            role: account.role.into(),
+            role: RoleName(account.role.to_string()),
             has_password: account.password.is_some(),
             created_at: Moment(account.created_at),
             disabled_at: Nullable(account.disabled_at.map(Moment)),

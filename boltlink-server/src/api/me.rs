@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::{
     Tag,
-    accounts::{AccountView, OrphansName, RoleName},
+    accounts::{AccountView, OrphansName},
     answer::{Refusals, Refused, refusals},
     auth::{Caller, Guest},
     body::{self, Body, must},
     problem::{Code, FieldError, Problem},
-    scalar::{EmailText, Nullable, PasswordText, ScopeName, TicketText},
+    scalar::{EmailText, Nullable, PasswordText, RoleName, ScopeName, TicketText},
 };
 use crate::{passwords, rates::Rates, server::Registration};
 
@@ -145,7 +145,7 @@ impl Me {
         };
         Ok(Shown::Me(Json(MeView {
             account: *actor.account().as_uuid(),
-            role: Nullable(account.as_ref().map(|account| account.role.into())),
+            role: Nullable(account.as_ref().map(|account| RoleName(account.role.to_string()))),
             email: Nullable(account.map(|account| account.email.as_str().to_owned())),
             scopes: actor.scopes().iter().map(|scope| ScopeName(scope.to_string())).collect(),
             api_key: Nullable(actor.key().map(|key| *key.as_uuid())),
@@ -224,12 +224,12 @@ impl Me {
     #[oai(path = "/passwords", method = "post", operation_id = "set_password")]
     async fn set_password(&self, guest: Guest, body: Body<NewPasswordBody>) -> Result<Changed, Refused<OnTicket>> {
         let mut fields = body.0;
-        let ticket = fields.required("ticket", |value| body::string(value).map(PasswordTicket::parse));
+        let ticket = fields.required("ticket", |value| {
+            PasswordTicket::parse(body::string(value)?).map_err(|_| must("must be the ticket of a one-time link"))
+        });
         let password = fields.required("password", body::password);
         let (ticket, password) = fields.both(ticket, password)?;
         guest.may_try(&self.rates, None).await?;
-        // What is no ticket is none that is good for anything.
-        let ticket = ticket.map_err(|_| Error::Ticket)?;
         let account = self.shortener.find_ticket(&ticket).await?;
         let password = good_enough(password, Some(account.email)).await?;
         self.shortener.redeem_ticket(&ticket, &password).await?;

@@ -111,6 +111,11 @@ texts! {
         enum_items: boltlink_core::Scope::ALL.map(|scope| Value::from(scope.as_str())).into(),
         ..MetaSchema::new("string")
     };
+    /// What an account may do at most; its API keys may do less.
+    RoleName: MetaSchema {
+        enum_items: boltlink_core::Role::ALL.map(|role| Value::from(role.as_str())).into(),
+        ..MetaSchema::new("string")
+    };
     /// A network, or a single address.
     NetworkText: text(2..=43, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$");
     /// A key that makes a request repeatable.

@@ -15,8 +15,8 @@ import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import RejectedPositiveData
 
-# Refusals that depend on what was requested before.
-CODES = {"stale", "idempotency-key-reused", "replayed-link-deleted"}
+# Refusals that depend on what was requested before, and of a secret that nobody was given.
+CODES = {"stale", "idempotency-key-reused", "replayed-link-deleted", "ticket-not-valid"}
 
 # Refusals of one field because of another one or of the link, of a token that nobody was given, and of words that
 # are taken.
