@@ -12,6 +12,7 @@ mod domain;
 mod error;
 pub mod forward;
 pub mod gcra;
+mod hex;
 mod id;
 #[cfg(feature = "journal")]
 pub mod journal;
@@ -22,6 +23,7 @@ pub mod limit;
 mod link;
 pub mod memory;
 mod new_link;
+mod pass;
 mod password;
 pub mod policy;
 mod random;
@@ -55,13 +57,17 @@ pub use link::{
     RedirectKind, StoredLink,
 };
 pub use new_link::{InvalidSlugLength, Likeness, NewLink, Past, SlugLength};
-pub use password::{HashCost, InvalidHashCost, InvalidPassword, Password, PasswordHash};
+pub use pass::Pass;
+pub use password::{
+    HashCost, InvalidHashCost, InvalidLinkPassword, InvalidPassword, InvalidPasswordHash, LinkPassword, Password,
+    PasswordHash,
+};
 pub use policy::TargetPolicy;
 pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy, WithoutWords};
 pub use shortener::{
     AccountListing, AuthError, BuildError, Counters, Created, DeadLetterId, Durability, Error, GlobalStats,
     InvalidDeadLetterId, KeyListing, LinkStats, Listing, Login, NewKey, Orphans, QueueDepth, Shortener,
-    ShortenerBuilder, TICKET_LIFETIME, Unacknowledged,
+    ShortenerBuilder, TICKET_LIFETIME, Unacknowledged, Unlocked,
 };
 pub use slug::{InvalidSlug, InvalidSlugCase, Slug, SlugCase, SlugRules};
 pub use stores::Stores;

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use crate::{
     domain::Domain,
     id::{AccountId, LinkId},
+    password::PasswordHash,
     slug::Slug,
     target::TargetUrl,
     text::{Note, Tags, Title},
@@ -154,6 +155,8 @@ pub struct Link {
     pub lifetime: Lifetime,
     /// How many redirects it gives; `None` without end.
     pub max_visits: Option<MaxVisits>,
+    /// What its visitors have to know the password of; `None` if nothing.
+    pub password: Option<PasswordHash>,
     /// What of a visitor's request goes along to the target.
     pub forward: Forward,
     /// Whether `robots.txt` lets crawlers in.
@@ -241,6 +244,8 @@ pub struct LinkEdit {
     pub expires_at: Field<Timestamp>,
     /// See [`Link::max_visits`].
     pub max_visits: Field<MaxVisits>,
+    /// See [`Link::password`].
+    pub password: Field<PasswordHash>,
     /// See [`Forward::query`].
     pub forward_query: Option<bool>,
     /// See [`Forward::path`].
@@ -273,6 +278,7 @@ impl LinkEdit {
             redirect: self.redirect.unwrap_or(link.redirect),
             lifetime,
             max_visits: self.max_visits.apply(link.max_visits),
+            password: self.password.apply(link.password),
             forward: Forward {
                 query: self.forward_query.unwrap_or(link.forward.query),
                 path: self.forward_path.unwrap_or(link.forward.path),

@@ -4,6 +4,7 @@ use crate::{
     domain::Domain,
     id::{AccountId, LinkId},
     link::{Forward, Lifetime, Link, MaxVisits, RedirectKind},
+    password::PasswordHash,
     slug::Slug,
     target::TargetUrl,
     text::{Note, Tags, Title},
@@ -59,6 +60,8 @@ pub struct NewLink {
     pub lifetime: Lifetime,
     /// See [`Link::max_visits`].
     pub max_visits: Option<MaxVisits>,
+    /// See [`Link::password`], and [`hash_link_password`](crate::Shortener::hash_link_password).
+    pub password: Option<PasswordHash>,
     /// See [`Link::forward`].
     pub forward: Forward,
     /// See [`Link::crawlable`].
@@ -102,6 +105,7 @@ impl NewLink {
             redirect: RedirectKind::default(),
             lifetime: Lifetime::default(),
             max_visits: None,
+            password: None,
             forward: Forward::default(),
             crawlable: false,
             enabled: true,
@@ -111,7 +115,7 @@ impl NewLink {
 }
 
 /// What a link must be like, to be taken instead of a new one: equal in what is said; what is not said may be
-/// anything.
+/// anything. One with a password is like none: whoever wants a link wants one that can be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Likeness {
     /// The host.
@@ -176,6 +180,7 @@ impl Likeness {
             wanted.is_none() || wanted == has
         }
         self.domain == link.domain
+            && link.password.is_none()
             && self.target == link.target
             && same(&self.slug, &link.slug)
             && set(&self.title, &link.title)

@@ -52,6 +52,39 @@ impl fmt::Debug for Password {
     }
 }
 
+/// What the visitors of a link have to know: 1 to 128 characters. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LinkPassword(Box<str>);
+
+/// The text is empty or too long for a link's password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must have 1 to {} characters", Password::MAX)]
+pub struct InvalidLinkPassword;
+
+impl LinkPassword {
+    /// The password itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for LinkPassword {
+    type Err = InvalidLinkPassword;
+
+    /// Takes it as it is, blanks too.
+    fn from_str(text: &str) -> Result<Self, InvalidLinkPassword> {
+        let long = text.chars().take(Password::MAX + 1).count();
+        if (1..=Password::MAX).contains(&long) { Ok(Self(text.into())) } else { Err(InvalidLinkPassword) }
+    }
+}
+
+impl fmt::Debug for LinkPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkPassword(…)")
+    }
+}
+
 /// What is kept of a password: a hash by argon2id in the PHC string format. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(Box<str>);
@@ -67,6 +100,24 @@ impl PasswordHash {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The text is no hash that a password could be compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be an argon2id hash in the PHC string format, such as $argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>")]
+pub struct InvalidPasswordHash;
+
+impl FromStr for PasswordHash {
+    type Err = InvalidPasswordHash;
+
+    /// Takes a hash that somebody brings along, if it costs no more than one of ours may.
+    fn from_str(text: &str) -> Result<Self, InvalidPasswordHash> {
+        let hash = phc::PasswordHash::new(text).map_err(|_| InvalidPasswordHash)?;
+        let ours = hash.algorithm.as_str() == Algorithm::Argon2id.as_str() && hash.salt.is_some();
+        let cost = Params::try_from(&hash).map_err(|_| InvalidPasswordHash)?;
+        let cost = HashCost { memory: cost.m_cost(), passes: cost.t_cost(), lanes: cost.p_cost() };
+        if ours && hash.hash.is_some() && cost.is_sound() { Ok(Self(text.into())) } else { Err(InvalidPasswordHash) }
     }
 }
 
@@ -112,12 +163,15 @@ impl FromStr for HashCost {
         let number = |part: &str, name: &str| part.strip_prefix(name)?.parse::<u32>().ok();
         let read =
             || Some(Self { memory: number(memory, "m=")?, passes: number(passes, "t=")?, lanes: number(lanes, "p=")? });
-        let sound = |cost: &Self| {
-            (1..=16).contains(&cost.lanes)
-                && (8 * cost.lanes..=1 << 20).contains(&cost.memory)
-                && (1..=100).contains(&cost.passes)
-        };
-        read().filter(sound).ok_or(InvalidHashCost)
+        read().filter(Self::is_sound).ok_or(InvalidHashCost)
+    }
+}
+
+impl HashCost {
+    fn is_sound(&self) -> bool {
+        (1..=16).contains(&self.lanes)
+            && (8 * self.lanes..=1 << 20).contains(&self.memory)
+            && (1..=100).contains(&self.passes)
     }
 }
 
@@ -142,7 +196,12 @@ impl Hasher {
 
     /// The hash of a password, with a new salt.
     pub(crate) async fn hash(&self, password: &str, entropy: &dyn Entropy) -> Result<PasswordHash, StoreError> {
-        let (argon2, password, salt) = (self.argon2()?, normal(password), entropy.bytes::<16>());
+        self.hash_with(password, entropy.bytes()).await
+    }
+
+    /// The same with a salt that no other password may have.
+    pub(crate) async fn hash_with(&self, password: &str, salt: [u8; 16]) -> Result<PasswordHash, StoreError> {
+        let (argon2, password) = (self.argon2()?, normal(password));
         let hash = self.work(move || argon2.hash_password_with_salt(password.as_bytes(), &salt)).await?;
         Ok(PasswordHash(hash.map_err(|error| StoreError::backend(error.to_string()))?.to_string().into()))
     }
@@ -237,8 +296,21 @@ mod tests {
         assert!(dear.verify("correct horse battery", Some(&hash)).await.unwrap());
     }
 
+    #[tokio::test]
+    async fn hashes_come_along_if_they_are_some() {
+        let hash = hasher().hash("x", &SeededEntropy::new(3)).await.unwrap();
+        assert_eq!(hash.as_str().parse(), Ok(hash.clone()));
+        let dear = hash.as_str().replace("t=1", "t=4000");
+        let other = hash.as_str().replace("argon2id", "argon2i");
+        for wrong in ["", "secret", "$2y$10$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=64,t=1,p=1", &dear, &other] {
+            assert_eq!(wrong.parse::<PasswordHash>(), Err(InvalidPasswordHash), "{wrong}");
+        }
+    }
+
     #[test]
     fn passwords_and_costs_have_bounds() {
+        assert!("".parse::<LinkPassword>().is_err() && "ä".repeat(128).parse::<LinkPassword>().is_ok());
+        assert!("x".repeat(129).parse::<LinkPassword>().is_err());
         assert!("äöüäöüäöüäö".parse::<Password>().is_err() && "äöüäöüäöüäöü".parse::<Password>().is_ok());
         assert!("x".repeat(128).parse::<Password>().is_ok() && "x".repeat(129).parse::<Password>().is_err());
         assert_eq!(HashCost::default().to_string().parse(), Ok(HashCost::default()));

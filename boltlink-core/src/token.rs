@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::{
+    hex,
     id::{AccountId, ApiKeyId, SessionId},
     random::{Entropy, EntropyExt},
 };
@@ -85,17 +86,10 @@ impl<I: TokenId> Token<I> {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let (id, digits) = text
-            .strip_prefix(I::PREFIX)?
-            .strip_prefix('_')?
-            .split_once('_')
-            .filter(|(id, secret)| id.len() == 32 && secret.len() == 64 && secret.is_ascii())?;
+        let (id, digits) =
+            text.strip_prefix(I::PREFIX)?.strip_prefix('_')?.split_once('_').filter(|(id, _)| id.len() == 32)?;
         let id = I::of_uuid(Uuid::parse_str(id).ok()?);
-        let mut secret = [0; 32];
-        for (byte, digits) in secret.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-            *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-        }
-        Some(Self { id, secret })
+        Some(Self { id, secret: hex::read(digits)? })
     }
 
     /// The public part.
@@ -113,12 +107,8 @@ impl<I: TokenId> Token<I> {
     /// The token in full. The only way to the secret, so that a look for leaks has one name to follow.
     #[must_use]
     pub fn reveal(&self) -> String {
-        use std::fmt::Write;
         let mut text = format!("{}_{}_", I::PREFIX, self.id.uuid().simple());
-        for byte in self.secret {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
+        hex::write(&mut text, &self.secret);
         text
     }
 }

@@ -17,6 +17,8 @@ pub struct Visit<'a> {
     pub rest: &'a str,
     /// The query, without its question mark; empty if there was none.
     pub query: &'a str,
+    /// The [`Pass`](crate::Pass) that the visitor was given for the link's password, if any; anything may stand here.
+    pub pass: Option<&'a str>,
     /// Whether the visit is to be counted.
     pub purpose: Purpose,
     /// Who asks.
@@ -27,7 +29,7 @@ impl<'a> Visit<'a> {
     /// A visit to `slug` under `domain` of which nothing else is known.
     #[must_use]
     pub fn new(domain: &'a Domain, slug: &'a str) -> Self {
-        Self { domain, slug, rest: "", query: "", purpose: Purpose::Follow, visitor: Visitor::default() }
+        Self { domain, slug, rest: "", query: "", pass: None, purpose: Purpose::Follow, visitor: Visitor::default() }
     }
 }
 
@@ -70,6 +72,8 @@ pub enum Outcome {
     Exhausted,
     /// The owner switched the link off.
     Disabled,
+    /// The link has a password, and the visit no [pass](Visit::pass) for it; see [`unlock`](crate::Shortener::unlock).
+    PasswordRequired,
 }
 
 /// Where to send a visitor, and how. Made when the link is loaded; cloning costs a reference count.
@@ -80,6 +84,6 @@ pub struct Redirect {
     /// The `Location` header's value.
     pub location: HeaderValue,
     /// Whether the answer may be kept by the visitor's browser: a permanent redirect of a link
-    /// without bounds in time or number.
+    /// without bounds in time or number, and without a password.
     pub cacheable: bool,
 }

@@ -26,14 +26,28 @@ pub fn judge(text: &str, email: Option<&Email>) -> Result<Password, WeakPassword
     let password: Password = text.parse()?;
     let mut known = vec!["boltlink"];
     known.extend(email.into_iter().flat_map(|email| email.as_str().split(['@', '.', '+', '-', '_'])));
-    known.extend(email.map(Email::as_str));
     let estimate = zxcvbn(text, &known);
+    // To zxcvbn many known words in a row are many guesses.
+    if is_mostly(text, &known) {
+        return Err(WeakPassword::Common(" (most of it is the account's address, or the service's name)".to_owned()));
+    }
     if estimate.score() >= Score::Three {
         return Ok(password);
     }
     let warning = estimate.feedback().and_then(|feedback| feedback.warning());
     let why = warning.map(|warning| format!(" ({})", warning.to_string().trim_end_matches('.'))).unwrap_or_default();
     Err(WeakPassword::Common(why))
+}
+
+/// How many letters and digits have to be left of a password without what everybody knows of the account.
+const LEFT: usize = 8;
+
+/// Whether little is left of a text without these words.
+fn is_mostly(text: &str, known: &[&str]) -> bool {
+    let text = text.to_lowercase();
+    let words = known.iter().filter(|word| word.len() >= 3);
+    let left = words.fold(text.clone(), |left, word| left.replace(&word.to_lowercase(), " "));
+    left != text && left.chars().filter(|c| c.is_alphanumeric()).count() < LEFT
 }
 
 /// The same on a thread for work: a request must not hold up others.
@@ -58,7 +72,7 @@ mod tests {
             assert!(judge(good, Some(&email)).is_ok(), "{good}");
         }
         for weak in
-            ["password1234", "123456789012", "qwertyuiopas", "aaaaaaaaaaaa", "boltlinkboltlink", "ada.lovelace1"]
+            ["password1234", "123456789012", "qwertyuiopas", "aaaaaaaaaaaa", "boltlinkboltlink", "ada.Lovelace1"]
         {
             assert!(matches!(judge(weak, Some(&email)), Err(WeakPassword::Common(_))), "{weak}");
         }

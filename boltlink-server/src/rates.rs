@@ -21,6 +21,9 @@ pub struct Rates {
     /// How often somebody may try to log in from one address (of IPv6, from one /64), or do what takes as much work.
     /// Default: 60 times a minute.
     pub login_address: Option<Quota>,
+    /// How often somebody may try the password of one link from one address (of IPv6, from one /64). What is tried takes
+    /// from `login_address`, too. Default: 10 times a minute.
+    pub password: Option<Quota>,
     /// How often one link may be followed. Default: as often as visitors want.
     pub link: Option<Quota>,
     /// How many links may be followed from one address (of IPv6, from one /64). Default: as many as visitors want.
@@ -35,6 +38,7 @@ impl Default for Rates {
             api: a_minute(6_000),
             login_account: a_minute(10),
             login_address: a_minute(60),
+            password: a_minute(10),
             link: None,
             address: None,
         }
@@ -43,11 +47,12 @@ impl Default for Rates {
 
 impl fmt::Debug for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limiter: _, api, login_account, login_address, link, address } = self;
+        let Self { limiter: _, api, login_account, login_address, password, link, address } = self;
         f.debug_struct("Rates")
             .field("api", api)
             .field("login_account", login_account)
             .field("login_address", login_address)
+            .field("password", password)
             .field("link", link)
             .field("address", address)
             .finish_non_exhaustive()
@@ -73,14 +78,38 @@ impl Rates {
         client: Option<IpAddr>,
         email: Option<&Email>,
     ) -> Result<Option<Decision>, StoreError> {
-        let address = self.login_address.map(|quota| Taken { key: format!("login-from:{}", network(client)), quota });
+        let address = self.work_from(client);
         // Addresses are nobody's business in what is kept elsewhere.
         let digest = email.map(|email| Sha256::digest(email.as_str()));
         let account = digest.zip(self.login_account).map(|(digest, quota)| {
             let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
             Taken { key: format!("login:{name}"), quota }
         });
-        for taken in address.iter().chain(&account) {
+        self.take_all(address.iter().chain(&account)).await
+    }
+
+    /// Judges an attempt to open a link by its password: the refusal, if there is one.
+    pub(crate) async fn unlock(
+        &self,
+        client: Option<IpAddr>,
+        domain: &Domain,
+        slug: Option<&Slug>,
+    ) -> Result<Option<Decision>, StoreError> {
+        let link = self.password.zip(slug).map(|(quota, slug)| {
+            let key = format!("password:{}:{domain}/{slug}", network(client));
+            Taken { key, quota }
+        });
+        self.take_all(link.iter().chain(&self.work_from(client))).await
+    }
+
+    /// What is taken from by whatever takes as much work as a password does.
+    fn work_from(&self, client: Option<IpAddr>) -> Option<Taken> {
+        self.login_address.map(|quota| Taken { key: format!("login-from:{}", network(client)), quota })
+    }
+
+    /// Takes one of each, up to the first that refuses: that refusal, if there is one.
+    async fn take_all<'a>(&self, all: impl Iterator<Item = &'a Taken>) -> Result<Option<Decision>, StoreError> {
+        for taken in all {
             let decision = self.take(taken).await?;
             if !decision.allowed {
                 return Ok(Some(decision));
@@ -124,13 +153,7 @@ impl Rates {
 
     /// Judges a visit: the refusal, if there is one.
     pub(crate) async fn visit(&self, taken: &[Taken]) -> Result<Option<Decision>, StoreError> {
-        for Taken { key, quota } in taken {
-            let decision = self.limiter.check(key, quota, 1).await?;
-            if !decision.allowed {
-                return Ok(Some(decision));
-            }
-        }
-        Ok(None)
+        self.take_all(taken.iter()).await
     }
 }
 

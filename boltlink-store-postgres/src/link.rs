@@ -9,7 +9,7 @@ use boltlink_core::{
 };
 use boltlink_store_sql::{
     Error, link,
-    row::{signed, tags_text},
+    row::{LINK_COLUMNS, signed, tags_text},
     slug_case,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
@@ -214,7 +214,7 @@ async fn insert_many(db: &DatabaseTransaction, links: &[Insert], now: Timestamp)
 }
 
 /// The columns of `link`, in the order of the table.
-fn columns(new: &[Insert]) -> [Value; 20] {
+fn columns(new: &[Insert]) -> [Value; LINK_COLUMNS] {
     let links = || new.iter().map(|new| &new.link);
     let flags = |flag: fn(&Link) -> bool| links().map(flag).collect::<Vec<_>>().into();
     let tags: Vec<_> = links().map(|link| tags_text(&link.tags)).collect();
@@ -240,5 +240,6 @@ fn columns(new: &[Insert]) -> [Value; 20] {
         flags(|link| link.forward.query),
         flags(|link| link.forward.path),
         flags(|link| link.crawlable),
+        optional(links().map(|link| link.password.as_ref().map(|hash| hash.as_str()))),
     ]
 }

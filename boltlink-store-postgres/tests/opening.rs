@@ -21,7 +21,8 @@ async fn an_empty_database_is_migrated_once() {
     let before = PostgresStore::check(&place.config()).await.unwrap();
     assert!(before.version == 0 && before.version < before.known_version);
     let first = PostgresStore::migrate(&place.config()).await.unwrap();
-    assert_eq!(first.applied, ["m0001_first", "m0002_whole", "m0003_dead_letters", "m0004_scopes", "m0005_accounts"]);
+    assert_eq!(first.applied.first().map(String::as_str), Some("m0001_first"));
+    assert_eq!(first.applied.len(), usize::try_from(first.version).unwrap());
     let second = PostgresStore::migrate(&place.config()).await.unwrap();
     assert_eq!((second.applied, second.version), (Vec::new(), first.version));
     let health = PostgresStore::check(&place.config()).await.unwrap();
@@ -52,6 +53,7 @@ async fn what_was_answered_is_there_for_the_next_store() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_that_start_at_once_migrate_once() {
     let place = Place::new().await;
+    let known_version = PostgresStore::check(&place.config()).await.unwrap().known_version;
     let starts: Vec<_> = (0..10)
         .map(|_| {
             let config = place.config();
@@ -61,15 +63,12 @@ async fn ten_that_start_at_once_migrate_once() {
     let mut applied = Vec::new();
     for start in starts {
         let migrated = start.await.unwrap();
-        assert_eq!(migrated.version, 4);
+        assert_eq!(migrated.version, known_version);
         applied.extend(migrated.applied);
     }
-    assert_eq!(applied, ["m0001_first", "m0002_whole", "m0003_dead_letters", "m0004_scopes", "m0005_accounts"]);
+    assert_eq!(applied.len(), usize::try_from(known_version).unwrap());
     let db = place.connect().await;
-    assert_eq!(
-        texts(&db, "SELECT version FROM seaql_migrations ORDER BY 1").await,
-        ["m0001_first", "m0002_whole", "m0003_dead_letters", "m0004_scopes", "m0005_accounts"]
-    );
+    assert_eq!(texts(&db, "SELECT version FROM seaql_migrations ORDER BY 1").await, applied);
 }
 
 /// A session that ends in the middle of a migration: the server rolls back what it did, whoever waited goes on.
@@ -98,7 +97,8 @@ async fn one_killed_while_it_migrates_leaves_nothing_half_done() {
         // The server takes a moment to notice that the session has ended.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(PostgresStore::migrate(&place.config()).await.unwrap().applied.len(), 4);
+    let migrated = PostgresStore::migrate(&place.config()).await.unwrap();
+    assert_eq!(migrated.applied.len(), usize::try_from(migrated.version).unwrap(), "all of them: {migrated:?}");
 }
 
 #[tokio::test]

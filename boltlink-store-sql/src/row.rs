@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::error::{DamagedRow, Error};
 
 /// The number of columns of `link`.
-pub const LINK_COLUMNS: usize = 20;
+pub const LINK_COLUMNS: usize = 21;
 
 /// The columns of a row in `link`, in the order of the table.
 #[must_use]
@@ -40,6 +40,7 @@ pub fn link_values(link: &Link) -> [Value; LINK_COLUMNS] {
         link.forward.query.into(),
         link.forward.path.into(),
         link.crawlable.into(),
+        hash_text(link.password.as_ref()),
     ]
 }
 
@@ -67,8 +68,9 @@ pub(crate) fn stored_link(row: &QueryResult) -> Result<StoredLink, Error> {
         version: unsigned(row.at(15)?),
         forward: Forward { query: row.at(16)?, path: row.at(17)? },
         crawlable: row.at(18)?,
+        password: hash(row.at(19)?),
     };
-    Ok(StoredLink { link, clicks: unsigned(row.at(19)?), taken: unsigned(row.at(20)?) })
+    Ok(StoredLink { link, clicks: unsigned(row.at(20)?), taken: unsigned(row.at(21)?) })
 }
 
 /// The number of columns of `click`, its place not counted.
@@ -171,7 +173,7 @@ pub(crate) fn account_values(account: &Account) -> [Value; 9] {
         (*account.id.as_uuid()).into(),
         account.email.as_str().into(),
         account.role.as_str().into(),
-        account.password.as_ref().map(|hash| hash.as_str().to_owned()).into(),
+        hash_text(account.password.as_ref()),
         account.ticket.map(|(digest, _)| digest.as_bytes().to_vec()).into(),
         account.ticket.map(|(_, until)| until.as_micros()).into(),
         account.created_at.as_micros().into(),
@@ -199,7 +201,7 @@ pub(crate) fn account(row: &QueryResult) -> Result<Account, Error> {
         id: AccountId::from_uuid(row.at(0)?),
         email: row.text("email", 1)?,
         role: row.text("role", 2)?,
-        password: row.at::<Option<String>>(3)?.map(|hash| PasswordHash::from_stored(&hash)),
+        password: hash(row.at(3)?),
         ticket: ticket.zip(until),
         created_at: row.parsed("created_at", 6, Timestamp::from_micros)?,
         disabled_at: row.optional("disabled_at", 7, Timestamp::from_micros)?,
@@ -232,6 +234,14 @@ pub(crate) fn session(row: &QueryResult) -> Result<Session, Error> {
         expires_at: row.parsed("expires_at", 5, Timestamp::from_micros)?,
         client: row.optional("client", 6, |text: String| ClientName::from_stored(&text))?,
     })
+}
+
+fn hash_text(hash: Option<&PasswordHash>) -> Value {
+    hash.map(|hash| hash.as_str().to_owned()).into()
+}
+
+fn hash(text: Option<String>) -> Option<PasswordHash> {
+    text.map(|text| PasswordHash::from_stored(&text))
 }
 
 fn digest(bytes: Vec<u8>) -> Option<TokenDigest> {

@@ -10,10 +10,11 @@ use sea_orm_migration::MigratorTrait;
 use crate::{Error, copy, meta, migration::Migrator};
 
 /// The version of the schema that this release writes.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
-/// The oldest release, by its [`VERSION`], that can serve this schema.
-const OLDEST_COMPATIBLE: u32 = 1;
+/// The oldest release, by its [`VERSION`], that can serve this schema: one before passwords of links would send everybody
+/// on who does not know them.
+const OLDEST_COMPATIBLE: u32 = 6;
 
 const VERSION_KEY: &str = "schema_version";
 const OLDEST_COMPATIBLE_KEY: &str = "oldest_compatible";

@@ -313,6 +313,7 @@ impl ShortenerBuilder {
             caches,
             used,
             hasher: Hasher::new(self.hash_cost),
+            pass_key: super::derive_key(&secret, "passes of links"),
             session_lifetime: self.session_lifetime,
             recorder,
             counts,

@@ -20,6 +20,8 @@ use crate::{
     forward::{Forwarded, Forwarding},
     id::LinkId,
     link::StoredLink,
+    pass::Pass,
+    password::PasswordHash,
     slug::Slug,
     store::LinkStore,
     time::Timestamp,
@@ -66,6 +68,8 @@ pub(super) struct Gate {
     enabled: bool,
     starts_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
+    /// The hash of the link's password.
+    pub(super) password: Option<PasswordHash>,
     pub(super) cap: Option<Arc<Cap>>,
     /// What comes between the target and a visit; nothing for most links.
     forwarding: Option<Box<Forwarding>>,
@@ -76,15 +80,17 @@ impl Gate {
         let link = &stored.link;
         let (starts_at, expires_at) = (link.lifetime.starts_at(), link.lifetime.expires_at());
         let cap = link.max_visits.map(|_| Arc::new(Cap::new(link.id, stored.is_exhausted())));
-        let cacheable = link.redirect.is_permanent() && expires_at.is_none() && cap.is_none();
+        let password = link.password.clone();
+        let bounded = expires_at.is_some() || cap.is_some() || password.is_some();
+        let cacheable = link.redirect.is_permanent() && !bounded;
         let redirect = Redirect { kind: link.redirect, location: link.target.location(), cacheable };
         let forwarding = Forwarding::new(&link.target, link.forward).map(Box::new);
-        Self { link: link.id, redirect, enabled: link.enabled, starts_at, expires_at, cap, forwarding }
+        Self { link: link.id, redirect, enabled: link.enabled, starts_at, expires_at, password, cap, forwarding }
     }
 
     /// What a visit at `now` comes to, unless a cap has a say. Allocates nothing but the address of a visit
-    /// of which something is forwarded.
-    pub(super) fn judge(&self, visit: &Visit<'_>, now: Timestamp) -> Outcome {
+    /// of which something is forwarded. `pass_key` is what [passes](Pass) are made with.
+    pub(super) fn judge(&self, visit: &Visit<'_>, now: Timestamp, pass_key: &[u8; 32]) -> Outcome {
         let forwarded = match &self.forwarding {
             None if visit.rest.is_empty() => Forwarded::Unchanged,
             None => Forwarded::Nowhere,
@@ -100,6 +106,8 @@ impl Gate {
             Outcome::Exhausted
         } else if self.starts_at.is_some_and(|start| now < start) {
             Outcome::NotYetActive
+        } else if self.is_shut_for(visit.pass, now, pass_key) {
+            Outcome::PasswordRequired
         } else {
             Outcome::Redirect(match forwarded {
                 Forwarded::To(location) => Redirect { location, ..self.redirect },
@@ -107,12 +115,20 @@ impl Gate {
             })
         }
     }
+
+    /// Whether the link has a password, and nothing shows that the visitor knows it.
+    fn is_shut_for(&self, pass: Option<&str>, now: Timestamp, pass_key: &[u8; 32]) -> bool {
+        self.password
+            .as_ref()
+            .is_some_and(|hash| pass.is_none_or(|pass| !Pass::opens(pass, pass_key, self.link, hash, now)))
+    }
 }
 
 impl Weigh for Arc<Gate> {
     fn weight(&self) -> u64 {
         let forwarding = self.forwarding.as_ref().map_or(0, |_| size_of::<Forwarding>() + self.redirect.location.len());
-        (size_of::<Gate>() + size_of::<Cap>() + self.redirect.location.len() + forwarding) as u64
+        let password = self.password.as_ref().map_or(0, |hash| hash.as_str().len());
+        (size_of::<Gate>() + size_of::<Cap>() + self.redirect.location.len() + forwarding + password) as u64
     }
 }
 

@@ -1,7 +1,7 @@
 //! The engine that an embedder or a server drives.
 //!
-//! One file per concern: [`links`] (making, reading, changing), [`visits`] (the hot path, with `cache`
-//! and `gate`), [`keys`], [`accounts`], [`sessions`], [`stats`], [`queue`]; and behind them what runs on its own: `recorder` and `commit` make
+//! One file per concern: [`creation`], [`links`] (reading, changing), [`visits`] (the hot path, with `cache`
+//! and `gate`), [`locks`] (passwords of links), [`keys`], [`accounts`], [`sessions`], [`stats`], [`queue`]; and behind them what runs on its own: `recorder` and `commit` make
 //! batches of clicks, `spool` journals them, `delivery` carries them to the log, `pipeline` makes them
 //! take effect, `keeper` releases journals and adopts those of the dead, `watcher` follows changes.
 
@@ -11,12 +11,14 @@ mod builder;
 mod cache;
 mod commit;
 mod counters;
+mod creation;
 mod delivery;
 mod error;
 mod gate;
 mod keeper;
 mod keys;
 mod links;
+mod locks;
 mod pipeline;
 mod queue;
 mod recorder;
@@ -54,9 +56,11 @@ use crate::{
 pub use accounts::{AccountListing, Orphans, TICKET_LIFETIME};
 pub use builder::{BuildError, Durability, ShortenerBuilder, Unacknowledged};
 pub use counters::Counters;
+pub use creation::Created;
 pub use error::{AuthError, Error};
 pub use keys::{KeyListing, NewKey};
-pub use links::{Created, Listing};
+pub use links::Listing;
+pub use locks::Unlocked;
 pub use queue::{DeadLetterId, InvalidDeadLetterId, QueueDepth};
 pub use sessions::Login;
 pub use stats::{GlobalStats, LinkStats};
@@ -81,6 +85,8 @@ struct Engine {
     caches: Caches,
     used: Arc<Used>,
     hasher: Hasher,
+    /// What [passes](crate::Pass) are made with.
+    pass_key: [u8; 32],
     session_lifetime: Duration,
     /// `None` in a shortener that takes no clicks.
     recorder: Option<Recorder>,
@@ -164,13 +170,7 @@ impl Shortener {
     /// is this process's own.
     #[must_use]
     pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
-        use hmac::{Hmac, KeyInit, Mac};
-        // HMAC takes keys of any length, so this cannot fail.
-        Hmac::<sha2::Sha256>::new_from_slice(&self.0.secret).map_or([0; 32], |mut mac| {
-            mac.update(b"boltlink key ");
-            mac.update(purpose.as_bytes());
-            mac.finalize().into_bytes().into()
-        })
+        derive_key(&self.0.secret, purpose)
     }
 
     /// What happened so far.
@@ -267,4 +267,15 @@ impl fmt::Debug for Shortener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shortener").field("durability", &self.0.durability).finish_non_exhaustive()
     }
+}
+
+/// See [`Shortener::derived_key`].
+fn derive_key(secret: &[u8; 32], purpose: &str) -> [u8; 32] {
+    use hmac::{Hmac, KeyInit, Mac};
+    // HMAC takes keys of any length, so this cannot fail.
+    Hmac::<sha2::Sha256>::new_from_slice(secret).map_or([0; 32], |mut mac| {
+        mac.update(b"boltlink key ");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
+    })
 }

@@ -26,7 +26,7 @@ impl Shortener {
             return Some(Outcome::NotFound);
         };
         let now = self.0.clock.now();
-        let outcome = gate.judge(visit, now);
+        let outcome = gate.judge(visit, now, &self.0.pass_key);
         if visit.purpose == Purpose::Follow && matches!(outcome, Outcome::Redirect(_)) {
             let recorder = self.0.recorder.as_ref()?;
             if gate.cap.is_some() || self.0.durability != Durability::Buffered {
@@ -46,11 +46,8 @@ impl Shortener {
     /// visits cannot be told, or if the click cannot be made durable as
     /// [`Durability::Acknowledged`] asks for.
     pub async fn visit(&self, visit: &Visit<'_>) -> Result<Outcome, Error> {
-        // No link can have such a slug: nothing to look up, and nothing to remember.
-        let Ok(slug) = self.0.slug_rules.parse_segment(visit.slug) else { return Ok(Outcome::NotFound) };
-        let key = LinkKey { domain: visit.domain.clone(), slug };
-        let Some(gate) = self.load(&key).await? else { return Ok(Outcome::NotFound) };
-        let outcome = gate.judge(visit, self.now());
+        let Some(gate) = self.gate(visit).await? else { return Ok(Outcome::NotFound) };
+        let outcome = gate.judge(visit, self.now(), &self.0.pass_key);
         if visit.purpose == Purpose::Peek || !matches!(outcome, Outcome::Redirect(_)) {
             return Ok(outcome);
         }
@@ -63,7 +60,11 @@ impl Shortener {
         Ok(outcome)
     }
 
-    async fn load(&self, key: &LinkKey) -> Result<Option<Arc<Gate>>, StoreError> {
+    /// The gate of the link that a visit asks for.
+    pub(super) async fn gate(&self, visit: &Visit<'_>) -> Result<Option<Arc<Gate>>, StoreError> {
+        // No link can have such a slug: nothing to look up, and nothing to remember.
+        let Ok(slug) = self.0.slug_rules.parse_segment(visit.slug) else { return Ok(None) };
+        let key = LinkKey { domain: visit.domain.clone(), slug };
         let links = &self.0.stores.links;
         let load = || {
             let (links, key) = (links.clone(), key.clone());
@@ -72,7 +73,7 @@ impl Shortener {
                 Ok(found.map(|stored| Arc::new(Gate::new(&stored))))
             }
         };
-        self.0.caches.links.get_or_load(key, load).await
+        self.0.caches.links.get_or_load(&key, load).await
     }
 
     /// Records the click; in acknowledged mode also waits until it is durable. It is handed over

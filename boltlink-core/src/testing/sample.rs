@@ -31,6 +31,7 @@ pub fn link_at(slug: &str, now: Timestamp) -> Link {
         redirect: RedirectKind::default(),
         lifetime: Lifetime::default(),
         max_visits: None,
+        password: None,
         forward: Forward::default(),
         crawlable: false,
         enabled: true,

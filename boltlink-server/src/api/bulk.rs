@@ -15,7 +15,7 @@ use super::{
     draft::{self, Draft, Rules},
     model::{BulkResult, BulkResults, LinkIds, LinkPatches, NewLinks},
     precondition,
-    problem::{Code, Problem},
+    problem::{Code, FieldError, Problem},
     scalar::RequestKey,
 };
 use crate::hosts::Hosts;
@@ -24,6 +24,8 @@ use crate::hosts::Hosts;
 const MOST: usize = 1_000;
 /// How many of them one transaction makes: others have a turn between.
 const CHUNK: usize = 250;
+/// How many of them may get a password, as each takes some 20 ms of a core.
+const MOST_PROTECTED: usize = 100;
 /// Bodies may be so many times as long as others.
 const LONG: usize = 8;
 
@@ -63,10 +65,19 @@ impl Bulk {
         let key = precondition::idempotency_key(key.0)?;
         let mut results: Vec<Option<BulkResult>> = Vec::new();
         let (mut open, mut again, mut coming) = (Vec::new(), Vec::new(), HashSet::new());
+        let (mut drafts, mut protected) = (Vec::new(), 0);
         for (index, fields) in objects(body.0)?.into_iter().enumerate() {
             let draft = draft::new_link(fields, &self.rules);
+            protected += usize::from(draft.as_ref().is_ok_and(Draft::is_protected));
+            if protected > MOST_PROTECTED {
+                let detail = format!("must be absent: of one request {MOST_PROTECTED} links may have one");
+                return Err(Problem::invalid(vec![FieldError::at(format!("/links/{index}/password"), detail)]).into());
+            }
+            drafts.push(draft);
+        }
+        for (index, draft) in drafts.into_iter().enumerate() {
             // One that asks for a link which may be made just now has to wait for it.
-            let place = draft.as_ref().ok().map(|draft| (draft.new.domain.clone(), draft.new.target.clone()));
+            let place = draft.as_ref().ok().map(|draft| (draft.place().0.clone(), draft.place().1.clone()));
             let waits = draft.as_ref().is_ok_and(|draft| draft.existing.is_some())
                 && place.as_ref().is_some_and(|place| coming.contains(place));
             coming.extend(place);
@@ -74,7 +85,7 @@ impl Bulk {
                 again.push((index, draft));
                 None
             } else {
-                self.judge(&caller.0, index, draft, &mut open).await?
+                self.judge(&caller.0, key.as_ref(), (index, draft), &mut open).await?
             });
         }
         let mut away = None;
@@ -98,7 +109,7 @@ impl Bulk {
         }
         for (index, draft) in again {
             let mut new = Vec::new();
-            let judged = match self.judge(&caller.0, index, draft, &mut new).await {
+            let judged = match self.judge(&caller.0, key.as_ref(), (index, draft), &mut new).await {
                 Ok(None) => self.make(&caller.0, key.as_ref(), &new).await.map(|mut made| made.pop()),
                 Ok(result) => {
                     results[index] = result;
@@ -125,7 +136,7 @@ impl Bulk {
         fields.finish()?;
         // Their absence was refused just now.
         let (Some(ids), Some(patch)) = (ids, patch) else { return Err(Problem::invalid(Vec::new()).into()) };
-        let edit = draft::link_edit(patch, &self.rules)?;
+        let edit = draft::link_edit(patch, &self.rules)?.into_edit(&self.shortener, &caller.0).await?;
         let mut results = Vec::with_capacity(ids.len());
         while let Some(id) = ids.get(results.len()) {
             match self.shortener.edit(&caller.0, *id, edit.clone(), None).await {
@@ -164,16 +175,16 @@ impl Bulk {
     async fn judge(
         &self,
         actor: &Actor,
-        index: usize,
-        draft: Result<Draft, Problem>,
+        key: Option<&IdempotencyKey>,
+        (index, draft): (usize, Result<Draft, Problem>),
         open: &mut Vec<(usize, New)>,
     ) -> Result<Option<BulkResult>, Error> {
-        let Draft { new, existing } = match draft {
+        let draft = match draft {
             Ok(draft) => draft,
             Err(problem) => return Ok(Some(BulkResult::refused(&problem))),
         };
-        if let Some(like) = existing {
-            match self.shortener.find_like(actor, &like).await {
+        if let Some(like) = &draft.existing {
+            match self.shortener.find_like(actor, like).await {
                 Ok(Some(link)) => return Ok(Some(BulkResult::done(200, link, &self.hosts))),
                 Ok(None) => {}
                 // Of this one alone.
@@ -181,7 +192,8 @@ impl Bulk {
                 Err(error) => return Err(error),
             }
         }
-        open.push((index, new));
+        let key = key.map(|key| key_of(key, index)).transpose()?;
+        open.push((index, draft.into_new(&self.shortener, actor, key.as_ref()).await?));
         Ok(None)
     }
 

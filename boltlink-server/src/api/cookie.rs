@@ -1,5 +1,7 @@
-//! Sessions of browsers: a cookie, and what keeps other sites from using it.
+//! What browsers keep: their session, and passes for links with a password; and what keeps other sites from using the
+//! session.
 
+use boltlink_core::Pass;
 use http::{HeaderMap, Method, Uri, header};
 
 use super::problem::{Code, Problem};
@@ -22,10 +24,32 @@ pub(super) fn set(token: &str, https: bool) -> String {
 
 /// The token that a browser sends. Of several cookies of the name, none: one of them is planted.
 pub(super) fn token(headers: &HeaderMap, https: bool) -> Option<&str> {
+    let mut own = values(headers, name(https));
+    own.next().filter(|_| own.next().is_none())
+}
+
+/// All that a browser sends of a name.
+fn values<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut own = pairs.filter(|(known, _)| *known == name(https)).map(|(_, token)| token);
-    own.next().filter(|_| own.next().is_none())
+    pairs.filter(move |(known, _)| *known == name).map(|(_, value)| value)
+}
+
+/// The name of passes. Each belongs to the path of its link.
+const fn pass_name(https: bool) -> &'static str {
+    if https { "__Secure-boltlink_pass" } else { "boltlink_pass" }
+}
+
+/// The header `Set-Cookie` that gives a browser the pass for the link whose path has this one segment.
+pub(crate) fn set_pass(pass: &Pass, segment: &str, https: bool) -> String {
+    let (name, pass, secure) = (pass_name(https), pass.reveal(), if https { "; Secure" } else { "" });
+    let age = Pass::LIFETIME.as_secs();
+    format!("{name}={pass}; Path=/{segment}; Max-Age={age}; HttpOnly; SameSite=Lax{secure}")
+}
+
+/// The passes that a browser sends.
+pub(crate) fn passes(headers: &HeaderMap, https: bool) -> impl Iterator<Item = &str> {
+    values(headers, pass_name(https))
 }
 
 /// Refuses what a page of another site has a browser send, if it could change something. Browsers say where a request

@@ -168,6 +168,7 @@ fn examples() -> Vec<(&'static str, Value)> {
         "starts_at": null,
         "expires_at": "2030-01-01T00:00:00Z",
         "max_visits": null,
+        "has_password": false,
         "forward_query": true,
         "forward_path": false,
         "crawlable": false,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use boltlink_core::{
-    Domain, Field, Forward, InvalidText, Lifetime, Likeness, LinkEdit, MaxVisits, NewLink, RedirectKind, Shortener,
-    Slug, SlugLength, SlugRules, Tags, TargetRules, TargetUrl, store::Fingerprint,
+    Actor, Domain, Error, Field, Forward, InvalidText, Lifetime, Likeness, LinkEdit, LinkPassword, MaxVisits, NewLink,
+    PasswordHash, RedirectKind, Shortener, Slug, SlugLength, SlugRules, Tags, TargetRules, TargetUrl,
+    store::{Fingerprint, IdempotencyKey},
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -50,9 +51,54 @@ pub(crate) fn not_ours(hosts: &Hosts) -> String {
 
 /// A link as a request describes it.
 pub(crate) struct Draft {
-    pub(crate) new: NewLink,
+    new: NewLink,
+    password: Option<LinkPassword>,
     /// What an existing link must be like to be given instead; `None` if a new one is wanted.
     pub(crate) existing: Option<Likeness>,
+}
+
+impl Draft {
+    /// Where it is to lead, and under which domain.
+    pub(crate) const fn place(&self) -> (&Domain, &TargetUrl) {
+        (&self.new.domain, &self.new.target)
+    }
+
+    /// Whether it is to have a password, which takes work.
+    pub(crate) const fn is_protected(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// The link to be made. A repetition of the request with the idempotency key `once` gets the very same.
+    pub(crate) async fn into_new(
+        self,
+        shortener: &Shortener,
+        actor: &Actor,
+        once: Option<&IdempotencyKey>,
+    ) -> Result<NewLink, Error> {
+        let password = match &self.password {
+            Some(password) => Some(shortener.hash_link_password(actor, password, once).await?),
+            None => None,
+        };
+        Ok(NewLink { password, ..self.new })
+    }
+}
+
+/// A change as a request describes it.
+pub(crate) struct EditDraft {
+    edit: LinkEdit,
+    password: Field<LinkPassword>,
+}
+
+impl EditDraft {
+    /// The change to be made.
+    pub(crate) async fn into_edit(self, shortener: &Shortener, actor: &Actor) -> Result<LinkEdit, Error> {
+        let password = match &self.password {
+            Field::Keep => Field::Keep,
+            Field::Clear => Field::Clear,
+            Field::Set(password) => Field::Set(shortener.hash_link_password(actor, password, None).await?),
+        };
+        Ok(LinkEdit { password, ..self.edit })
+    }
 }
 
 /// Reads the body of a creation.
@@ -68,6 +114,7 @@ pub(crate) fn new_link(mut fields: Fields, rules: &Rules) -> Result<Draft, Probl
     let starts_at = fields.optional("starts_at", body::text);
     let expires_at = fields.optional("expires_at", body::text);
     let max_visits = fields.optional("max_visits", body::number::<u64, MaxVisits>);
+    let password: Option<LinkPassword> = fields.optional("password", body::text);
     let forward_query = fields.optional("forward_query", body::boolean);
     let forward_path = fields.optional("forward_path", body::boolean);
     let crawlable = fields.optional("crawlable", body::boolean);
@@ -75,6 +122,9 @@ pub(crate) fn new_link(mut fields: Fields, rules: &Rules) -> Result<Draft, Probl
     let find_existing = fields.optional("find_existing", body::boolean);
     if slug.is_some() && slug_length.is_some() {
         fields.refuse("/slug_length", "must be absent together with slug: it is the length of a random one");
+    }
+    if password.is_some() && find_existing == Some(true) {
+        fields.refuse("/password", "must be absent together with find_existing: what links have is not known");
     }
     let lifetime = Lifetime::new(starts_at, expires_at).unwrap_or_else(|why| {
         fields.refuse("/expires_at", why.to_string());
@@ -114,11 +164,12 @@ pub(crate) fn new_link(mut fields: Fields, rules: &Rules) -> Result<Draft, Probl
         enabled: enabled.unwrap_or(true),
         ..NewLink::to(target)
     };
-    Ok(Draft { new, existing })
+    Ok(Draft { new, password, existing })
 }
 
 /// Reads the body of a change.
-pub(crate) fn link_edit(mut fields: Fields, rules: &Rules) -> Result<LinkEdit, Problem> {
+pub(crate) fn link_edit(mut fields: Fields, rules: &Rules) -> Result<EditDraft, Problem> {
+    let password = fields.field("password", body::text);
     let edit = LinkEdit {
         slug: fields.solid("slug", |value| rules.slug(value)),
         target: fields.solid("target", |value| rules.target(value)),
@@ -133,13 +184,14 @@ pub(crate) fn link_edit(mut fields: Fields, rules: &Rules) -> Result<LinkEdit, P
         starts_at: fields.field("starts_at", body::text),
         expires_at: fields.field("expires_at", body::text),
         max_visits: fields.field("max_visits", body::number::<u64, MaxVisits>),
+        password: Field::Keep,
         forward_query: fields.solid("forward_query", body::boolean),
         forward_path: fields.solid("forward_path", body::boolean),
         crawlable: fields.solid("crawlable", body::boolean),
         enabled: fields.solid("enabled", body::boolean),
     };
     fields.finish()?;
-    Ok(edit)
+    Ok(EditDraft { edit, password })
 }
 
 fn tags(value: &Value) -> Result<Tags, Wrong> {
@@ -170,6 +222,7 @@ pub(crate) fn fingerprint(new: &NewLink) -> Fingerprint {
         new.forward.query,
         new.forward.path,
         new.crawlable,
+        new.password.as_ref().map(PasswordHash::as_str),
     ]);
     Fingerprint(Sha256::digest(canonical.to_string()).into())
 }

@@ -18,7 +18,7 @@ use super::{
     auth::Caller,
     body::Body,
     cursor::Cursors,
-    draft::{self, Draft, Rules},
+    draft::{self, Rules},
     model::{LinkPage, LinkPatch, LinkView, NewLink},
     precondition,
     problem::{Code, Problem},
@@ -159,13 +159,14 @@ impl Links {
         body: Body<NewLink>,
     ) -> Result<Made, Refused<OnCreate>> {
         let key = precondition::idempotency_key(key.0)?;
-        let Draft { new, existing } = draft::new_link(body.0, &self.rules)?;
-        if let Some(like) = existing
-            && let Some(link) = self.shortener.find_like(&caller.0, &like).await?
+        let draft = draft::new_link(body.0, &self.rules)?;
+        if let Some(like) = &draft.existing
+            && let Some(link) = self.shortener.find_like(&caller.0, like).await?
         {
             let (link, location, tag) = self.made(link);
             return Ok(Made::Found(link, location, tag));
         }
+        let new = draft.into_new(&self.shortener, &caller.0, key.as_ref()).await?;
         let link = match key {
             None => self.shortener.create(&caller.0, new).await?,
             Some(key) => {
@@ -270,7 +271,7 @@ impl Links {
     ) -> Result<Shown, Refused<OnEdit>> {
         let id = link_id(&id)?;
         let version = precondition::version(if_match.0.as_ref().map(|tag| &*tag.0))?;
-        let edit = draft::link_edit(body.0, &self.rules)?;
+        let edit = draft::link_edit(body.0, &self.rules)?.into_edit(&self.shortener, &caller.0).await?;
         Ok(self.show(self.shortener.edit(&caller.0, id, edit, version).await?))
     }
 

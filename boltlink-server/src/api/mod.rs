@@ -12,7 +12,7 @@ mod answer;
 mod auth;
 mod body;
 mod bulk;
-mod cookie;
+pub(crate) mod cookie;
 mod cors;
 mod counts;
 mod cursor;
@@ -21,6 +21,7 @@ mod document;
 mod draft;
 mod export;
 mod finish;
+pub(crate) mod form;
 mod json;
 mod keys;
 mod links;
@@ -118,7 +119,7 @@ pub(crate) fn endpoint(
         hosts.clone(),
     );
     let limits = BodyLimits { bytes: options.limits.body_bytes, time: options.limits.body_timeout };
-    let route = route.at(tickets::PATH, tickets::page(shortener.clone(), options.rates.clone(), limits));
+    let route = route.at(tickets::PATH, tickets::page(shortener.clone(), options.rates.clone(), limits.time));
     // Not nested at "/": that would take the start page's place.
     let operations = Arc::new(service.into_endpoint());
     let endpoint = route

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     problem::{Details, Problem},
-    scalar::{Moment, NoteText, Nullable, RedirectStatus, SlugText, TagText, Target, TitleText},
+    scalar::{LinkPasswordText, Moment, NoteText, Nullable, RedirectStatus, SlugText, TagText, Target, TitleText},
 };
 use crate::hosts::Hosts;
 
@@ -38,6 +38,8 @@ pub(crate) struct LinkView {
     expires_at: Nullable<Moment>,
     /// How many redirects it gives in all.
     max_visits: Nullable<u64>,
+    /// Whether visitors have to know a password.
+    has_password: bool,
     /// Whether a visitor's query goes along to the target.
     forward_query: bool,
     /// Whether what follows the slug in a visitor's path goes along to the target.
@@ -72,6 +74,7 @@ impl LinkView {
             starts_at: Nullable(link.lifetime.starts_at().map(Moment)),
             expires_at: Nullable(link.lifetime.expires_at().map(Moment)),
             max_visits: Nullable(link.max_visits.map(|max| max.get())),
+            has_password: link.password.is_some(),
             forward_query: link.forward.query,
             forward_path: link.forward.path,
             crawlable: link.crawlable,
@@ -125,6 +128,8 @@ pub(crate) struct NewLink {
     /// How many redirects it gives in all.
     #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
     max_visits: Option<Nullable<u64>>,
+    /// What visitors have to know: 1 to 128 characters. Nobody is told it again. Not together with `find_existing`.
+    password: Option<Nullable<LinkPasswordText>>,
     /// Whether a visitor's query goes along to the target: its parameters follow the target's, and replace those of
     /// the same name. False if absent.
     forward_query: Option<Nullable<bool>>,
@@ -135,7 +140,7 @@ pub(crate) struct NewLink {
     /// Whether it is switched on; true if absent.
     enabled: Option<Nullable<bool>>,
     /// Whether an existing link is as good: then the oldest of your usable links of the same domain and target that is
-    /// equal in all that this request says is given (with 200), and one is made only if there is none. Of links to
+    /// equal in all that this request says, and has no password, is given (with 200), and one is made only if there is none. Of links to
     /// one target the 1,000 oldest are looked at.
     find_existing: Option<Nullable<bool>>,
 }
@@ -166,6 +171,9 @@ pub(crate) struct LinkPatch {
     /// those of the last second may come on top.
     #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
     max_visits: Option<Nullable<u64>>,
+    /// What visitors have to know, as when it was made; null lets everybody in. Whoever was let in before has to know the
+    /// new one.
+    password: Option<Nullable<LinkPasswordText>>,
     /// Whether a visitor's query goes along to the target.
     forward_query: Option<bool>,
     /// Whether what follows the slug in a visitor's path is appended to the target's path.

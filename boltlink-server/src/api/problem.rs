@@ -96,6 +96,7 @@ codes! {
     WrongCredentials 401 "wrong-credentials" "The e-mail address or the password is wrong";
     Forbidden 403 "forbidden" "The API key or the account does not allow this";
     SessionRequired 403 "session-required" "Only for those who have logged in";
+    PasswordRequired 403 "password-required" "This link asks for a password";
     CrossSite 403 "cross-site" "The request comes from a page of another site";
     RegistrationClosed 403 "registration-closed" "Accounts are not made this way here";
     NotFound 404 "not-found" "Nothing is here";

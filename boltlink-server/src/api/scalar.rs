@@ -104,6 +104,8 @@ texts! {
     EmailText: MetaSchema { format: Some("email"), ..text(3..=254, "") };
     /// A password.
     PasswordText: MetaSchema { format: Some("password"), ..text(0..=128, "") };
+    /// A password of a link.
+    LinkPasswordText: MetaSchema { format: Some("password"), ..text(1..=128, "") };
     /// What a one-time link has in it.
     TicketText: text(101..=101, "^blo_[0-9a-f]{32}_[0-9a-f]{64}$");
     /// What an API key is good for.

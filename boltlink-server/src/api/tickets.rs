@@ -1,15 +1,15 @@
 //! `/login/password`: where a one-time link leads, a page to set a password.
 
+use std::time::Duration;
+
 use boltlink_core::{Error, PasswordTicket, Shortener};
-use bytes::Bytes;
-use http::{StatusCode, header};
+use http::StatusCode;
 use poem::{Endpoint, IntoResponse, Request, Response, Result, RouteMethod, get};
-use url::form_urlencoded;
 
 use super::{
     auth::Guest,
-    body::{BodyLimits, take},
-    problem::{Code, Problem},
+    form::{self, FormData},
+    problem::Problem,
 };
 use crate::{
     hosts::Hosts,
@@ -21,9 +21,6 @@ use crate::{
 /// The page's path.
 pub(super) const PATH: &str = "/login/password";
 
-/// More than any browser sends.
-const MOST_BYTES: usize = 4 << 10;
-
 /// The one-time link of a ticket: a page of the server where its holder sets the password of the account.
 #[must_use]
 pub fn link(hosts: &Hosts, ticket: &PasswordTicket) -> String {
@@ -32,8 +29,8 @@ pub fn link(hosts: &Hosts, ticket: &PasswordTicket) -> String {
 }
 
 /// The page, which shows a form and takes what it sends.
-pub(super) fn page(shortener: Shortener, rates: Rates, limits: BodyLimits) -> RouteMethod {
-    get(Show).post(Take { shortener, rates, limits: BodyLimits { bytes: MOST_BYTES, ..limits } })
+pub(super) fn page(shortener: Shortener, rates: Rates, body_timeout: Duration) -> RouteMethod {
+    get(Show).post(Take { shortener, rates, body_timeout })
 }
 
 struct Show;
@@ -41,7 +38,7 @@ struct Show;
 struct Take {
     shortener: Shortener,
     rates: Rates,
-    limits: BodyLimits,
+    body_timeout: Duration,
 }
 
 impl Endpoint for Show {
@@ -49,8 +46,8 @@ impl Endpoint for Show {
 
     async fn call(&self, request: Request) -> Result<Response> {
         // Looked at only when it is used: whoever guesses learns nothing here.
-        let ticket = value(request.uri().query().unwrap_or_default().as_bytes(), "ticket");
-        Ok(form(StatusCode::OK, &ticket.unwrap_or_default(), None))
+        let ticket = form::field(request.uri().query().unwrap_or_default().as_bytes(), "ticket");
+        Ok(show(StatusCode::OK, &ticket, None))
     }
 }
 
@@ -60,14 +57,13 @@ impl Endpoint for Take {
     async fn call(&self, request: Request) -> Result<Response> {
         let guest = Guest::of(&request);
         let (request, mut body) = request.split();
-        let sent = read(&request, body.take()?, self.limits).await?;
-        let (ticket, password) = (value(&sent, "ticket"), value(&sent, "password"));
-        let (ticket, password) = (ticket.unwrap_or_default(), password.unwrap_or_default());
-        Ok(match self.set(&guest, &ticket, password).await {
+        let sent = FormData::read(request.headers(), body.take()?, self.body_timeout).await?;
+        let ticket = sent.field("ticket");
+        Ok(match self.set(&guest, &ticket, sent.field("password")).await {
             Ok(None) => html::page("The password is set", "You can log in with it now.")
                 .with_content_type(html::CONTENT_TYPE)
                 .into_response(),
-            Ok(Some(wrong)) => form(StatusCode::UNPROCESSABLE_ENTITY, &ticket, Some(&wrong)),
+            Ok(Some(wrong)) => show(StatusCode::UNPROCESSABLE_ENTITY, &ticket, Some(&wrong)),
             Err(problem) => {
                 let page = html::page(problem.code().title(), problem.detail());
                 let mut response =
@@ -94,21 +90,8 @@ impl Take {
     }
 }
 
-/// The body of a form.
-async fn read(request: &Request, body: poem::Body, limits: BodyLimits) -> std::result::Result<Bytes, Problem> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.starts_with("application/x-www-form-urlencoded") {
-        return Err(Problem::new(Code::UnsupportedMediaType, "send the page's own form"));
-    }
-    take(body, limits).await
-}
-
-/// A field of a form.
-fn value(sent: &[u8], name: &str) -> Option<String> {
-    form_urlencoded::parse(sent).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
-}
-
-fn form(status: StatusCode, ticket: &str, wrong: Option<&str>) -> Response {
+/// The page with the form.
+fn show(status: StatusCode, ticket: &str, wrong: Option<&str>) -> Response {
     let form = Form {
         title: "Set your password",
         text: "12 characters at least, and not easy to guess.",

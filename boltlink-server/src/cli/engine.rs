@@ -227,6 +227,7 @@ fn rates(config: &Config, redis: Option<&RedisStore>) -> Rates {
         api: limits.limit_api.0,
         login_account: limits.limit_login_account.0,
         login_address: limits.limit_login_address.0,
+        password: limits.limit_password.0,
         link: limits.limit_link.0,
         address: limits.limit_address.0,
         ..Rates::default()

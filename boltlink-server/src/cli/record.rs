@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use boltlink_core::{
-    AccountId, Forward, InvalidRedirect, InvalidText, Lifetime, LinkId, MaxVisits, NewLink, Past, RedirectKind,
-    StoredLink, Tags, TargetUrl,
+    AccountId, Forward, InvalidRedirect, InvalidText, Lifetime, LinkId, MaxVisits, NewLink, PasswordHash, Past,
+    RedirectKind, StoredLink, Tags, TargetUrl,
 };
 use serde_json::{Map, Value, json};
 
@@ -27,7 +27,7 @@ impl Wrong {
 }
 
 /// All fields, in the order of a table.
-pub(super) const FIELDS: [&str; 21] = [
+pub(super) const FIELDS: [&str; 22] = [
     "id",
     "domain",
     "slug",
@@ -40,6 +40,7 @@ pub(super) const FIELDS: [&str; 21] = [
     "starts_at",
     "expires_at",
     "max_visits",
+    "password_hash",
     "enabled",
     "forward_query",
     "forward_path",
@@ -75,6 +76,7 @@ pub(super) fn write(stored: &StoredLink, site: &Site) -> Fields {
     if let Some(max) = link.max_visits {
         put("max_visits", json!(max.get()));
     }
+    put_set(&mut put, "password_hash", link.password.as_ref().map(PasswordHash::as_str));
     put("enabled", json!(link.enabled));
     put_true(&mut put, "forward_query", link.forward.query);
     put_true(&mut put, "forward_path", link.forward.path);
@@ -143,6 +145,7 @@ impl Reader {
             self.wrong.push(Wrong::new("expires_at", error));
         }
         let max_visits = self.number("max_visits", "must be a whole number", MaxVisits::try_from);
+        let password = self.parsed("password_hash", str::parse);
         let enabled = self.truth("enabled").unwrap_or(true);
         let forward = Forward {
             query: self.truth("forward_query").unwrap_or_default(),
@@ -159,6 +162,7 @@ impl Reader {
             redirect: redirect.unwrap_or_default(),
             lifetime: lifetime.unwrap_or_default(),
             max_visits,
+            password,
             enabled,
             forward,
             crawlable,

@@ -226,8 +226,11 @@ settings! {
         /// Attempts to log in to one account.
         limit_login_account: Rate = "10/min", env "BOLTLINK_LIMIT_LOGIN_ACCOUNT", example "10/h";
         /// Attempts to log in from one address (of IPv6, from one /64 network), or to do what takes as much work:
-        /// registering, setting a password.
+        /// registering, setting a password, opening a link by its password.
         limit_login_address: Rate = "60/min", env "BOLTLINK_LIMIT_LOGIN_ADDRESS", example "100/h";
+        /// Attempts at the password of one link from one address (of IPv6, from one /64 network). They count as attempts to log
+        /// in from that address, too.
+        limit_password: Rate = "10/min", env "BOLTLINK_LIMIT_PASSWORD", example "20/h";
         /// Visits of one link.
         limit_link: Rate = "off", env "BOLTLINK_LIMIT_LINK", example "1000/s";
         /// Visits from one address (of IPv6, from one /64 network), whichever links they are of.

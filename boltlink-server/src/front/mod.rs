@@ -8,6 +8,7 @@ mod body;
 mod connections;
 mod service;
 mod socket;
+mod unlock;
 
 use std::{
     future::{Future, poll_fn},

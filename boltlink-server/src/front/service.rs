@@ -7,10 +7,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use boltlink_core::{Domain, Purpose, Shortener, Visit, Visitor, slug};
-use http::{Method, Request, Response, header, uri};
+use boltlink_core::{Domain, Error, Outcome, Purpose, Shortener, Visit, Visitor, slug};
+use http::{HeaderMap, Method, Request, Response, header, uri};
 use hyper::body::Incoming;
 use poem::{
     Addr, Endpoint,
@@ -19,7 +20,7 @@ use poem::{
 
 use super::{body::Body, connections::Connection};
 use crate::{
-    api::Api,
+    api::{Api, cookie},
     forwarded::Proxies,
     health,
     hosts::Hosts,
@@ -27,14 +28,19 @@ use crate::{
     rates::{Rates, Taken},
 };
 
+/// A link has one pass; another site may have planted others, of which not many are looked at.
+const MOST_PASSES: usize = 4;
+
 /// What all connections share.
 pub(crate) struct Router {
-    shortener: Shortener,
-    hosts: Arc<Hosts>,
+    pub(super) shortener: Shortener,
+    pub(super) hosts: Arc<Hosts>,
     api: Api,
-    pages: Pages,
+    pub(super) pages: Pages,
     proxies: Proxies,
-    rates: Rates,
+    pub(super) rates: Rates,
+    /// How long a form may take to be here.
+    pub(super) body_timeout: Duration,
 }
 
 impl Router {
@@ -45,8 +51,27 @@ impl Router {
         pages: Pages,
         proxies: Proxies,
         rates: Rates,
+        body_timeout: Duration,
     ) -> Self {
-        Self { shortener, hosts, api, pages, proxies, rates }
+        Self { shortener, hosts, api, pages, proxies, rates, body_timeout }
+    }
+}
+
+impl Router {
+    /// The passes for links with a password that a browser has kept.
+    fn passes<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
+        cookie::passes(headers, self.hosts.is_https()).take(MOST_PASSES)
+    }
+
+    /// The visit; of a link with a password by a pass that the visitor's browser has kept.
+    async fn follow(&self, visit: Visit<'_>, headers: &HeaderMap) -> Result<Outcome, Error> {
+        let mut outcome = self.shortener.visit(&visit).await?;
+        for pass in self.passes(headers) {
+            if outcome == Outcome::PasswordRequired {
+                outcome = self.shortener.visit(&Visit { pass: Some(pass), ..visit }).await?;
+            }
+        }
+        Ok(outcome)
     }
 }
 
@@ -83,6 +108,7 @@ impl Service {
         let purpose = match *request.method() {
             Method::GET => Purpose::Follow,
             Method::HEAD => Purpose::Peek,
+            Method::POST => return self.unlock(request),
             _ => return Answer::now(router.pages.method_not_allowed(request.headers())),
         };
         let client = self.client(&request);
@@ -97,6 +123,9 @@ impl Service {
             }
         }
         match router.shortener.try_visit(&visit(&request, domain, purpose, client)) {
+            Some(Outcome::PasswordRequired) if router.passes(request.headers()).next().is_some() => {
+                self.visit_later(request, purpose, client, Vec::new())
+            }
             Some(outcome) => Answer::now(router.pages.answer(&outcome, domain, request.headers())),
             None => self.visit_later(request, purpose, client, Vec::new()),
         }
@@ -123,10 +152,20 @@ impl Service {
                 Ok(Some(refusal)) => return router.pages.too_often(&refusal, request.headers()),
                 Err(error) => return router.pages.failed(error.into(), request.headers()),
             }
-            match router.shortener.visit(&visit(&request, domain, purpose, client)).await {
+            match router.follow(visit(&request, domain, purpose, client), request.headers()).await {
                 Ok(outcome) => router.pages.answer(&outcome, domain, request.headers()),
                 Err(error) => router.pages.failed(error, request.headers()),
             }
+        })
+    }
+
+    /// A form is sent to a link.
+    fn unlock(&self, request: Request<Incoming>) -> Answer {
+        let (router, client) = (self.router.clone(), self.client(&request));
+        let answering = self.connection.answer();
+        Answer::later(async move {
+            let _answering = answering;
+            router.unlock(request, client).await
         })
     }
 
@@ -167,14 +206,14 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 }
 
 /// The slug that a path asks for, and what follows it: its first segment, unless that is the service's own.
-fn asked(path: &str) -> Option<(&str, &str)> {
+pub(super) fn asked(path: &str) -> Option<(&str, &str)> {
     let path = path.strip_prefix('/')?;
     let (segment, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
     (!segment.is_empty() && !slug::is_reserved(segment)).then_some((segment, rest))
 }
 
-fn visit<'a>(
-    request: &'a Request<Incoming>,
+pub(super) fn visit<'a, B>(
+    request: &'a Request<B>,
     domain: &'a Domain,
     purpose: Purpose,
     client: Option<IpAddr>,
@@ -186,6 +225,7 @@ fn visit<'a>(
         slug,
         rest,
         query: request.uri().query().unwrap_or_default(),
+        pass: None,
         purpose,
         visitor: Visitor {
             address: client,

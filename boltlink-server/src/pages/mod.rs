@@ -5,6 +5,8 @@
 //! | redirect, permanent and without bounds in time or number | 301, 308 | `private, max-age=90` |
 //! | any other redirect | 301, 302, 307, 308 | `no-store` |
 //! | no such link, and the domain has a `not_found_url` | 302, to there | `no-store` |
+//! | a password is asked for, or was wrong | 403, with a form | `no-store` |
+//! | the password is right: on to the target, whatever the link's redirect | 303 | `no-store` |
 //! | no such link, or not yet active | 404 | `no-store` |
 //! | disabled, expired, exhausted | 410 | `no-store` |
 //! | too often, where that is limited | 429, with `Retry-After` | `no-store` |
@@ -19,13 +21,13 @@ pub(crate) mod html;
 
 use std::collections::BTreeMap;
 
-use boltlink_core::{Domain, Error, Outcome, Redirect, RedirectKind, TargetUrl, store::Decision};
+use boltlink_core::{Domain, Error, Outcome, Pass, Redirect, RedirectKind, TargetUrl, store::Decision};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::{
     api::{
-        Problem, harden,
+        Problem, cookie, harden,
         problem::{self, Code, rate_limit_headers},
     },
     front::Body,
@@ -45,6 +47,8 @@ pub(crate) struct Pages {
     expired: Page,
     exhausted: Page,
     disabled: Page,
+    locked: Page,
+    wrong_password: Page,
     unknown_host: Page,
     several_hosts: Page,
     method_not_allowed: Page,
@@ -64,6 +68,23 @@ impl Page {
         let problem = Problem::new(code, detail);
         Self { status: code.status(), html: html::page(code.title(), detail).into(), json: problem.to_bytes() }
     }
+
+    /// A page that asks for a password, and says what was wrong with the last one.
+    fn with_form(text: &str, wrong: Option<&str>) -> Self {
+        let code = Code::PasswordRequired;
+        let form = html::Form { title: code.title(), text, wrong, hidden: None, autocomplete: "off", button: "Go on" };
+        let html = html::password_form(&form).into();
+        Self { html, ..Self::new(code, wrong.unwrap_or("Send the field password as a form (POST) to this URL.")) }
+    }
+}
+
+/// Why a link with a password does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shut {
+    /// Nothing was tried.
+    Locked,
+    /// What was tried is not the password.
+    Wrong,
 }
 
 impl Pages {
@@ -76,6 +97,11 @@ impl Pages {
             expired: Page::new(Code::LinkExpired, "This link has expired."),
             exhausted: Page::new(Code::LinkExhausted, "This link has been used as often as it may be."),
             disabled: Page::new(Code::LinkDisabled, "This link has been switched off."),
+            locked: Page::with_form("This link is protected. Its owner can tell you the password.", None),
+            wrong_password: Page::with_form(
+                "This link is protected. Its owner can tell you the password.",
+                Some("This is not the password."),
+            ),
             unknown_host: Page::new(Code::UnknownHost, "This server does not answer for the host that was asked."),
             several_hosts: Page::new(Code::InvalidParameter, "The header Host must be there once."),
             method_not_allowed: Page::new(Code::MethodNotAllowed, "A short link can only be followed, by GET or HEAD."),
@@ -102,8 +128,43 @@ impl Pages {
             Outcome::Expired => &self.expired,
             Outcome::Exhausted => &self.exhausted,
             Outcome::Disabled => &self.disabled,
+            Outcome::PasswordRequired => return self.shut(Shut::Locked, asked),
         };
         self.show(page, asked)
+    }
+
+    /// Asks for the password of a link.
+    pub(crate) fn shut(&self, why: Shut, asked: &HeaderMap) -> Response<Body> {
+        let mut response = self.show(if why == Shut::Wrong { &self.wrong_password } else { &self.locked }, asked);
+        let policy = HeaderValue::from_static(html::FORM_POLICY);
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        response
+    }
+
+    /// Answers a visitor who has said the password of a link, with the pass to be kept for the path of this one segment. The
+    /// form must not go along to the target, whatever the link's redirect: so it is 303 (RFC 9110 section 15.4.4).
+    pub(crate) fn unlocked(
+        &self,
+        outcome: &Outcome,
+        domain: &Domain,
+        asked: &HeaderMap,
+        (pass, segment): (&Pass, &str),
+    ) -> Response<Body> {
+        let mut response = self.answer(outcome, domain, asked);
+        if response.status().is_redirection() {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+        }
+        if let Ok(cookie) = HeaderValue::try_from(cookie::set_pass(pass, segment, self.https)) {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    /// Answers a form that cannot be read.
+    pub(crate) fn refused(&self, problem: &Problem, asked: &HeaderMap) -> Response<Body> {
+        let mut response = self.show(&Page::new(problem.code(), problem.detail()), asked);
+        response.headers_mut().extend(problem.headers());
+        response
     }
 
     /// Answers a visit of which the outcome is unknown.

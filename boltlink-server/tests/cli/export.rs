@@ -17,6 +17,7 @@ fn full() -> Folder {
             "title": "Tïtle \"quoted\", and; more", "note": " =1+1\r\ntwo\nlines\t'", "tags": ["[e]", "a|b", "c,d"],
             "redirect": 308, "starts_at": "2026-01-01T00:00:00Z", "expires_at": "2099-01-01T00:00:00.000001Z",
             "max_visits": 9, "enabled": false, "forward_query": true, "forward_path": true, "crawlable": true,
+            "password_hash": "$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$gkBAr8sfr2kd9Ym7ct9mHXBhcBj8ZD8hxqoTqTGtyb8",
             "owner": "019ab2c4-0000-7cc3-98c4-dc0c0c07398f", "clicks": 7, "version": 5,
             "created_at": "2020-02-02T02:02:02.123456Z", "updated_at": "2021-02-02T02:02:02Z",
         }),

@@ -24,8 +24,9 @@ async fn a_target_is_enough() {
         "id": id, "domain": server.address.to_string(), "slug": slug,
         "short_url": format!("http://{}/{slug}", server.address), "target": "https://example.com/",
         "title": null, "note": null, "tags": [], "redirect": 302, "starts_at": null, "expires_at": null,
-        "max_visits": null, "forward_query": false, "forward_path": false, "crawlable": false, "enabled": true, "clicks": 0, "created_at": "2026-01-01T00:00:00Z",
-        "updated_at": "2026-01-01T00:00:00Z", "version": 1,
+        "max_visits": null, "has_password": false, "forward_query": false, "forward_path": false, "crawlable": false,
+        "enabled": true, "clicks": 0, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+        "version": 1,
     });
     assert_eq!(link, expected);
     assert_eq!(server.client().link(id).await.unwrap().expect(200).unwrap(), expected);

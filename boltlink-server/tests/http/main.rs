@@ -22,6 +22,7 @@ mod links;
 mod lists;
 mod outage;
 mod pages;
+mod passwords;
 mod qr;
 mod queue;
 mod rates;

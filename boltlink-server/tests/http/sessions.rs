@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boltlink_core::{Clock, FakeClock, Role, memory::MemoryLimiter, store::Quota};
+use boltlink_core::{
+    AccountId, Clock, FakeClock, PasswordTicket, Role, SystemEntropy, memory::MemoryLimiter, store::Quota,
+};
 use boltlink_server::{Rates, ServerOptions};
 use boltlink_testkit::{Client, Reply};
 use reqwest::Method;
@@ -247,7 +249,8 @@ async fn passwords_are_not_guessed_by_trying() {
         tried += 1;
     }
     assert_eq!(tried, 13);
-    let wanted = json!({ "ticket": "x", "password": PASSWORD });
+    let ticket = PasswordTicket::generate(AccountId::OPERATOR, &SystemEntropy).reveal();
+    let wanted = json!({ "ticket": ticket, "password": PASSWORD });
     assert_eq!(send(&server.stranger(), Method::POST, "/api/v1/passwords", &wanted).await.status, 429);
 }
 

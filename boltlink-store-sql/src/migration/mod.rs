@@ -32,6 +32,11 @@ impl MigratorTrait for Migrator {
                 include_str!("m0005_accounts.sqlite.sql"),
                 Some(include_str!("m0005_accounts.postgres.sql")),
             ),
+            migration(
+                "m0006_link_passwords",
+                include_str!("m0006_link_passwords.sql"),
+                Some(include_str!("m0006_link_passwords.sql")),
+            ),
         ]
     }
 }

@@ -33,6 +33,7 @@ fn link(n: u64) -> Link {
         redirect: RedirectKind::default(),
         lifetime: Lifetime::default(),
         max_visits: None,
+        password: None,
         forward: Forward::default(),
         crawlable: false,
         enabled: true,

@@ -5,7 +5,7 @@ use super::super::{
     sample::{account, find, link, store, target, unvisited},
 };
 use crate::{
-    Lifetime, Link, RedirectKind, StoreError, Tags,
+    Lifetime, Link, PasswordHash, RedirectKind, StoreError, Tags,
     store::{Inserted, LinkFilter, LinkOrder},
 };
 
@@ -19,6 +19,7 @@ pub async fn an_update_replaces_all_but_the_counts(fixture: &Fixture) {
         owner: account(fixture),
         title: Some("old".parse().unwrap()),
         tags: Tags::new(vec!["old".parse().unwrap()]).unwrap(),
+        password: Some(PasswordHash::from_stored("old")),
         ..link(fixture, "before")
     };
     let before = store(fixture, before).await;
@@ -32,6 +33,7 @@ pub async fn an_update_replaces_all_but_the_counts(fixture: &Fixture) {
         tags: Tags::new(vec!["b".parse().unwrap(), "a".parse().unwrap()]).unwrap(),
         redirect: RedirectKind::MovedPermanently,
         lifetime: Lifetime::new(Some(before.created_at), None).unwrap(),
+        password: Some(PasswordHash::from_stored("new")),
         enabled: false,
         version: 2,
         ..link(fixture, "after")
@@ -39,8 +41,10 @@ pub async fn an_update_replaces_all_but_the_counts(fixture: &Fixture) {
     let links = &fixture.stores.links;
     assert_eq!(links.update(&after, 1).await.unwrap(), unvisited(after.clone()));
     assert_eq!(links.by_id(after.id).await.unwrap(), Some(unvisited(after.clone())));
-    assert_eq!(links.by_slug(&after.domain, &after.slug).await.unwrap(), Some(unvisited(after)));
+    assert_eq!(links.by_slug(&after.domain, &after.slug).await.unwrap(), Some(unvisited(after.clone())));
     assert_eq!(links.by_slug(&before.domain, &before.slug).await.unwrap(), None);
+    let open = Link { password: None, version: 3, ..after };
+    assert_eq!(links.update(&open, 2).await.unwrap(), unvisited(open));
 }
 
 pub async fn an_update_stores_the_version_it_is_given(fixture: &Fixture) {

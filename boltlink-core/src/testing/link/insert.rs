@@ -7,7 +7,7 @@ use super::super::{
     sample::{capped, find, inserts, link, store, target, unvisited},
 };
 use crate::{
-    AccountId, Clock, Lifetime, Link, RedirectKind, Tags,
+    AccountId, Clock, Lifetime, Link, PasswordHash, RedirectKind, Tags,
     store::{Fingerprint, Idempotency, Insert, Inserted, LinkFilter, LinkOrder},
 };
 
@@ -29,6 +29,7 @@ pub async fn a_link_comes_back_as_it_was_stored(fixture: &Fixture) {
         )
         .unwrap(),
         max_visits: Some(((1 << 53) - 1).try_into().unwrap()),
+        password: Some(PasswordHash::from_stored("$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$aGFzaA")),
         enabled: false,
         created_at: now.plus(Duration::from_micros(123_456)),
         updated_at: now.plus(Duration::from_micros(654_321)),

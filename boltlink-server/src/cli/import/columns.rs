@@ -55,6 +55,7 @@ const LINKS: Names = &[
     (Field("starts_at"), &["startsat", "validsince", "startdate"]),
     (Field("expires_at"), &["expiresat", "validuntil", "expires", "expiration", "expirationdate", "enddate"]),
     (Field("max_visits"), &["maxvisits", "maxclicks"]),
+    (Field("password_hash"), &["passwordhash"]),
     (Field("enabled"), &["enabled", "active"]),
     (Field("forward_query"), &["forwardquery"]),
     (Field("forward_path"), &["forwardpath"]),
@@ -209,7 +210,8 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-const PASSWORD: &str = "is set, but links have none here yet; without it this one would be open to everybody";
+const PASSWORD: &str = "is set, and what is kept of it there cannot be used here; without it the link would be open to \
+                        everybody. Make it anew, with a password";
 
 /// The fields of a link out of the cells of its record, and what is wrong with cells that become no
 /// field. With a `domain` those that name one do not matter.
