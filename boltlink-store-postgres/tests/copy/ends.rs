@@ -128,17 +128,32 @@ impl End {
     }
 
     /// Copies until `seen` was told `steps` times; `None` if that was not the end.
-    pub(crate) async fn copy_some(&self, other: &Self, steps: usize) -> Option<Result<Copied, CopyError>> {
+    pub(crate) async fn copy_some(&self, other: &Self, mut steps: usize) -> Option<Result<Copied, CopyError>> {
+        let counted = move |_: &Step| {
+            steps = steps.saturating_sub(1);
+            steps == 0
+        };
+        self.copy_until(other, counted).await
+    }
+
+    /// Copies until `enough` holds for a step; `None` if that was not the end.
+    pub(crate) async fn copy_until(
+        &self,
+        other: &Self,
+        mut enough: impl FnMut(&Step) -> bool,
+    ) -> Option<Result<Copied, CopyError>> {
         let (source, target) = (self.source().await.unwrap(), other.target().await);
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let enough = async {
-            for _ in 0..steps {
-                told.recv().await;
+            while let Some(step) = told.recv().await {
+                if enough(&step) {
+                    return;
+                }
             }
         };
         let seen = |step: Step| {
             assert!(step.rows <= step.of, "{step:?}");
-            let _ = tell.send(());
+            let _ = tell.send(step);
         };
         let done = tokio::select! {
             biased;
