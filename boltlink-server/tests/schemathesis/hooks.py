@@ -32,6 +32,7 @@ REASONS = re.compile(
             "must be the next_cursor of an earlier page( of the same list)?",
             "is reserved for the service itself; choose another",
             "is not the account's password",
+            "must be absent together with find_existing: links are not found by their passwords",
         ]
     )
 )
