@@ -251,6 +251,11 @@ impl Actor {
         self
     }
 
+    /// The same with these scopes instead, and no bounds: for what follows from something that the actor may do.
+    pub(crate) fn with_scopes(self, scopes: Scopes) -> Self {
+        Self { scopes, bounds: None, ..self }
+    }
+
     /// The same with no more than these scopes; `None` if none is left.
     #[must_use]
     pub fn limited_to(self, scopes: Scopes) -> Option<Self> {

@@ -58,6 +58,8 @@ ids! {
     ApiKeyId;
     /// Names a session: the public part of its token.
     SessionId;
+    /// Names an entry of the audit log.
+    AuditId;
     /// Names one run of a click recorder; its time is when that run began.
     ProducerId;
 }

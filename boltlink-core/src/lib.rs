@@ -7,6 +7,7 @@
 pub mod abort;
 mod access;
 mod account;
+mod audit;
 pub mod click;
 mod domain;
 mod error;
@@ -44,10 +45,11 @@ pub mod testing;
 
 pub use access::{Actor, Bounds, InvalidNetwork, InvalidScope, Scope, Scopes};
 pub use account::{Account, Email, InvalidEmail, InvalidRole, Role, Session};
+pub use audit::{Action, AuditEntry, Author, InvalidObjectId, ObjectId};
 pub use click::{BatchId, Click, ClickBatch, DecodeError, Network, VisitorHash, VisitorKey};
 pub use domain::{Domain, InvalidDomain};
 pub use error::StoreError;
-pub use id::{AccountId, ApiKeyId, ClickId, InvalidId, LinkId, ProducerId, SessionId};
+pub use id::{AccountId, ApiKeyId, AuditId, ClickId, InvalidId, LinkId, ProducerId, SessionId};
 pub use ipnet::IpNet;
 #[cfg(feature = "journal")]
 pub use journal::JournalConfig;
@@ -65,14 +67,14 @@ pub use password::{
 pub use policy::TargetPolicy;
 pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy, WithoutWords};
 pub use shortener::{
-    AccountListing, AuthError, BuildError, Counters, Created, DeadLetterId, Durability, Error, GlobalStats,
-    InvalidDeadLetterId, KeyListing, LinkStats, Listing, Login, NewKey, Orphans, QueueDepth, Shortener,
+    AccountListing, AuditListing, AuthError, BuildError, Counters, Created, DeadLetterId, Durability, Error,
+    GlobalStats, InvalidDeadLetterId, KeyListing, LinkStats, Listing, Login, NewKey, Orphans, QueueDepth, Shortener,
     ShortenerBuilder, TICKET_LIFETIME, Unacknowledged, Unlocked,
 };
 pub use slug::{InvalidSlug, InvalidSlugCase, Slug, SlugCase, SlugRules};
 pub use stores::Stores;
 pub use target::{InvalidTarget, TargetRules, TargetUrl};
-pub use text::{ClientName, InvalidText, KeyName, Note, Tag, Tags, Title};
+pub use text::{AuditDetail, ClientName, InvalidText, KeyName, Note, Tag, Tags, Title};
 pub use time::{Clock, FakeClock, InvalidTimestamp, SystemClock, Timestamp};
 pub use token::{InvalidToken, KeyToken, PasswordTicket, SessionToken, Token, TokenDigest, TokenId};
 pub use visit::{Outcome, Purpose, Redirect, Visit, Visitor};

@@ -213,6 +213,12 @@ pub enum Field<T> {
 }
 
 impl<T> Field<T> {
+    /// Whether it changes something.
+    #[must_use]
+    pub const fn is_said(&self) -> bool {
+        !matches!(self, Self::Keep)
+    }
+
     /// The field's value after the edit.
     pub fn apply(self, current: Option<T>) -> Option<T> {
         match self {
@@ -257,6 +263,28 @@ pub struct LinkEdit {
 }
 
 impl LinkEdit {
+    /// The names of the fields that it sets or clears.
+    #[must_use]
+    pub fn fields(&self) -> Vec<&'static str> {
+        let fields = [
+            ("slug", self.slug.is_some()),
+            ("target", self.target.is_some()),
+            ("title", self.title.is_said()),
+            ("note", self.note.is_said()),
+            ("tags", self.tags.is_some()),
+            ("redirect", self.redirect.is_some()),
+            ("starts_at", self.starts_at.is_said()),
+            ("expires_at", self.expires_at.is_said()),
+            ("max_visits", self.max_visits.is_said()),
+            ("password", self.password.is_said()),
+            ("forward_query", self.forward_query.is_some()),
+            ("forward_path", self.forward_path.is_some()),
+            ("crawlable", self.crawlable.is_some()),
+            ("enabled", self.enabled.is_some()),
+        ];
+        fields.into_iter().filter_map(|(name, said)| said.then_some(name)).collect()
+    }
+
     /// The link after the edit, one version up.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::{
-    id::{AccountId, ApiKeyId, LinkId, ProducerId, SessionId, uuid_v7},
+    id::{AccountId, ApiKeyId, AuditId, LinkId, ProducerId, SessionId, uuid_v7},
     new_link::SlugLength,
     slug::Slug,
     time::Timestamp,
@@ -89,6 +89,11 @@ pub trait EntropyExt: Entropy {
     /// A new session's id.
     fn session_id(&self, at: Timestamp) -> SessionId {
         SessionId::from_uuid(self.uuid(at))
+    }
+
+    /// The id of a new entry of the audit log.
+    fn audit_id(&self, at: Timestamp) -> AuditId {
+        AuditId::from_uuid(self.uuid(at))
     }
 
     /// A new recorder's id.

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::store::{AccountStore, AnalyticsReader, ChangeLog, ClickSink, CounterStore, KeyStore, LinkStore};
+use crate::store::{
+    AccountStore, AnalyticsReader, AuditStore, ChangeLog, ClickSink, CounterStore, KeyStore, LinkStore,
+};
 
 /// One of each trait. A database crate makes the whole set; an embedder may swap single ones.
 ///
@@ -26,6 +28,8 @@ pub struct Stores {
     pub accounts: Arc<dyn AccountStore>,
     /// What other processes wrote.
     pub changes: Arc<dyn ChangeLog>,
+    /// Who did what.
+    pub audit: Arc<dyn AuditStore>,
 }
 
 impl fmt::Debug for Stores {

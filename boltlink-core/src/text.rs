@@ -1,4 +1,4 @@
-//! Short texts that people attach to links, keys and sessions.
+//! Short texts on links, keys, sessions and in the audit log.
 
 use std::{fmt, str::FromStr};
 
@@ -102,6 +102,8 @@ texts! {
     KeyName, 128 characters, |_| false;
     /// What a session was opened with: the program's own name for itself.
     ClientName, 256 characters, |_| false;
+    /// What an entry of the audit log says besides who did what.
+    AuditDetail, 1024 characters, |_| false;
 }
 
 /// Up to 50 different tags, in alphabetical order.

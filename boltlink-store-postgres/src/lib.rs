@@ -25,6 +25,7 @@
 mod account;
 mod analytics;
 mod array;
+mod audit;
 mod change;
 mod click;
 mod config;

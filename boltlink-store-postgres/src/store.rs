@@ -15,6 +15,7 @@ use boltlink_store_sql::{
 use crate::{
     account::PostgresAccounts,
     analytics::PostgresAnalytics,
+    audit::PostgresAudit,
     change::{PostgresChanges, Told},
     click::PostgresClicks,
     config::PostgresConfig,
@@ -108,6 +109,7 @@ impl PostgresStore {
             keys: Arc::new(PostgresKeys { pool: pool.clone(), clock: clock.clone() }),
             accounts: Arc::new(PostgresAccounts { pool: pool.clone(), clock: clock.clone() }),
             changes: Arc::new(PostgresChanges { pool: pool.clone(), told: self.told.clone() }),
+            audit: Arc::new(PostgresAudit { pool: pool.clone() }),
         }
     }
 

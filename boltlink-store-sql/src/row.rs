@@ -295,7 +295,7 @@ impl Columns<'_> {
         self.parsed(column, index, |text: String| text.parse().ok())
     }
 
-    fn parsed<R: TryGetable + Clone + std::fmt::Debug, T>(
+    pub(crate) fn parsed<R: TryGetable + Clone + std::fmt::Debug, T>(
         &self,
         column: &'static str,
         index: usize,
@@ -305,7 +305,7 @@ impl Columns<'_> {
         Ok(parse(raw.clone()).ok_or_else(|| DamagedRow { column, value: format!("{raw:?}") })?)
     }
 
-    fn optional<R: TryGetable + Clone + std::fmt::Debug, T>(
+    pub(crate) fn optional<R: TryGetable + Clone + std::fmt::Debug, T>(
         &self,
         column: &'static str,
         index: usize,

@@ -26,6 +26,7 @@
 
 mod account;
 mod analytics;
+mod audit;
 mod batch;
 mod change;
 mod click;

@@ -16,6 +16,7 @@ use sea_orm::DatabaseConnection;
 use crate::{
     account::SqliteAccounts,
     analytics::SqliteAnalytics,
+    audit::SqliteAudit,
     change::SqliteChanges,
     click::{Raw, SqliteClicks},
     config::{SqliteConfig, Sync},
@@ -117,6 +118,7 @@ impl SqliteStore {
                 clock: clock.clone(),
             }),
             changes: Arc::new(SqliteChanges { writer: writer.clone(), readers: readers.clone() }),
+            audit: Arc::new(SqliteAudit { writer: writer.clone(), readers: readers.clone() }),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod account;
 mod analytics;
+mod audit;
 mod change;
 mod click;
 mod counter;
@@ -18,6 +19,7 @@ use parking_lot::RwLock;
 
 pub use account::MemoryAccounts;
 pub use analytics::MemoryAnalytics;
+pub use audit::MemoryAudit;
 pub use change::MemoryChanges;
 pub use click::MemoryTotals;
 pub use counter::MemoryLog;
@@ -44,6 +46,8 @@ pub struct Memory {
     pub accounts: Arc<MemoryAccounts>,
     /// The changes to links, keys, accounts and sessions.
     pub changes: Arc<MemoryChanges>,
+    /// Who did what.
+    pub audit: Arc<MemoryAudit>,
 }
 
 impl Memory {
@@ -59,6 +63,7 @@ impl Memory {
             keys: Arc::new(MemoryKeys(database.clone())),
             accounts: Arc::new(MemoryAccounts(database.clone())),
             changes: Arc::new(MemoryChanges(database)),
+            audit: Arc::default(),
         }
     }
 }
@@ -74,6 +79,7 @@ impl From<Memory> for Stores {
             keys: memory.keys,
             accounts: memory.accounts,
             changes: memory.changes,
+            audit: memory.audit,
         }
     }
 }

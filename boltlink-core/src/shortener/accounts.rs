@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Error, Shortener, cache::Weigh, error::require_all};
+use super::{
+    Error, Shortener,
+    audit::{deed, detail},
+    cache::Weigh,
+    error::require_all,
+};
 use crate::{
     access::{Actor, Scopes},
     account::{Account, Email, Role},
+    audit::{Action, Author},
     error::StoreError,
     id::{AccountId, LinkId},
     password::Password,
@@ -89,7 +95,7 @@ impl Shortener {
     pub async fn register(&self, email: Email, password: &Password) -> Result<Account, Error> {
         let hash = self.0.hasher.hash(password.reveal(), &*self.0.entropy).await?;
         let account = Account { password: Some(hash), ..self.describe_account(email, Role::Editor) };
-        self.insert_account(&account).await?;
+        self.insert_account(&account, Author::of(account.id), Action::AccountRegistered).await?;
         Ok(account)
     }
 
@@ -103,7 +109,7 @@ impl Shortener {
         let ticket = PasswordTicket::generate(account.id, &*self.0.entropy);
         let until = self.now().plus(TICKET_LIFETIME);
         let account = Account { ticket: Some((ticket.digest(), until)), ..account };
-        self.insert_account(&account).await?;
+        self.insert_account(&account, actor.into(), Action::AccountInvited).await?;
         Ok((account, ticket))
     }
 
@@ -121,8 +127,10 @@ impl Shortener {
         }
     }
 
-    async fn insert_account(&self, account: &Account) -> Result<(), Error> {
-        self.0.within(self.0.stores.accounts.insert(account)).await?;
+    async fn insert_account(&self, account: &Account, author: Author, action: Action) -> Result<(), Error> {
+        let (accounts, new) = (self.0.stores.accounts.clone(), account.clone());
+        let deed = deed(action, account.id, detail(account.role));
+        self.audited(author, deed, async move { accounts.insert(&new).await }).await?;
         self.announce();
         Ok(())
     }
@@ -184,14 +192,18 @@ impl Shortener {
         disabled: Option<bool>,
     ) -> Result<Account, Error> {
         require_all(actor)?;
-        let accounts = &self.0.stores.accounts;
         if let Some(role) = role {
-            self.0.within(accounts.set_role(id, role)).await?;
+            let accounts = self.0.stores.accounts.clone();
+            let deed = deed(Action::AccountEdited, id, detail(role));
+            self.audited(actor, deed, async move { accounts.set_role(id, role).await }).await?;
+            self.forget_account(id);
         }
         if let Some(disabled) = disabled {
-            self.0.within(accounts.set_disabled(id, disabled.then(|| self.now()))).await?;
+            let (accounts, at) = (self.0.stores.accounts.clone(), disabled.then(|| self.now()));
+            let deed = deed(Action::AccountEdited, id, detail(if disabled { "disabled" } else { "enabled" }));
+            self.audited(actor, deed, async move { accounts.set_disabled(id, at).await }).await?;
+            self.forget_account(id);
         }
-        self.forget_account(id);
         self.find_account(actor, id).await
     }
 
@@ -204,7 +216,9 @@ impl Shortener {
         require_all(actor)?;
         let ticket = PasswordTicket::generate(id, &*self.0.entropy);
         let until = self.now().plus(TICKET_LIFETIME);
-        self.0.within(self.0.stores.accounts.issue_ticket(id, ticket.digest(), until)).await?;
+        let (accounts, digest) = (self.0.stores.accounts.clone(), ticket.digest());
+        let call = async move { accounts.issue_ticket(id, digest, until).await };
+        self.audited(actor, deed(Action::AccountTicket, id, None), call).await?;
         Ok(ticket)
     }
 
@@ -218,19 +232,23 @@ impl Shortener {
             require_all(actor)?;
         }
         self.find_account(&Actor::OPERATOR, id).await?;
+        // On behalf of whoever asks, though perhaps without the scopes for it.
+        let deleter = actor.clone().with_scopes(Scopes::ADMIN);
         if orphans == Orphans::Delete {
-            self.delete_links_of(id).await?;
+            self.delete_links_of(id, &deleter).await?;
         }
-        self.0.within(self.0.stores.accounts.delete(id, self.now())).await?;
+        let (accounts, now) = (self.0.stores.accounts.clone(), self.now());
+        let call = async move { accounts.delete(id, now).await };
+        self.audited(actor, deed(Action::AccountDeleted, id, None), call).await?;
         self.forget_account(id);
         if orphans == Orphans::Delete {
             // What was made meanwhile.
-            self.delete_links_of(id).await?;
+            self.delete_links_of(id, &deleter).await?;
         }
         Ok(())
     }
 
-    async fn delete_links_of(&self, owner: AccountId) -> Result<(), Error> {
+    async fn delete_links_of(&self, owner: AccountId, deleter: &Actor) -> Result<(), Error> {
         loop {
             let filter = LinkFilter { owner: Some(owner), ..LinkFilter::default() };
             let links = self.0.stores.links.list(&filter, LinkOrder::default(), None, PAGE);
@@ -239,7 +257,7 @@ impl Shortener {
                 return Ok(());
             }
             for id in ids {
-                match self.delete(&Actor::OPERATOR, id, None).await {
+                match self.delete(deleter, id, None).await {
                     // Somebody else was quicker.
                     Ok(()) | Err(Error::NotFound { .. }) => {}
                     Err(error) => return Err(error),

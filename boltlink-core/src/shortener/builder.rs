@@ -6,6 +6,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     Caches, Engine, Shortener, Stage, Tasks,
+    audit::Auditor,
     commit::{Committer, Parts},
     counters::Counts,
     delivery::{Delivery, Outbox},
@@ -302,6 +303,9 @@ impl ShortenerBuilder {
             let uses = used.clone().run(stores.keys.clone(), stores.accounts.clone(), stopped.clone());
             tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(watcher.run(head, stopped)), tokio::spawn(uses)] });
         }
+        let (audit, writer) = Auditor::new(stores.audit.clone());
+        let (stop, stopped) = watch::channel(false);
+        tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(writer.run(stopped))] });
         Ok(Shortener(Arc::new(Engine {
             stores,
             clock: self.clock,
@@ -312,6 +316,7 @@ impl ShortenerBuilder {
             secret,
             caches,
             used,
+            audit,
             hasher: Hasher::new(self.hash_cost),
             pass_key: super::derive_key(&secret, "passes of links"),
             session_lifetime: self.session_lifetime,

@@ -1,8 +1,16 @@
 //! Making links.
 
-use super::{Error, Shortener, error::require, links::within};
+use std::sync::Arc;
+
+use super::{
+    Error, Shortener,
+    audit::{Deed, deed},
+    error::require,
+    links::{place, within},
+};
 use crate::{
     access::{Actor, Scope},
+    audit::Action,
     error::StoreError,
     link::{Link, StoredLink},
     new_link::NewLink,
@@ -60,7 +68,7 @@ impl Shortener {
         let drawn = new.slug.is_none();
         for attempt in 0..SLUG_TRIES {
             let link = self.describe(actor, &new, attempt);
-            match self.0.within(self.0.stores.links.insert(&link, once.as_ref())).await? {
+            match self.store(actor, &link, once.clone()).await? {
                 Inserted::Created => {
                     self.forget(&link);
                     self.announce();
@@ -127,14 +135,15 @@ impl Shortener {
                 Insert { link, opening: new[at].past.clicks, once: once(at) }
             };
             let inserts: Vec<Insert> = open.iter().map(insert).collect();
-            let inserted = self.0.within(self.0.stores.links.insert_many(&inserts)).await?;
+            let inserts: Arc<[Insert]> = inserts.into();
+            let inserted = self.store_many(actor, inserts.clone()).await?;
             self.announce();
-            for ((at, insert), inserted) in open.into_iter().zip(inserts).zip(inserted) {
+            for ((at, insert), inserted) in open.into_iter().zip(&*inserts).zip(inserted) {
                 answers[at] = match inserted {
                     Inserted::Created => {
                         self.forget(&insert.link);
                         let (clicks, taken) = (insert.opening, insert.taken());
-                        Some(Ok(StoredLink { link: insert.link, clicks, taken }))
+                        Some(Ok(StoredLink { link: insert.link.clone(), clicks, taken }))
                     }
                     Inserted::SlugTaken if new[at].slug.is_none() => None,
                     Inserted::IdTaken if new[at].past.id.is_none() => None,
@@ -149,6 +158,20 @@ impl Shortener {
             }
         }
         Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(no_free_slug()))).collect())
+    }
+
+    async fn store(&self, actor: &Actor, link: &Link, once: Option<Idempotency>) -> Result<Inserted, StoreError> {
+        let (links, link) = (self.0.stores.links.clone(), link.clone());
+        let deed = deed(Action::LinkCreated, link.id, place(&link));
+        let deeds = |inserted: Option<&Inserted>| created([deed], inserted.map(std::slice::from_ref));
+        self.audited_as(actor, deeds, async move { links.insert(&link, once.as_ref()).await }).await
+    }
+
+    async fn store_many(&self, actor: &Actor, new: Arc<[Insert]>) -> Result<Vec<Inserted>, StoreError> {
+        let links = self.0.stores.links.clone();
+        let deeds: Vec<_> = new.iter().map(|new| deed(Action::LinkCreated, new.link.id, place(&new.link))).collect();
+        let deeds = |inserted: Option<&Vec<Inserted>>| created(deeds, inserted.map(Vec::as_slice));
+        self.audited_as(actor, deeds, async move { links.insert_many(&new).await }).await
     }
 
     /// Whether the actor may make this link.
@@ -182,6 +205,12 @@ impl Shortener {
             version: past.version.unwrap_or(1),
         }
     }
+}
+
+/// Those of the deeds that were done, as far as is known.
+fn created(deeds: impl IntoIterator<Item = Deed>, inserted: Option<&[Inserted]>) -> Vec<Deed> {
+    let done = |index: &usize| inserted.is_none_or(|inserted| inserted.get(*index) == Some(&Inserted::Created));
+    deeds.into_iter().enumerate().filter(|(index, _)| done(index)).map(|(_, deed)| deed).collect()
 }
 
 fn no_free_slug() -> Error {

@@ -4,9 +4,15 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::{AuthError, Error, Shortener, cache::Weigh, error::require};
+use super::{
+    AuthError, Error, Shortener,
+    audit::{deed, detail, if_so},
+    cache::Weigh,
+    error::require,
+};
 use crate::{
     access::{Actor, Bounds, Scope, Scopes},
+    audit::Action,
     error::StoreError,
     id::{AccountId, ApiKeyId},
     key::ApiKey,
@@ -131,7 +137,9 @@ impl Shortener {
         }
         let token = KeyToken::generate(id, &*self.0.entropy);
         let key = self.describe_key(new, actor.account(), &token);
-        self.0.within(self.0.stores.keys.insert(&key)).await?;
+        let (keys, new) = (self.0.stores.keys.clone(), key.clone());
+        let deed = deed(Action::KeyCreated, key.id, detail(key.scopes));
+        self.audited(actor, deed, async move { keys.insert(&new).await }).await?;
         self.0.caches.keys.evict(&key.id);
         self.announce();
         Ok((key, token))
@@ -146,7 +154,10 @@ impl Shortener {
         let drawn = || KeyToken::generate(self.0.entropy.api_key_id(self.now()), &*self.0.entropy);
         let token = token.unwrap_or_else(drawn);
         let key = self.describe_key(NewKey::new(name, Scopes::ADMIN), AccountId::OPERATOR, &token);
-        let first = self.0.within(self.0.stores.keys.insert_first(&key)).await?;
+        let (keys, new) = (self.0.stores.keys.clone(), key.clone());
+        let deed = deed(Action::KeyCreated, key.id, detail(key.scopes));
+        let call = async move { keys.insert_first(&new).await };
+        let first = self.audited_as(&Actor::OPERATOR, |done| if_so(done, deed), call).await?;
         self.0.caches.keys.evict(&key.id);
         Ok(first.then_some((key, token)))
     }
@@ -214,7 +225,9 @@ impl Shortener {
         }
         let token = KeyToken::generate(id, &*self.0.entropy);
         let until = self.now().plus(grace);
-        self.0.within(self.0.stores.keys.rotate(id, token.digest(), until)).await?;
+        let (keys, digest) = (self.0.stores.keys.clone(), token.digest());
+        let call = async move { keys.rotate(id, digest, until).await };
+        self.audited(actor, deed(Action::KeyRotated, id, None), call).await?;
         self.0.caches.keys.evict(&id);
         self.announce();
         // Not read again: if that failed, nobody would ever know the token.
@@ -231,7 +244,9 @@ impl Shortener {
         if let Some(what) = actor.lacks(key.scopes, &key.bounds, key.expires_at) {
             return Err(Error::Exceeds { what });
         }
-        self.0.within(self.0.stores.keys.revoke(id, self.now())).await?;
+        let (keys, now) = (self.0.stores.keys.clone(), self.now());
+        let call = async move { keys.revoke(id, now).await };
+        self.audited(actor, deed(Action::KeyRevoked, id, None), call).await?;
         self.0.caches.keys.evict(&id);
         self.announce();
         Ok(())

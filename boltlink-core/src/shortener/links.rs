@@ -1,8 +1,14 @@
 //! Reading and changing links.
 
-use super::{Error, Shortener, error::require, gate::LinkKey};
+use super::{
+    Error, Shortener,
+    audit::{deed, detail},
+    error::require,
+    gate::LinkKey,
+};
 use crate::{
     access::{Actor, Scope},
+    audit::Action,
     domain::Domain,
     error::StoreError,
     id::LinkId,
@@ -10,6 +16,7 @@ use crate::{
     new_link::Likeness,
     store::{LinkCursor, LinkFilter, LinkOrder},
     target::TargetUrl,
+    text::AuditDetail,
 };
 
 /// How many links to one target are looked at for one that is like another.
@@ -115,6 +122,7 @@ impl Shortener {
         if let Some(target) = &edit.target {
             self.0.policy.judge(actor, target)?;
         }
+        let fields = edit.fields();
         let mut tries = 0;
         loop {
             let before = self.own(actor, id).await?.link;
@@ -124,7 +132,9 @@ impl Shortener {
             }
             let old = before.clone();
             let after = edit.clone().apply(before, self.now())?;
-            match self.0.within(self.0.stores.links.update(&after, current)).await {
+            let (links, new) = (self.0.stores.links.clone(), after.clone());
+            let deed = deed(Action::LinkEdited, id, detail(fields.join(" ")));
+            match self.audited(actor, deed, async move { links.update(&new, current).await }).await {
                 Ok(link) => {
                     self.forget(&old);
                     self.forget(&after);
@@ -145,7 +155,8 @@ impl Shortener {
     pub async fn delete(&self, actor: &Actor, id: LinkId, if_version: Option<u64>) -> Result<(), Error> {
         require(actor, Scope::LinksWrite)?;
         let link = self.own(actor, id).await?.link;
-        self.0.within(self.0.stores.links.delete(id, if_version)).await?;
+        let (links, deed) = (self.0.stores.links.clone(), deed(Action::LinkDeleted, id, place(&link)));
+        self.audited(actor, deed, async move { links.delete(id, if_version).await }).await?;
         self.forget(&link);
         self.announce();
         Ok(())
@@ -222,6 +233,11 @@ impl Shortener {
     pub(super) fn forget(&self, link: &Link) {
         self.0.caches.links.evict(&LinkKey { domain: link.domain.clone(), slug: link.slug.clone() });
     }
+}
+
+/// Where a link is, for the audit log.
+pub(super) fn place(link: &Link) -> Option<AuditDetail> {
+    detail(format_args!("{}/{}", link.domain, link.slug))
 }
 
 /// Refuses an actor who is bound to other domains.

@@ -1,11 +1,12 @@
 //! The engine that an embedder or a server drives.
 //!
 //! One file per concern: [`creation`], [`links`] (reading, changing), [`visits`] (the hot path, with `cache`
-//! and `gate`), [`locks`] (passwords of links), [`keys`], [`accounts`], [`sessions`], [`stats`], [`queue`]; and behind them what runs on its own: `recorder` and `commit` make
+//! and `gate`), [`locks`] (passwords of links), [`keys`], [`accounts`], [`sessions`], [`stats`], [`queue`], [`audit`]; and behind them what runs on its own: `recorder` and `commit` make
 //! batches of clicks, `spool` journals them, `delivery` carries them to the log, `pipeline` makes them
 //! take effect, `keeper` releases journals and adopts those of the dead, `watcher` follows changes.
 
 mod accounts;
+mod audit;
 mod backoff;
 mod builder;
 mod cache;
@@ -32,6 +33,7 @@ mod watcher;
 use std::{fmt, sync::Arc, time::Duration};
 
 use accounts::Standing;
+use audit::Auditor;
 use cache::LoadingCache;
 use counters::Counts;
 use gate::{Gate, LinkKey};
@@ -54,6 +56,7 @@ use crate::{
 };
 
 pub use accounts::{AccountListing, Orphans, TICKET_LIFETIME};
+pub use audit::AuditListing;
 pub use builder::{BuildError, Durability, ShortenerBuilder, Unacknowledged};
 pub use counters::Counters;
 pub use creation::Created;
@@ -84,6 +87,7 @@ struct Engine {
     secret: [u8; 32],
     caches: Caches,
     used: Arc<Used>,
+    audit: Auditor,
     hasher: Hasher,
     /// What [passes](crate::Pass) are made with.
     pass_key: [u8; 32],

@@ -2,9 +2,10 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use super::{Error, Shortener, error::require_all};
+use super::{Error, Shortener, audit::deed, error::require_all};
 use crate::{
     access::Actor,
+    audit::Action,
     click::BatchId,
     error::StoreError,
     store::{Applied, Backlog, ClickSink, Consumer, DeadLetter},
@@ -120,8 +121,9 @@ impl Shortener {
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Refused`] if the store still refuses it;
     /// [`Error::Unreadable`] if its clicks cannot be read; [`Error::Unavailable`]: it may have been applied, and repeating the call does not apply it twice.
     pub async fn replay(&self, actor: &Actor, id: DeadLetterId) -> Result<Applied, Error> {
-        let sink = self.sink(actor, id.consumer)?;
-        Ok(self.0.within(sink.replay(id.batch)).await?)
+        let sink = self.sink(actor, id.consumer)?.clone();
+        let call = async move { sink.replay(id.batch).await };
+        Ok(self.audited(actor, deed(Action::DeadLetterReplayed, id, None), call).await?)
     }
 
     /// Drops what waits of a batch for good, by [`ClickSink::purge`].
@@ -129,8 +131,9 @@ impl Shortener {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Unavailable`].
     pub async fn purge(&self, actor: &Actor, id: DeadLetterId) -> Result<(), Error> {
-        let sink = self.sink(actor, id.consumer)?;
-        Ok(self.0.within(sink.purge(id.batch)).await?)
+        let sink = self.sink(actor, id.consumer)?.clone();
+        let call = async move { sink.purge(id.batch).await };
+        Ok(self.audited(actor, deed(Action::DeadLetterPurged, id, None), call).await?)
     }
 
     /// What `read` tells of one consumer after the other, until there are `limit`.

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{AuthError, Error, Shortener, cache::Weigh};
+use super::{
+    AuthError, Error, Shortener,
+    audit::{deed, detail, if_so},
+    cache::Weigh,
+};
 use crate::{
     access::Actor,
     account::{Account, Email, Session},
+    audit::{Action, Author},
     error::StoreError,
     id::SessionId,
     password::{Password, PasswordHash},
@@ -58,8 +63,11 @@ impl Shortener {
             expires_at: now.plus(self.0.session_lifetime),
             client,
         };
+        let (accounts, new) = (self.0.stores.accounts.clone(), session.clone());
+        let deed = deed(Action::SessionOpened, session.id, None);
+        let call = async move { accounts.open_session(&new, &hash, MOST).await };
         // Disabled, deleted or with another password by now.
-        if !self.0.within(self.0.stores.accounts.open_session(&session, &hash, MOST)).await? {
+        if !self.audited_as(Author::of(account.id), |done| if_so(done, deed), call).await? {
             return Err(Error::Credentials);
         }
         self.announce();
@@ -125,7 +133,9 @@ impl Shortener {
     /// [`Error::NoSession`] if the actor did not log in; [`Error::NotFound`].
     pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<(), Error> {
         own_session(actor)?;
-        self.0.within(self.0.stores.accounts.end_session(actor.account(), id)).await?;
+        let (accounts, account) = (self.0.stores.accounts.clone(), actor.account());
+        let call = async move { accounts.end_session(account, id).await };
+        self.audited(actor, deed(Action::SessionEnded, id, None), call).await?;
         self.0.caches.sessions.evict(&id);
         self.announce();
         Ok(())
@@ -148,8 +158,10 @@ impl Shortener {
         let keep = own_session(actor)?;
         self.confirm_password(actor, current).await?;
         let hash = self.0.hasher.hash(new.reveal(), &*self.0.entropy).await?;
-        self.0.within(self.0.stores.accounts.set_password(actor.account(), &hash, Some(keep))).await?;
-        self.forget_account(actor.account());
+        let (accounts, account) = (self.0.stores.accounts.clone(), actor.account());
+        let call = async move { accounts.set_password(account, &hash, Some(keep)).await };
+        self.audited(actor, deed(Action::AccountPassword, account, None), call).await?;
+        self.forget_account(account);
         Ok(())
     }
 
@@ -174,11 +186,14 @@ impl Shortener {
     pub async fn redeem_ticket(&self, ticket: &PasswordTicket, new: &Password) -> Result<(), Error> {
         self.find_ticket(ticket).await?;
         let hash = self.0.hasher.hash(new.reveal(), &*self.0.entropy).await?;
-        let redeemed = self.0.stores.accounts.redeem(ticket.id(), ticket.digest(), &hash, self.now());
-        if !self.0.within(redeemed).await? {
+        let (accounts, account, digest, now) =
+            (self.0.stores.accounts.clone(), ticket.id(), ticket.digest(), self.now());
+        let deed = deed(Action::AccountPassword, account, detail("by a ticket"));
+        let call = async move { accounts.redeem(account, digest, &hash, now).await };
+        if !self.audited_as(Author::of(account), |done| if_so(done, deed), call).await? {
             return Err(Error::Ticket);
         }
-        self.forget_account(ticket.id());
+        self.forget_account(account);
         Ok(())
     }
 

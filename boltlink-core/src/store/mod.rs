@@ -13,6 +13,7 @@
 
 mod account;
 mod analytics;
+mod audit;
 mod balance;
 mod change;
 mod click;
@@ -26,6 +27,7 @@ pub use account::{AccountCursor, AccountStore, Registered, SessionUse};
 pub use analytics::{
     AnalyticsReader, CONTENDERS, ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span,
 };
+pub use audit::{AuditFilter, AuditStore};
 pub use balance::Balance;
 pub use change::{Change, ChangeCursor, ChangeLog, Changes};
 pub use click::{

@@ -32,6 +32,7 @@
 //! | [`CounterStore`] | [`counter_suite!`](crate::counter_suite) | [`Fixture::of_log`] |
 //! | [`KeyStore`](crate::store::KeyStore) | [`key_suite!`](crate::key_suite) | [`Fixture`] |
 //! | [`AccountStore`](crate::store::AccountStore) | [`account_suite!`](crate::account_suite) | [`Fixture`] |
+//! | [`AuditStore`](crate::store::AuditStore) | [`audit_suite!`](crate::audit_suite) | [`Fixture`] |
 //! | [`ChangeLog`](crate::store::ChangeLog) | [`change_suite!`](crate::change_suite) | [`Fixture`] |
 //! | [`RateLimiter`] | [`limiter_suite!`](crate::limiter_suite) | [`LimiterFixture`] |
 //!
@@ -43,6 +44,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Test support: a failure is a panic.
 
 pub mod account;
+pub mod audit;
 pub mod balance;
 pub mod change;
 pub mod click;
@@ -70,7 +72,8 @@ pub use sample::link_at;
 
 #[doc(inline)]
 pub use crate::{
-    account_suite, change_suite, click_suite, counter_suite, key_suite, limiter_suite, link_suite, store_suites,
+    account_suite, audit_suite, change_suite, click_suite, counter_suite, key_suite, limiter_suite, link_suite,
+    store_suites,
 };
 
 use crate::{
@@ -219,6 +222,7 @@ macro_rules! store_suites {
         $crate::key_suite!($fixture);
         $crate::account_suite!($fixture);
         $crate::change_suite!($fixture);
+        $crate::audit_suite!($fixture);
     };
 }
 

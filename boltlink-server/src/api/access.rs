@@ -59,6 +59,7 @@ const RULES: &[(&str, Rule)] = &[
     ("edit_account", Needs(Scope::Admin)),
     ("reset_password", Needs(Scope::Admin)),
     ("delete_account", Needs(Scope::Admin)),
+    ("list_audit_entries", Needs(Scope::Admin)),
     ("queue_depth", Needs(Scope::Admin)),
     ("list_dead_letters", Needs(Scope::Admin)),
     ("get_dead_letter", Needs(Scope::Admin)),

@@ -124,7 +124,8 @@ pub(crate) fn new_link(mut fields: Fields, rules: &Rules) -> Result<Draft, Probl
         fields.refuse("/slug_length", "must be absent together with slug: it is the length of a random one");
     }
     if password.is_some() && find_existing == Some(true) {
-        fields.refuse("/password", "must be absent together with find_existing: links are not found by their passwords");
+        fields
+            .refuse("/password", "must be absent together with find_existing: links are not found by their passwords");
     }
     let lifetime = Lifetime::new(starts_at, expires_at).unwrap_or_else(|why| {
         fields.refuse("/expires_at", why.to_string());

@@ -1,7 +1,7 @@
 //! Everything but short links: the API, its documentation, the health checks.
 //!
 //! poem routes, poem-openapi reads and describes. One file per concept: operations in `links`, `bulk`, `stats`,
-//! `pictures`, `analytics`, `me`, `sessions`, `accounts`, `keys` and `queue` (health in [`crate::health`]), what they show in
+//! `pictures`, `analytics`, `me`, `sessions`, `accounts`, `keys`, `audit` and `queue` (health in [`crate::health`]), what they show in
 //! `model`, `counts`, `export` and `qr`, how bodies become the engine's types in `json`, `body` and `draft`, who may call
 //! what in `auth`, `cookie` and `access`, and how they refuse in `problem` and `answer`.
 
@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod analytics;
 mod answer;
+mod audit;
 mod auth;
 mod body;
 mod bulk;
@@ -52,8 +53,9 @@ use poem_openapi::{
 #[cfg(fuzzing)]
 pub(crate) use self::cursor::Cursors;
 use self::{
-    accounts::Accounts, analytics::Analytics, body::BodyLimits, bulk::Bulk, cors::Cors, finish::Finished, keys::Keys,
-    links::Links, me::Me, methods::Methods, pictures::Pictures, queue::Queue, sessions::Sessions, stats::LinkCounts,
+    accounts::Accounts, analytics::Analytics, audit::Audit, body::BodyLimits, bulk::Bulk, cors::Cors, finish::Finished,
+    keys::Keys, links::Links, me::Me, methods::Methods, pictures::Pictures, queue::Queue, sessions::Sessions,
+    stats::LinkCounts,
 };
 pub(crate) use self::{finish::harden, problem::Problem};
 pub use self::{
@@ -79,13 +81,15 @@ pub(crate) enum Tag {
     Accounts,
     /// Programs that may use the API.
     Keys,
+    /// Who did what.
+    Audit,
     /// Clicks on their way to be stored.
     Queue,
     /// Whether the server is well.
     Health,
 }
 
-type Operations = (Links, Bulk, LinkCounts, Pictures, Analytics, Me, Sessions, Accounts, Keys, Queue, HealthApi);
+type Operations = (Links, Bulk, LinkCounts, Pictures, Analytics, Me, Sessions, Accounts, Keys, Audit, Queue, HealthApi);
 
 /// The endpoint that answers everything but short links.
 pub(crate) fn endpoint(
@@ -105,6 +109,7 @@ pub(crate) fn endpoint(
         Sessions::new(shortener.clone(), hosts.clone(), options.rates.clone()),
         Accounts::new(shortener.clone(), hosts.clone(), options.registration),
         Keys::new(shortener.clone(), hosts.clone()),
+        Audit::new(shortener.clone()),
         Queue(shortener.clone()),
         HealthApi(readiness),
     ));

@@ -126,6 +126,8 @@ texts! {
     EntityTag: text(1..=255, "^(\\*|(W/)?\"[!#-~]*\")$");
     /// The place where a list goes on.
     CursorText: text(80..=80, super::cursor::PATTERN);
+    /// The id of any object.
+    ObjectText: text(1..=255, "^[!-~]+$");
     /// The id of a dead letter.
     DeadLetterText: text(1..=80, r"^(totals|analytics)\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,20}$");
     /// A colour of a picture.

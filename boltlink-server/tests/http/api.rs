@@ -160,6 +160,7 @@ fn the_document_describes_every_operation_and_error() {
         "get /api/v1/admin/queue/dead/{id}",
         "get /api/v1/analytics/global",
         "get /api/v1/analytics/top",
+        "get /api/v1/audit",
         "get /api/v1/keys",
         "get /api/v1/keys/{id}",
         "get /api/v1/links",

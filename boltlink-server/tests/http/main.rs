@@ -6,6 +6,7 @@ mod access;
 mod accounts;
 mod api;
 mod attacks;
+mod audit;
 mod bulk;
 #[path = "../common/certificates.rs"]
 mod certificates;

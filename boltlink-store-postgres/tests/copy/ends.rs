@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use boltlink_store_postgres::PostgresStore;
 use boltlink_store_sql::copy::{Copied, CopyError, Source, Step, Target, copy};
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
 use tempfile::TempDir;
 
 use crate::common::Place;
@@ -48,9 +48,14 @@ impl End {
     }
 
     pub(crate) async fn run(&self, sql: &str) {
+        self.try_run(sql).await.unwrap();
+    }
+
+    pub(crate) async fn try_run(&self, sql: &str) -> Result<(), DbErr> {
         let db = self.connect().await;
-        db.execute_unprepared(sql).await.unwrap();
+        let done = db.execute_unprepared(sql).await;
         db.close().await.unwrap();
+        done.map(|_| ())
     }
 
     /// The first column of all rows, as text.

@@ -128,3 +128,23 @@ async fn single_clicks_are_put_in_the_partitions_of_their_days() {
     let places = second.texts("SELECT DISTINCT tableoid::regclass::text FROM click ORDER BY 1").await;
     assert_eq!(places, ["click_20000", "click_20003", "click_default"]);
 }
+
+#[tokio::test]
+async fn entries_of_the_audit_log_stay_as_they_are() {
+    for end in [End::sqlite(), End::postgres().await] {
+        end.migrate().await;
+        end.run(&format!(
+            "INSERT INTO audit (id, at, account, action, object, certain) VALUES ({id}, 0, {id}, 'link.created', 'x', TRUE)",
+            id = match end {
+                End::Sqlite(_) => "zeroblob(16)",
+                End::Postgres(_) => "gen_random_uuid()",
+            }
+        ))
+        .await;
+        for forgery in ["UPDATE audit SET action = 'link.edited'", "DELETE FROM audit"] {
+            let error = end.try_run(forgery).await.unwrap_err();
+            assert!(error.to_string().contains("entries of the audit log are never"), "{error}");
+        }
+        assert_eq!(end.texts("SELECT action FROM audit").await, ["link.created"]);
+    }
+}

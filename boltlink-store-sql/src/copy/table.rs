@@ -7,13 +7,14 @@ use super::datum::{Datum, Kind, Row};
 use crate::{Error, row::Columns};
 
 /// The tables that are copied, links before what hangs on them.
-pub const COPIED: [&str; 13] = [
+pub const COPIED: [&str; 14] = [
     "link",
     "link_total",
     "idempotency",
     "api_key",
     "account",
     "session",
+    "audit",
     "ledger",
     "quarantine",
     "rollup_hour",

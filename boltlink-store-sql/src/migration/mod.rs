@@ -37,6 +37,11 @@ impl MigratorTrait for Migrator {
                 include_str!("m0006_link_passwords.sql"),
                 Some(include_str!("m0006_link_passwords.sql")),
             ),
+            migration(
+                "m0007_audit",
+                include_str!("m0007_audit.sqlite.sql"),
+                Some(include_str!("m0007_audit.postgres.sql")),
+            ),
         ]
     }
 }

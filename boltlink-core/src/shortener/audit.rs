@@ -1,0 +1,226 @@
+//! The audit log: written after something is done, and before it is answered.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{
+    mpsc::{self, OwnedPermit},
+    oneshot, watch,
+};
+
+use super::{Engine, Error, Shortener, backoff::Backoff, error::require_all};
+use crate::{
+    access::Actor,
+    audit::{Action, AuditEntry, Author, ObjectId},
+    error::StoreError,
+    id::AuditId,
+    random::EntropyExt,
+    store::{AuditFilter, AuditStore},
+    text::AuditDetail,
+};
+
+/// How many calls may wait for their entries to be stored. Beyond that nothing is done that could not be noted.
+const WAITING: usize = 1_000;
+/// How many of them are stored at once.
+const GROUP: usize = 100;
+/// How often it is tried again once the program ends, and how long it waits before.
+const LAST_TRIES: u32 = 4;
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A page of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditListing {
+    /// The entries, newest first.
+    pub entries: Vec<AuditEntry>,
+    /// Where the next page begins; `None` on the last one.
+    pub next: Option<AuditId>,
+}
+
+/// What one call did, on its way to the store.
+pub(super) struct Noted {
+    entries: Vec<AuditEntry>,
+    stored: oneshot::Sender<()>,
+}
+
+/// Takes entries in, and lets calls wait until they are stored.
+pub(super) struct Auditor(mpsc::Sender<Noted>);
+
+impl Auditor {
+    /// One, and what stores what it takes in.
+    pub(super) fn new(store: Arc<dyn AuditStore>) -> (Self, AuditWriter) {
+        let (sender, queue) = mpsc::channel(WAITING);
+        (Self(sender), AuditWriter { queue, store })
+    }
+}
+
+/// What is done to one object.
+pub(super) type Deed = (Action, ObjectId, Option<AuditDetail>);
+
+/// A deed.
+pub(super) fn deed(action: Action, object: impl Into<ObjectId>, detail: Option<AuditDetail>) -> Deed {
+    (action, object.into(), detail)
+}
+
+/// A deed of which the store says whether it did it.
+pub(super) fn if_so(done: Option<&bool>, deed: Deed) -> Vec<Deed> {
+    if done == Some(&false) { Vec::new() } else { vec![deed] }
+}
+
+impl Shortener {
+    /// Lets a store do one thing, and notes it.
+    pub(super) async fn audited<T: Send + 'static>(
+        &self,
+        author: impl Into<Author>,
+        deed: Deed,
+        call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.audited_as(author, |_| vec![deed], call).await
+    }
+
+    /// Lets a store do what it is asked to, and notes what that was: `deeds` tells by the store's answer, and without one
+    /// what may have been done. Goes on if the caller does not wait for it; so nobody does something unseen by hanging up.
+    pub(super) async fn audited_as<T: Send + 'static>(
+        &self,
+        author: impl Into<Author>,
+        deeds: impl FnOnce(Option<&T>) -> Vec<Deed> + Send + 'static,
+        call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (engine, author) = (self.0.clone(), author.into());
+        let full = |_| StoreError::unavailable("too many changes wait to be written to the audit log");
+        let room = engine.audit.0.clone().try_reserve_owned().map_err(full)?;
+        let task = tokio::spawn(async move {
+            let done = engine.within(call).await;
+            let deeds = match &done {
+                Ok(answer) => deeds(Some(answer)),
+                Err(error) if error.is_retryable() => deeds(None),
+                Err(_) => Vec::new(),
+            };
+            if !deeds.is_empty() {
+                engine.note(room, author, deeds, done.is_ok()).await;
+            }
+            done
+        });
+        task.await.unwrap_or_else(|error| Err(StoreError::backend(error)))
+    }
+}
+
+impl Engine {
+    /// Notes what somebody did; returns when it is stored, or the store takes too long: it is done, and nothing would be
+    /// better for saying otherwise.
+    async fn note(&self, room: OwnedPermit<Noted>, author: Author, deeds: Vec<Deed>, certain: bool) {
+        let at = self.clock.now();
+        let entry = |(action, object, detail)| {
+            let id = self.entropy.audit_id(at);
+            AuditEntry { id, at, author, action, object, certain, detail }
+        };
+        let (stored, told) = oneshot::channel();
+        room.send(Noted { entries: deeds.into_iter().map(entry).collect(), stored });
+        // What is not certain is answered as that.
+        if certain && !matches!(tokio::time::timeout(self.store_timeout, told).await, Ok(Ok(()))) {
+            tracing::error!("the audit log takes no entries; some of this process wait in memory");
+        }
+    }
+}
+
+/// Stores entries, those of many calls at once.
+pub(super) struct AuditWriter {
+    queue: mpsc::Receiver<Noted>,
+    store: Arc<dyn AuditStore>,
+}
+
+impl AuditWriter {
+    /// Until it is told to stop, and has stored what was noted before.
+    pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
+        let (mut stopped, mut stopping) = (stop.clone(), false);
+        let mut group = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                count = self.queue.recv_many(&mut group, GROUP) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.store(group.drain(..), stop.clone()).await;
+                }
+                () = told(&mut stopped), if !stopping => {
+                    stopping = true;
+                    // What was promised room comes through still.
+                    self.queue.close();
+                }
+            }
+        }
+    }
+
+    /// Stores a group, however long it takes; at the end what cannot be stored goes where warnings go.
+    async fn store(&self, group: impl Iterator<Item = Noted>, mut stop: watch::Receiver<bool>) {
+        let (entries, callers): (Vec<_>, Vec<_>) = group.map(|noted| (noted.entries, noted.stored)).unzip();
+        let entries = entries.concat();
+        let (mut backoff, mut tries_left) = (Backoff::default(), LAST_TRIES);
+        while let Err(error) = self.store.append(&entries).await {
+            tracing::error!(%error, entries = entries.len(), "the audit log cannot be written; trying again");
+            if tokio::time::timeout(backoff.next(), told(&mut stop)).await.is_ok() {
+                if tries_left == 0 {
+                    for entry in entries {
+                        tracing::error!(?entry, "an entry of the audit log was not stored");
+                    }
+                    return;
+                }
+                tries_left -= 1;
+                tokio::time::sleep(LAST_PAUSE).await;
+            }
+        }
+        for caller in callers {
+            // Who waits no longer need not know.
+            let _ = caller.send(());
+        }
+    }
+}
+
+/// Returns once it is told to stop, or nobody is left who could tell.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+impl Shortener {
+    /// Up to `limit` entries of the audit log that pass `filter`, newest first, older than `before`. What was answered is
+    /// in it, but for what could not be stored for long.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::OtherDomain`] unless the actor is an admin of everything; if the store fails.
+    pub async fn audit(
+        &self,
+        actor: &Actor,
+        filter: &AuditFilter,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<AuditListing, Error> {
+        require_all(actor)?;
+        // One more than asked for tells whether there is a next page.
+        let found = self.0.stores.audit.list(filter, before, limit.saturating_add(1));
+        let mut entries = self.0.within(found).await?;
+        let mut next = None;
+        if entries.len() > limit as usize {
+            entries.truncate(limit as usize);
+            next = entries.last().map(|entry| entry.id);
+        }
+        Ok(AuditListing { entries, next })
+    }
+}
+
+/// A detail that is never too long: what is beyond the bound is cut.
+pub(super) fn detail(text: impl std::fmt::Display) -> Option<AuditDetail> {
+    let text = text.to_string();
+    let end = text.char_indices().nth(AuditDetail::MAX).map_or(text.len(), |(end, _)| end);
+    text[..end].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_cut_between_characters() {
+        let long = detail("ü".repeat(2 * AuditDetail::MAX)).unwrap();
+        assert_eq!(long.as_str(), "ü".repeat(AuditDetail::MAX));
+        assert_eq!(detail(""), None);
+    }
+}

@@ -1,0 +1,3 @@
+INSERT INTO audit (id, at, account, api_key, session, action, object, certain, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING
