@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
 mod groups;
+mod limits;
 #[path = "../common/nodes.rs"]
 mod nodes;
 mod outage;
