@@ -1,6 +1,6 @@
 //! Passwords: what they are, and what is kept of them.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -180,18 +180,21 @@ pub(crate) struct Hasher {
     cost: HashCost,
     /// Of half the cores each.
     working: Arc<Semaphore>,
-    /// Of those who wait or work: who would wait longer than is of use is sent away.
+    /// Of those who wait or work.
     waiting: Semaphore,
 }
 
-/// So many may wait for each that works: at some 20 ms a hash, about a second.
-const WAITING: usize = 32;
+/// How long somebody waits for a turn. A flood is so slowed down, as each of its connections waits, too; were it refused at
+/// once, it would be back at once.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How many may wait.
+const WAITING: usize = 1_024;
 
 impl Hasher {
     pub(crate) fn new(cost: HashCost) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let working = (cores / 2).max(1);
-        Self { cost, working: Arc::new(Semaphore::new(working)), waiting: Semaphore::new(working * WAITING) }
+        Self { cost, working: Arc::new(Semaphore::new(working)), waiting: Semaphore::new(WAITING) }
     }
 
     /// The hash of a password, with a new salt.
@@ -238,18 +241,22 @@ impl Hasher {
     /// Does the work on a thread for such, when it is its turn. Who goes away meanwhile frees the place in the queue, not
     /// the thread.
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
-        let busy = || StoreError::Unavailable {
-            reason: "too many passwords are being checked".into(),
-            retry: Some(std::time::Duration::from_secs(1)),
-        };
         let _place = self.waiting.try_acquire().map_err(|_| busy())?;
-        let turn = self.working.clone().acquire_owned().await.map_err(|_| busy())?;
+        let turn = tokio::time::timeout(PATIENCE, self.working.clone().acquire_owned());
+        let turn = turn.await.map_err(|_| busy())?.map_err(|_| busy())?;
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
             drop(turn);
             done
         });
         done.await.map_err(StoreError::backend)
+    }
+}
+
+fn busy() -> StoreError {
+    StoreError::Unavailable {
+        reason: "too many passwords are being checked".into(),
+        retry: Some(Duration::from_secs(1)),
     }
 }
 
@@ -278,6 +285,23 @@ mod tests {
         assert!(!hasher.verify("correct horse battery", None).await.unwrap());
         let damaged = hasher.verify("x", Some(&PasswordHash::from_stored("$argon2id$broken"))).await;
         assert!(matches!(damaged, Err(StoreError::Unreadable { .. })), "{damaged:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_in_vain_is_sent_away() {
+        let (hasher, entropy) = (Arc::new(hasher()), SeededEntropy::new(3));
+        let all = u32::try_from(hasher.working.available_permits()).unwrap();
+        let turns = hasher.working.acquire_many(all).await.unwrap();
+        let begin = tokio::time::Instant::now();
+        let refused = hasher.hash("correct horse battery", &entropy).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable { retry: Some(_), .. })), "{refused:?}");
+        assert_eq!(begin.elapsed(), PATIENCE);
+        let places = hasher.waiting.acquire_many(u32::try_from(WAITING).unwrap()).await.unwrap();
+        let begin = tokio::time::Instant::now();
+        assert!(hasher.verify("correct horse battery", None).await.is_err());
+        assert_eq!(begin.elapsed(), Duration::ZERO, "too many wait already");
+        drop((turns, places));
+        hasher.hash("correct horse battery", &entropy).await.unwrap();
     }
 
     #[tokio::test]

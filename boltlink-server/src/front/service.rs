@@ -18,9 +18,9 @@ use poem::{
     web::{LocalAddr, RemoteAddr},
 };
 
-use super::{body::Body, connections::Connection};
+use super::{aside, body::Body, connections::Connection};
 use crate::{
-    api::{Api, cookie},
+    api::{Api, cookie, problem},
     forwarded::Proxies,
     health,
     hosts::Hosts,
@@ -163,9 +163,18 @@ impl Service {
     fn unlock(&self, request: Request<Incoming>) -> Answer {
         let (router, client) = (self.router.clone(), self.client(&request));
         let answering = self.connection.answer();
-        Answer::later(async move {
+        self.aside(async move {
             let _answering = answering;
             router.unlock(request, client).await
+        })
+    }
+
+    /// An answer that visits must not wait for.
+    fn aside(&self, response: impl Future<Output = Response<Body>> + Send + 'static) -> Answer {
+        let router = self.router.clone();
+        Answer::later(async move {
+            let panicked = || router.pages.refused(&problem::internal(&"what answers it panicked"), &HeaderMap::new());
+            aside::run(response).await.unwrap_or_else(panicked)
         })
     }
 
@@ -185,7 +194,7 @@ impl Service {
             self.scheme.clone(),
         )
             .into();
-        Answer::later(async move {
+        self.aside(async move {
             let response: Response<_> = api.get_response(request).await.into();
             response.map(|body| Body::Boxed { body, _answering: answering })
         })

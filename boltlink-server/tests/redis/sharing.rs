@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use boltlink_testkit::{Load, Persistence, Proxy, Server};
+use boltlink_testkit::{Load, Persistence, Proxy};
 
 use crate::{
     nodes::{self, cache, example},
