@@ -201,6 +201,14 @@ async fn who_does_something_is_noted_with_what_it_was() {
 }
 
 #[tokio::test]
+async fn what_is_done_after_the_end_is_noted_too() {
+    let shortener = shortener(Stores::in_memory(Arc::new(SystemClock))).await;
+    shortener.shutdown().await;
+    shortener.create(&Actor::OPERATOR, new_link()).await.unwrap();
+    assert_eq!(entries(&shortener).await.len(), 1);
+}
+
+#[tokio::test]
 async fn whoever_hangs_up_is_noted_too() {
     let (_, stores) = Faulty::new();
     let shortener = shortener(stores).await;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{
-    mpsc::{self, OwnedPermit},
+    mpsc::{self, OwnedPermit, error::TrySendError},
     oneshot, watch,
 };
 
@@ -85,8 +85,13 @@ impl Shortener {
         call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (engine, author) = (self.0.clone(), author.into());
-        let full = |_| StoreError::unavailable("too many changes wait to be written to the audit log");
-        let room = engine.audit.0.clone().try_reserve_owned().map_err(full)?;
+        let room = match engine.audit.0.clone().try_reserve_owned() {
+            Ok(room) => Some(room),
+            Err(TrySendError::Full(_)) => {
+                return Err(StoreError::unavailable("too many changes wait to be written to the audit log"));
+            }
+            Err(TrySendError::Closed(_)) => None,
+        };
         let task = tokio::spawn(async move {
             let done = engine.within(call).await;
             let deeds = match &done {
@@ -104,16 +109,23 @@ impl Shortener {
 }
 
 impl Engine {
-    /// Notes what somebody did; returns when it is stored, or the store takes too long: it is done, and nothing would be
+    /// Notes what somebody did, by itself if the writer has ended; returns when it is stored, or the store takes too long: it is done, and nothing would be
     /// better for saying otherwise.
-    async fn note(&self, room: OwnedPermit<Noted>, author: Author, deeds: Vec<Deed>, certain: bool) {
+    async fn note(&self, room: Option<OwnedPermit<Noted>>, author: Author, deeds: Vec<Deed>, certain: bool) {
         let at = self.clock.now();
         let entry = |(action, object, detail)| {
             let id = self.entropy.audit_id(at);
             AuditEntry { id, at, author, action, object, certain, detail }
         };
+        let entries: Vec<_> = deeds.into_iter().map(entry).collect();
+        let Some(room) = room else {
+            if let Err(error) = self.within(self.stores.audit.append(&entries)).await {
+                tell_lost(&error, &entries);
+            }
+            return;
+        };
         let (stored, told) = oneshot::channel();
-        room.send(Noted { entries: deeds.into_iter().map(entry).collect(), stored });
+        room.send(Noted { entries, stored });
         // What is not certain is answered as that.
         if certain && !matches!(tokio::time::timeout(self.store_timeout, told).await, Ok(Ok(()))) {
             tracing::error!("the audit log takes no entries; some of this process wait in memory");
@@ -159,10 +171,7 @@ impl AuditWriter {
             tracing::error!(%error, entries = entries.len(), "the audit log cannot be written; trying again");
             if tokio::time::timeout(backoff.next(), told(&mut stop)).await.is_ok() {
                 if tries_left == 0 {
-                    for entry in entries {
-                        tracing::error!(?entry, "an entry of the audit log was not stored");
-                    }
-                    return;
+                    return tell_lost(&error, &entries);
                 }
                 tries_left -= 1;
                 tokio::time::sleep(LAST_PAUSE).await;
@@ -172,6 +181,13 @@ impl AuditWriter {
             // Who waits no longer need not know.
             let _ = caller.send(());
         }
+    }
+}
+
+/// Where warnings go is the last place for what could not be stored.
+fn tell_lost(error: &StoreError, entries: &[AuditEntry]) {
+    for entry in entries {
+        tracing::error!(%error, ?entry, "an entry of the audit log was not stored");
     }
 }
 
