@@ -6,6 +6,7 @@
 //! take effect, `keeper` releases journals and adopts those of the dead, `watcher` follows changes.
 
 mod accounts;
+mod assembly;
 mod audit;
 mod backoff;
 mod builder;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Account, AccountId, Clock, EntropyExt, PasswordHash, PasswordTicket, Role, Session, SessionToken, StoreError,
     SystemEntropy, TokenDigest,
-    store::{AccountCursor, Change, Changes, Registered, SessionUse},
+    store::{AccountCursor, Change, Changes, Registered},
 };
 
 /// Runs the suite of [`AccountStore`](crate::store::AccountStore); see [`testing`](crate::testing).
@@ -32,23 +32,25 @@ macro_rules! account_suite {
             a_ticket_ends
             a_deleted_account_leaves_its_id
             nothing_happens_to_an_account_that_is_not_there
+            changes_to_accounts_and_sessions_are_told
+        }
+        $crate::__cases! { session, $fixture, run, session:
             a_session_comes_back_as_it_was_stored
             a_session_needs_the_password_of_the_moment
             a_session_that_expired_makes_room
             the_least_used_session_makes_room
             a_session_is_ended_by_its_account
             a_use_prolongs_a_session
-            changes_to_accounts_and_sessions_are_told
         }
     };
 }
 
-fn hash(text: &str) -> PasswordHash {
+pub(super) fn hash(text: &str) -> PasswordHash {
     PasswordHash::from_stored(text)
 }
 
 /// An account made now with the password `first`, not stored yet.
-fn account(fixture: &Fixture, name: &str) -> Account {
+pub(super) fn account(fixture: &Fixture, name: &str) -> Account {
     Account {
         id: account_id(fixture),
         email: format!("{name}@example.com").parse().unwrap(),
@@ -61,14 +63,14 @@ fn account(fixture: &Fixture, name: &str) -> Account {
     }
 }
 
-async fn stored(fixture: &Fixture, name: &str) -> Account {
+pub(super) async fn stored(fixture: &Fixture, name: &str) -> Account {
     let account = account(fixture, name);
     fixture.stores.accounts.insert(&account).await.unwrap();
     account
 }
 
 /// A session of the account that begins now and lasts a minute, not stored yet.
-fn session(fixture: &Fixture, account: AccountId) -> Session {
+pub(super) fn session(fixture: &Fixture, account: AccountId) -> Session {
     let now = fixture.clock.now();
     let token = SessionToken::generate(SystemEntropy.session_id(now), &SystemEntropy);
     Session {
@@ -82,25 +84,25 @@ fn session(fixture: &Fixture, account: AccountId) -> Session {
     }
 }
 
-async fn opened(fixture: &Fixture, account: &Account) -> Session {
+pub(super) async fn opened(fixture: &Fixture, account: &Account) -> Session {
     let session = session(fixture, account.id);
     let password = account.password.as_ref().unwrap();
     assert!(fixture.stores.accounts.open_session(&session, password, 100).await.unwrap());
     session
 }
 
-async fn find(fixture: &Fixture, id: AccountId) -> Account {
+pub(super) async fn find(fixture: &Fixture, id: AccountId) -> Account {
     match fixture.stores.accounts.by_id(id).await.unwrap() {
         Some(Registered::Account(account)) => account,
         other => panic!("the account is not there: {other:?}"),
     }
 }
 
-async fn sessions(fixture: &Fixture, account: &Account) -> Vec<Session> {
+pub(super) async fn sessions(fixture: &Fixture, account: &Account) -> Vec<Session> {
     fixture.stores.accounts.sessions(account.id).await.unwrap()
 }
 
-fn ticket(account: &Account) -> TokenDigest {
+pub(super) fn ticket(account: &Account) -> TokenDigest {
     PasswordTicket::generate(account.id, &SystemEntropy).digest()
 }
 
@@ -309,84 +311,6 @@ pub async fn nothing_happens_to_an_account_that_is_not_there(fixture: &Fixture) 
         assert!(!accounts.open_session(&session(fixture, id), &hash("first"), 100).await.unwrap());
         assert_eq!(sessions(fixture, account).await, []);
     }
-}
-
-pub async fn a_session_comes_back_as_it_was_stored(fixture: &Fixture) {
-    let account = stored(fixture, "ada").await;
-    let now = fixture.clock.now();
-    let full = Session {
-        created_at: now.plus(Duration::from_micros(7)),
-        used_at: now.plus(Duration::from_micros(8)),
-        client: Some("Mozilla/5.0 '\" \u{1f980}".parse().unwrap()),
-        ..session(fixture, account.id)
-    };
-    let accounts = &fixture.stores.accounts;
-    assert!(accounts.open_session(&full, &hash("first"), 100).await.unwrap());
-    assert_eq!(accounts.session(full.id).await.unwrap(), Some(full.clone()));
-    assert_eq!(find(fixture, account.id).await.last_login_at, Some(full.created_at));
-    let plain = opened(fixture, &account).await;
-    assert_eq!(sessions(fixture, &account).await, [plain, full]);
-    assert_eq!(accounts.session(session(fixture, account.id).id).await.unwrap(), None);
-}
-
-pub async fn a_session_needs_the_password_of_the_moment(fixture: &Fixture) {
-    let account = stored(fixture, "ada").await;
-    fixture.stores.accounts.set_password(account.id, &hash("second"), None).await.unwrap();
-    let late = session(fixture, account.id);
-    assert!(!fixture.stores.accounts.open_session(&late, &hash("first"), 100).await.unwrap());
-    assert_eq!(sessions(fixture, &account).await, []);
-    assert_eq!(find(fixture, account.id).await.last_login_at, None);
-}
-
-pub async fn a_session_that_expired_makes_room(fixture: &Fixture) {
-    let account = stored(fixture, "ada").await;
-    let expired = opened(fixture, &account).await;
-    fixture.clock.advance(Duration::from_secs(60));
-    assert_eq!(fixture.stores.accounts.session(expired.id).await.unwrap(), Some(expired));
-    let new = opened(fixture, &account).await;
-    assert_eq!(sessions(fixture, &account).await, [new]);
-}
-
-pub async fn the_least_used_session_makes_room(fixture: &Fixture) {
-    let account = stored(fixture, "ada").await;
-    let accounts = &fixture.stores.accounts;
-    let mut open = Vec::new();
-    for _ in 0..3 {
-        open.push(opened(fixture, &account).await.id);
-        fixture.clock.advance(Duration::from_secs(1));
-    }
-    let at = fixture.clock.now();
-    accounts.touch(&[SessionUse { id: open[0], at, expires_at: at.plus(Duration::from_secs(60)) }]).await.unwrap();
-    let fourth = session(fixture, account.id);
-    assert!(accounts.open_session(&fourth, &hash("first"), 3).await.unwrap());
-    let left: Vec<_> = sessions(fixture, &account).await.into_iter().map(|session| session.id).collect();
-    assert_eq!(left, [open[0], open[2], fourth.id]);
-}
-
-pub async fn a_session_is_ended_by_its_account(fixture: &Fixture) {
-    let (account, other) = (stored(fixture, "ada").await, stored(fixture, "bob").await);
-    let accounts = &fixture.stores.accounts;
-    let (open, stays) = (opened(fixture, &account).await, opened(fixture, &account).await);
-    let refused = accounts.end_session(other.id, open.id).await;
-    assert!(matches!(refused, Err(StoreError::NotFound { .. })), "{refused:?}");
-    accounts.end_session(account.id, open.id).await.unwrap();
-    assert_eq!(sessions(fixture, &account).await, [stays]);
-    let again = accounts.end_session(account.id, open.id).await;
-    assert!(matches!(again, Err(StoreError::NotFound { .. })), "{again:?}");
-}
-
-pub async fn a_use_prolongs_a_session(fixture: &Fixture) {
-    let account = stored(fixture, "ada").await;
-    let accounts = &fixture.stores.accounts;
-    let open = opened(fixture, &account).await;
-    let unknown = session(fixture, account.id).id;
-    let after = |seconds| open.used_at.plus(Duration::from_secs(seconds));
-    for at in [10, 20, 10] {
-        let uses = [open.id, unknown].map(|id| SessionUse { id, at: after(at), expires_at: after(at + 60) });
-        accounts.touch(&uses).await.unwrap();
-    }
-    let prolonged = Session { used_at: after(20), expires_at: after(80), ..open };
-    assert_eq!(sessions(fixture, &account).await, [prolonged]);
 }
 
 pub async fn changes_to_accounts_and_sessions_are_told(fixture: &Fixture) {

@@ -58,6 +58,7 @@ pub mod model_link;
 pub mod model_list;
 pub mod poison;
 mod sample;
+pub mod session;
 pub mod sharing;
 pub mod unreadable;
 

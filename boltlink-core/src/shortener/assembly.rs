@@ -1,0 +1,167 @@
+//! Building a shortener: what runs behind it, and in which order.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+use super::{
+    BuildError, Caches, Durability, Engine, Shortener, ShortenerBuilder, Stage, Tasks,
+    audit::Auditor,
+    commit::{Committer, Parts},
+    counters::Counts,
+    delivery::{Delivery, Outbox},
+    keeper::Keeper,
+    pipeline::Pipeline,
+    recorder::Recorder,
+    spool::Spool,
+    used::Used,
+    watcher::Watcher,
+};
+use crate::{password::Hasher, random::EntropyExt, store::Consumer, stores::Stores};
+
+impl ShortenerBuilder {
+    /// Builds the shortener and starts its background tasks on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing is left running then.
+    pub async fn build(self) -> Result<Shortener, BuildError> {
+        let stores = self.stores.clone().unwrap_or_else(|| Stores::in_memory(self.clock.clone()));
+        let kept = stores.links.slug_case(self.slug_rules.case).await?;
+        if kept != self.slug_rules.case {
+            return Err(BuildError::SlugCase { kept, wanted: self.slug_rules.case });
+        }
+        let head = stores.changes.head().await?;
+        let counts = Arc::new(Counts::default());
+        let caches = Caches::new(self.cache_bytes, self.store_timeout);
+        let used = Arc::new(Used::default());
+        let mut tasks = Tasks::default();
+        let mut recorder = None;
+        let secret = match self.secret {
+            Some(secret) => secret,
+            None if self.visits => stores.keys.server_secret(self.entropy.bytes()).await?,
+            // Not worth a write to stores that somebody may only want to look at.
+            None => self.entropy.bytes(),
+        };
+        let settled = Arc::new(Notify::new());
+        let mut keeper = None;
+        if self.visits {
+            let (started, kept) = self.start_recording(&stores, secret, &counts, &settled, &mut tasks)?;
+            (recorder, keeper) = (Some(started), kept);
+        }
+        self.start_consumers(&stores, &counts, &settled, &mut tasks);
+        if let Some(keeper) = keeper {
+            let (stop, stopped) = watch::channel(false);
+            tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(keeper.run(stopped))] });
+        }
+        if self.visits {
+            let (stop, stopped) = watch::channel(false);
+            let watcher = Watcher { log: stores.changes.clone(), clock: self.clock.clone(), caches: caches.clone() };
+            let uses = used.clone().run(stores.keys.clone(), stores.accounts.clone(), stopped.clone());
+            tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(watcher.run(head, stopped)), tokio::spawn(uses)] });
+        }
+        let (audit, writer) = Auditor::new(stores.audit.clone());
+        let (stop, stopped) = watch::channel(false);
+        tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(writer.run(stopped))] });
+        Ok(Shortener(Arc::new(Engine {
+            stores,
+            clock: self.clock,
+            entropy: self.entropy,
+            slugs: self.slugs,
+            slug_rules: self.slug_rules,
+            policy: self.policy,
+            secret,
+            caches,
+            used,
+            audit,
+            hasher: Hasher::new(self.hash_cost),
+            pass_key: super::derive_key(&secret, "passes of links"),
+            session_lifetime: self.session_lifetime,
+            recorder,
+            counts,
+            durability: self.durability,
+            unacknowledged: self.unacknowledged,
+            ack_timeout: self.ack_timeout,
+            store_timeout: self.store_timeout,
+            tasks: parking_lot::Mutex::new(tasks),
+        })))
+    }
+
+    /// Starts the way of a click up to the log: recorder and delivery. The keeper is to run, and stop, after the
+    /// consumers.
+    fn start_recording(
+        &self,
+        stores: &Stores,
+        secret: [u8; 32],
+        counts: &Arc<Counts>,
+        settled: &Arc<Notify>,
+        tasks: &mut Tasks,
+    ) -> Result<(Recorder, Option<Keeper>), BuildError> {
+        let spool = Arc::new(self.open_spool()?);
+        let durable = self.durability == Durability::Acknowledged;
+        if durable && !spool.keeps() {
+            return Err(BuildError::NoJournal);
+        }
+        let outbox = Arc::new(Outbox::new(counts.clone()));
+        let recorder = Recorder::start(Committer::new(Parts {
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            secret,
+            spool: spool.clone(),
+            outbox: outbox.clone(),
+            counts: counts.clone(),
+            durable,
+        }))
+        .map_err(BuildError::Thread)?;
+
+        let delivery = Arc::new(Delivery::new(outbox, stores.log.clone(), {
+            let spool = spool.clone();
+            move |producer| spool.find(producer)
+        }));
+        let (stop, stopped) = watch::channel(false);
+        tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(delivery.clone().run(stopped))] });
+
+        let keeper = spool.keeps().then(|| Keeper {
+            spool,
+            sinks: [stores.totals.clone(), stores.analytics.clone()],
+            log: stores.log.clone(),
+            delivery,
+            settled: settled.clone(),
+        });
+        Ok((recorder, keeper))
+    }
+
+    /// Starts the consumers of the log.
+    fn start_consumers(&self, stores: &Stores, counts: &Arc<Counts>, settled: &Arc<Notify>, tasks: &mut Tasks) {
+        let (stop, stopped) = watch::channel(false);
+        let consumers = Consumer::ALL.into_iter().filter(|consumer| self.consumers.contains(consumer));
+        let consumers = consumers.map(|consumer| {
+            let (sink, interval) = match consumer {
+                Consumer::Totals => (&stores.totals, self.flush_interval),
+                // Nobody watches rollups live, and the longer a group the cheaper: every second interval.
+                Consumer::Analytics => (&stores.analytics, self.flush_interval * 2),
+            };
+            let pipeline = Pipeline {
+                consumer,
+                sink: sink.clone(),
+                log: stores.log.clone(),
+                interval,
+                settled: settled.clone(),
+                counts: counts.clone(),
+            };
+            tokio::spawn(pipeline.run(stopped.clone()))
+        });
+        tasks.0.push(Stage { stop, tasks: consumers.collect() });
+    }
+
+    #[cfg(feature = "journal")]
+    fn open_spool(&self) -> Result<Spool, BuildError> {
+        let Some(config) = &self.journal else { return Ok(Spool::none()) };
+        Spool::open(config).map_err(|source| BuildError::Journal { dir: config.dir.display().to_string(), source })
+    }
+
+    #[cfg(not(feature = "journal"))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // The twin of the one above.
+    fn open_spool(&self) -> Result<Spool, BuildError> {
+        Ok(Spool::none())
+    }
+}
