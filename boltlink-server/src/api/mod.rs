@@ -20,6 +20,7 @@ mod cursor;
 mod docs;
 mod document;
 mod draft;
+mod examples;
 mod export;
 mod finish;
 pub(crate) mod form;
