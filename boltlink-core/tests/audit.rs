@@ -242,7 +242,7 @@ async fn a_log_that_is_away_gets_it_all_later_and_nothing_is_done_that_could_not
     let (faulty, stores) = Faulty::new();
     let shortener = shortener(stores).await;
     Faulty::set(&faulty.away, true);
-    let creations: Vec<_> = (0..1_200)
+    let creations: Vec<_> = (0..10_050)
         .map(|_| {
             let shortener = shortener.clone();
             tokio::spawn(async move { shortener.create(&Actor::OPERATOR, new_link()).await })
@@ -257,10 +257,10 @@ async fn a_log_that_is_away_gets_it_all_later_and_nothing_is_done_that_could_not
             Err(error) => panic!("{error:?}"),
         }
     }
-    assert!(refused > 0 && !made.is_empty(), "{} were made, {refused} refused", made.len());
+    assert_eq!((made.len(), refused), (10_000, 50));
     assert_eq!(
         shortener
-            .list(&Actor::OPERATOR, Default::default(), Default::default(), None, 2_000)
+            .list(&Actor::OPERATOR, Default::default(), Default::default(), None, 20_000)
             .await
             .unwrap()
             .links
@@ -272,7 +272,7 @@ async fn a_log_that_is_away_gets_it_all_later_and_nothing_is_done_that_could_not
     Faulty::set(&faulty.away, false);
     tokio::time::sleep(Duration::from_secs(60)).await;
     shortener.create(&Actor::OPERATOR, new_link()).await.unwrap();
-    let noted = shortener.audit(&Actor::OPERATOR, &AuditFilter::default(), None, 2_000).await.unwrap().entries;
+    let noted = shortener.audit(&Actor::OPERATOR, &AuditFilter::default(), None, 20_000).await.unwrap().entries;
     assert_eq!(noted.len(), made.len() + 1);
     assert!(made.iter().all(|link| noted.iter().any(|entry| entry.object == *link)));
 }

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{
-    mpsc::{self, OwnedPermit, error::TrySendError},
+    OwnedSemaphorePermit, Semaphore,
+    mpsc::{self, error::SendError},
     oneshot, watch,
 };
 
@@ -18,10 +19,12 @@ use crate::{
     text::AuditDetail,
 };
 
-/// How many calls may wait for their entries to be stored. Beyond that nothing is done that could not be noted.
-const WAITING: usize = 1_000;
-/// How many of them are stored at once.
+/// How many entries may wait to be stored. Beyond that nothing is done that could not be noted.
+const WAITING: usize = 10_000;
+/// Of how many calls they are stored at once.
 const GROUP: usize = 100;
+/// How many entries are stored at once, so that others who write wait no longer than for any other bulk.
+const CHUNK: usize = 1_000;
 /// How often it is tried again once the program ends, and how long it waits before.
 const LAST_TRIES: u32 = 4;
 const LAST_PAUSE: Duration = Duration::from_secs(1);
@@ -39,16 +42,22 @@ pub struct AuditListing {
 pub(super) struct Noted {
     entries: Vec<AuditEntry>,
     stored: oneshot::Sender<()>,
+    /// Freed once they are stored.
+    room: OwnedSemaphorePermit,
 }
 
 /// Takes entries in, and lets calls wait until they are stored.
-pub(super) struct Auditor(mpsc::Sender<Noted>);
+pub(super) struct Auditor {
+    queue: mpsc::UnboundedSender<Noted>,
+    room: Arc<Semaphore>,
+}
 
 impl Auditor {
     /// One, and what stores what it takes in.
     pub(super) fn new(store: Arc<dyn AuditStore>) -> (Self, AuditWriter) {
-        let (sender, queue) = mpsc::channel(WAITING);
-        (Self(sender), AuditWriter { queue, store })
+        let (sender, queue) = mpsc::unbounded_channel();
+        let auditor = Self { queue: sender, room: Arc::new(Semaphore::new(WAITING)) };
+        (auditor, AuditWriter { queue, store })
     }
 }
 
@@ -73,25 +82,23 @@ impl Shortener {
         deed: Deed,
         call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.audited_as(author, |_| vec![deed], call).await
+        self.audited_as(author, 1, |_| vec![deed], call).await
     }
 
     /// Lets a store do what it is asked to, and notes what that was: `deeds` tells by the store's answer, and without one
-    /// what may have been done. Goes on if the caller does not wait for it; so nobody does something unseen by hanging up.
+    /// what may have been done; `most` is how many it may tell. Goes on if the caller does not wait for it; so nobody does something unseen by hanging up.
     pub(super) async fn audited_as<T: Send + 'static>(
         &self,
         author: impl Into<Author>,
+        most: usize,
         deeds: impl FnOnce(Option<&T>) -> Vec<Deed> + Send + 'static,
         call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (engine, author) = (self.0.clone(), author.into());
-        let room = match engine.audit.0.clone().try_reserve_owned() {
-            Ok(room) => Some(room),
-            Err(TrySendError::Full(_)) => {
-                return Err(StoreError::unavailable("too many changes wait to be written to the audit log"));
-            }
-            Err(TrySendError::Closed(_)) => None,
-        };
+        let full = || StoreError::unavailable("too many changes wait to be written to the audit log");
+        // However many somebody changes at once, it counts as no more than one chunk: else it would never have room.
+        let most = u32::try_from(most.min(CHUNK)).map_err(|_| full())?;
+        let room = engine.audit.room.clone().try_acquire_many_owned(most).map_err(|_| full())?;
         let task = tokio::spawn(async move {
             let done = engine.within(call).await;
             let deeds = match &done {
@@ -111,21 +118,20 @@ impl Shortener {
 impl Engine {
     /// Notes what somebody did, by itself if the writer has ended; returns when it is stored, or the store takes too long: it is done, and nothing would be
     /// better for saying otherwise.
-    async fn note(&self, room: Option<OwnedPermit<Noted>>, author: Author, deeds: Vec<Deed>, certain: bool) {
+    async fn note(&self, room: OwnedSemaphorePermit, author: Author, deeds: Vec<Deed>, certain: bool) {
         let at = self.clock.now();
         let entry = |(action, object, detail)| {
             let id = self.entropy.audit_id(at);
             AuditEntry { id, at, author, action, object, certain, detail }
         };
-        let entries: Vec<_> = deeds.into_iter().map(entry).collect();
-        let Some(room) = room else {
-            if let Err(error) = self.within(self.stores.audit.append(&entries)).await {
-                tell_lost(&error, &entries);
+        let (stored, told) = oneshot::channel();
+        let noted = Noted { entries: deeds.into_iter().map(entry).collect(), stored, room };
+        if let Err(SendError(noted)) = self.audit.queue.send(noted) {
+            if let Err(error) = self.within(self.stores.audit.append(&noted.entries)).await {
+                tell_lost(&error, &noted.entries);
             }
             return;
-        };
-        let (stored, told) = oneshot::channel();
-        room.send(Noted { entries, stored });
+        }
         // What is not certain is answered as that.
         if certain && !matches!(tokio::time::timeout(self.store_timeout, told).await, Ok(Ok(()))) {
             tracing::error!("the audit log takes no entries; some of this process wait in memory");
@@ -135,7 +141,7 @@ impl Engine {
 
 /// Stores entries, those of many calls at once.
 pub(super) struct AuditWriter {
-    queue: mpsc::Receiver<Noted>,
+    queue: mpsc::UnboundedReceiver<Noted>,
     store: Arc<dyn AuditStore>,
 }
 
@@ -155,19 +161,30 @@ impl AuditWriter {
                 }
                 () = told(&mut stopped), if !stopping => {
                     stopping = true;
-                    // What was promised room comes through still.
+                    // What was sent before comes through still.
                     self.queue.close();
                 }
             }
         }
     }
 
+    async fn append(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        for chunk in entries.chunks(CHUNK) {
+            self.store.append(chunk).await?;
+        }
+        Ok(())
+    }
+
     /// Stores a group, however long it takes; at the end what cannot be stored goes where warnings go.
     async fn store(&self, group: impl Iterator<Item = Noted>, mut stop: watch::Receiver<bool>) {
-        let (entries, callers): (Vec<_>, Vec<_>) = group.map(|noted| (noted.entries, noted.stored)).unzip();
-        let entries = entries.concat();
+        let (mut entries, mut callers, mut rooms) = (Vec::new(), Vec::new(), Vec::new());
+        for noted in group {
+            entries.extend(noted.entries);
+            callers.push(noted.stored);
+            rooms.push(noted.room);
+        }
         let (mut backoff, mut tries_left) = (Backoff::default(), LAST_TRIES);
-        while let Err(error) = self.store.append(&entries).await {
+        while let Err(error) = self.append(&entries).await {
             tracing::error!(%error, entries = entries.len(), "the audit log cannot be written; trying again");
             if tokio::time::timeout(backoff.next(), told(&mut stop)).await.is_ok() {
                 if tries_left == 0 {

@@ -164,14 +164,14 @@ impl Shortener {
         let (links, link) = (self.0.stores.links.clone(), link.clone());
         let deed = deed(Action::LinkCreated, link.id, place(&link));
         let deeds = |inserted: Option<&Inserted>| created([deed], inserted.map(std::slice::from_ref));
-        self.audited_as(actor, deeds, async move { links.insert(&link, once.as_ref()).await }).await
+        self.audited_as(actor, 1, deeds, async move { links.insert(&link, once.as_ref()).await }).await
     }
 
     async fn store_many(&self, actor: &Actor, new: Arc<[Insert]>) -> Result<Vec<Inserted>, StoreError> {
         let links = self.0.stores.links.clone();
         let deeds: Vec<_> = new.iter().map(|new| deed(Action::LinkCreated, new.link.id, place(&new.link))).collect();
         let deeds = |inserted: Option<&Vec<Inserted>>| created(deeds, inserted.map(Vec::as_slice));
-        self.audited_as(actor, deeds, async move { links.insert_many(&new).await }).await
+        self.audited_as(actor, new.len(), deeds, async move { links.insert_many(&new).await }).await
     }
 
     /// Whether the actor may make this link.

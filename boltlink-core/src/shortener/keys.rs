@@ -157,7 +157,7 @@ impl Shortener {
         let (keys, new) = (self.0.stores.keys.clone(), key.clone());
         let deed = deed(Action::KeyCreated, key.id, detail(key.scopes));
         let call = async move { keys.insert_first(&new).await };
-        let first = self.audited_as(&Actor::OPERATOR, |done| if_so(done, deed), call).await?;
+        let first = self.audited_as(&Actor::OPERATOR, 1, |done| if_so(done, deed), call).await?;
         self.0.caches.keys.evict(&key.id);
         Ok(first.then_some((key, token)))
     }

@@ -67,7 +67,7 @@ impl Shortener {
         let deed = deed(Action::SessionOpened, session.id, None);
         let call = async move { accounts.open_session(&new, &hash, MOST).await };
         // Disabled, deleted or with another password by now.
-        if !self.audited_as(Author::of(account.id), |done| if_so(done, deed), call).await? {
+        if !self.audited_as(Author::of(account.id), 1, |done| if_so(done, deed), call).await? {
             return Err(Error::Credentials);
         }
         self.announce();
@@ -190,7 +190,7 @@ impl Shortener {
             (self.0.stores.accounts.clone(), ticket.id(), ticket.digest(), self.now());
         let deed = deed(Action::AccountPassword, account, detail("by a ticket"));
         let call = async move { accounts.redeem(account, digest, &hash, now).await };
-        if !self.audited_as(Author::of(account), |done| if_so(done, deed), call).await? {
+        if !self.audited_as(Author::of(account), 1, |done| if_so(done, deed), call).await? {
             return Err(Error::Ticket);
         }
         self.forget_account(account);
