@@ -126,3 +126,21 @@ fn what_is_wrong_with_the_files_is_told_at_the_start() {
         assert!(told.contains(&format!("fix: set {missing}")) && told.contains("is needed"), "{told}");
     }
 }
+
+#[test]
+fn the_doctor_looks_at_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pair, expired) = (Pair::new(), Pair::expired());
+    let doctor = || {
+        let output = command(folder.path()).args(["doctor", "--listen", "127.0.0.1:0"]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    write(folder.path(), &pair, &pair);
+    let (code, report) = doctor();
+    assert!(code == Some(0) && report.contains("chain.pem and its key belong together"), "{report}");
+    for (chain, key, fix) in [(&pair, &expired, "key"), (&expired, &expired, "fix: renew the certificate")] {
+        write(folder.path(), chain, key);
+        let (code, report) = doctor();
+        assert!(code == Some(1) && report.contains("BROKEN  tls") && report.contains(fix), "{report}");
+    }
+}
