@@ -57,7 +57,7 @@ pub enum Error {
         reason: String,
     },
     /// The actor lacks the scope that this needs.
-    #[error("this needs the scope {scope}; the API key has others")]
+    #[error("this needs the scope {scope}; the API key or the account has others")]
     Forbidden {
         /// The scope.
         scope: Scope,
@@ -69,7 +69,7 @@ pub enum Error {
     #[error("the API key is for certain domains only: name one of them")]
     WhichDomain,
     /// A key must not be good for more than the one by which it is made, rotated or revoked.
-    #[error("an API key cannot make, rotate or revoke one with {what} that it does not have itself")]
+    #[error("nobody can make, rotate or revoke an API key with {what} that the caller does not have")]
     Exceeds {
         /// `scopes`, `domains or networks`, `time` or `another owner`.
         what: &'static str,

@@ -180,7 +180,7 @@ impl Problem {
     }
 
     pub(crate) fn no_such_link() -> Self {
-        Self::new(Code::LinkNotFound, "there is no link of this id, or the API key may not see it")
+        Self::new(Code::LinkNotFound, "there is no link of this id, or the API key or the account may not see it")
     }
 
     pub(crate) fn no_such_key() -> Self {
