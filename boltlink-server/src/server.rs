@@ -124,6 +124,9 @@ impl Default for Limits {
 /// is done, then drains: no new connections, and [`Limits::drain_timeout`] for requests that are being answered. To flush what
 /// was recorded is left to whoever built the shortener: [`Shortener::shutdown`].
 ///
+/// Everything but visits is answered on threads apart, as many as there are cores, which all servers of a process share and
+/// which live as long as it does.
+///
 /// # Errors
 /// If the listener has no address. A connection's failure is its own.
 pub async fn run(
