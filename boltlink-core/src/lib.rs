@@ -22,6 +22,7 @@ mod keyed;
 pub mod ledger;
 pub mod limit;
 mod link;
+mod mac;
 pub mod memory;
 mod new_link;
 mod pass;
@@ -58,6 +59,7 @@ pub use link::{
     Field, Forward, InvalidLifetime, InvalidMaxVisits, InvalidRedirect, Lifetime, Link, LinkEdit, MaxVisits,
     RedirectKind, StoredLink,
 };
+pub use mac::MacKey;
 pub use new_link::{InvalidSlugLength, Likeness, NewLink, Past, SlugLength};
 pub use pass::Pass;
 pub use password::{

@@ -2,10 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
-use crate::{hex, id::LinkId, password::PasswordHash, time::Timestamp};
+use crate::{hex, id::LinkId, mac::MacKey, password::PasswordHash, time::Timestamp};
 
 /// Opens one link with a password for [`LIFETIME`](Self::LIFETIME), or until the password is another; for the
 /// visitor's browser to keep. Nothing is kept of it here. `Debug` does not show it.
@@ -20,25 +17,22 @@ impl Pass {
     pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
     /// A pass of a visitor who has just shown to know the password.
-    pub(crate) fn issue(key: &[u8; 32], link: LinkId, hash: &PasswordHash, now: Timestamp) -> Self {
+    pub(crate) fn issue(key: &MacKey, link: LinkId, hash: &PasswordHash, now: Timestamp) -> Self {
         let until = now.plus(Self::LIFETIME).as_micros().to_be_bytes();
         let mut text = String::with_capacity(81);
         hex::write(&mut text, &until);
         text.push('.');
-        if let Some(mac) = mac(key, link, hash, &until) {
-            hex::write(&mut text, &mac.finalize().into_bytes());
-        }
+        hex::write(&mut text, &key.tag(&parts(&link, hash, &until)));
         Self(text)
     }
 
     /// Whether a text is a pass that opens the link at `now`. Allocates nothing.
-    pub(crate) fn opens(text: &str, key: &[u8; 32], link: LinkId, hash: &PasswordHash, now: Timestamp) -> bool {
+    pub(crate) fn opens(text: &str, key: &MacKey, link: LinkId, hash: &PasswordHash, now: Timestamp) -> bool {
         let opens = || {
             let (until, tag) = text.split_once('.')?;
             let (until, tag) = (hex::read::<8>(until)?, hex::read::<32>(tag)?);
             let good = now.as_micros() < i64::from_be_bytes(until);
-            mac(key, link, hash, &until)?.verify_slice(&tag).ok()?;
-            Some(good)
+            Some(key.verify(&parts(&link, hash, &until), &tag) && good)
         };
         opens().unwrap_or(false)
     }
@@ -56,14 +50,8 @@ impl fmt::Debug for Pass {
     }
 }
 
-/// Always there: HMAC takes keys of any length.
-fn mac(key: &[u8; 32], link: LinkId, hash: &PasswordHash, until: &[u8; 8]) -> Option<Hmac<Sha256>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    // All but the last have a fixed length.
-    mac.update(until);
-    mac.update(link.as_uuid().as_bytes());
-    mac.update(hash.as_str().as_bytes());
-    Some(mac)
+fn parts<'a>(link: &'a LinkId, hash: &'a PasswordHash, until: &'a [u8; 8]) -> [&'a [u8]; 3] {
+    [until, link.as_uuid().as_bytes(), hash.as_str().as_bytes()]
 }
 
 #[cfg(test)]
@@ -74,7 +62,7 @@ mod tests {
     #[test]
     fn a_pass_opens_its_link_for_a_while() {
         let now = Timestamp::from_micros(1_800_000_000_000_000).unwrap();
-        let (key, entropy) = ([7; 32], SeededEntropy::new(1));
+        let (key, entropy) = (MacKey::new(&[7; 32]), SeededEntropy::new(1));
         let (link, other) = (entropy.link_id(now), entropy.link_id(now));
         let (hash, new) = (PasswordHash::from_stored("a"), PasswordHash::from_stored("b"));
         let pass = Pass::issue(&key, link, &hash, now);
@@ -82,7 +70,7 @@ mod tests {
         assert!(Pass::opens(text, &key, link, &hash, now));
         assert!(!Pass::opens(text, &key, other, &hash, now), "another link");
         assert!(!Pass::opens(text, &key, link, &new, now), "another password");
-        assert!(!Pass::opens(text, &[8; 32], link, &hash, now), "another service");
+        assert!(!Pass::opens(text, &MacKey::new(&[8; 32]), link, &hash, now), "another service");
         assert!(!Pass::opens(text, &key, link, &hash, now.plus(Pass::LIFETIME)), "over");
         let longer = text.replacen("0006", "0007", 1);
         assert_ne!(longer, text);

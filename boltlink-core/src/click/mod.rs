@@ -9,6 +9,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::{
     id::{ClickId, LinkId, ProducerId, uuid_v7},
+    mac::MacKey,
     time::Timestamp,
 };
 
@@ -59,14 +60,9 @@ impl VisitorKey {
     /// The key of `day` (see [`Timestamp::day`]), derived from the service's secret by HMAC-SHA-256.
     #[must_use]
     pub fn of_day(secret: &[u8; 32], day: i64) -> Self {
-        use hmac::{Hmac, KeyInit, Mac};
+        let tag = MacKey::new(secret).tag(&[b"boltlink visitor ", &day.to_be_bytes()]);
         let mut key = [0; 16];
-        // HMAC takes keys of any length, so this cannot fail.
-        if let Ok(mut mac) = Hmac::<sha2::Sha256>::new_from_slice(secret) {
-            mac.update(b"boltlink visitor ");
-            mac.update(&day.to_be_bytes());
-            key.copy_from_slice(&mac.finalize().into_bytes()[..16]);
-        }
+        key.copy_from_slice(&tag[..16]);
         Self(key)
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Error, Shortener,
+    Caches, Error, Shortener,
     audit::{deed, detail},
     cache::Weigh,
     error::require_all,
@@ -91,11 +91,30 @@ impl Shortener {
     /// Makes an editor's account for whoever comes. Whether anybody may come is for the caller to say.
     ///
     /// # Errors
-    /// [`Error::EmailTaken`]; [`Error::Unavailable`], also if too many passwords are being checked.
+    /// [`Error::EmailTaken`]; [`Error::Busy`] if too many passwords are being checked; if the store fails.
     pub async fn register(&self, email: Email, password: &Password) -> Result<Account, Error> {
         let hash = self.0.hasher.hash(password.reveal(), &*self.0.entropy).await?;
         let account = Account { password: Some(hash), ..self.describe_account(email, Role::Editor) };
         self.insert_account(&account, Author::of(account.id), Action::AccountRegistered).await?;
+        Ok(account)
+    }
+
+    /// Makes an account with a password.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::EmailTaken`]; [`Error::Busy`] if too many passwords are being checked; if the store
+    /// fails.
+    pub async fn add_account(
+        &self,
+        actor: &Actor,
+        email: Email,
+        role: Role,
+        password: &Password,
+    ) -> Result<Account, Error> {
+        require_all(actor)?;
+        let hash = self.0.hasher.hash(password.reveal(), &*self.0.entropy).await?;
+        let account = Account { password: Some(hash), ..self.describe_account(email, role) };
+        self.insert_account(&account, actor.into(), Action::AccountInvited).await?;
         Ok(account)
     }
 
@@ -130,9 +149,7 @@ impl Shortener {
     async fn insert_account(&self, account: &Account, author: Author, action: Action) -> Result<(), Error> {
         let (accounts, new) = (self.0.stores.accounts.clone(), account.clone());
         let deed = deed(action, account.id, detail(account.role));
-        self.audited(author, deed, async move { accounts.insert(&new).await }).await?;
-        self.announce();
-        Ok(())
+        self.audited(author, deed, forget(account.id), async move { accounts.insert(&new).await }).await
     }
 
     /// Up to `limit` accounts, oldest first, after `after`.
@@ -195,14 +212,12 @@ impl Shortener {
         if let Some(role) = role {
             let accounts = self.0.stores.accounts.clone();
             let deed = deed(Action::AccountEdited, id, detail(role));
-            self.audited(actor, deed, async move { accounts.set_role(id, role).await }).await?;
-            self.forget_account(id);
+            self.audited(actor, deed, forget(id), async move { accounts.set_role(id, role).await }).await?;
         }
         if let Some(disabled) = disabled {
             let (accounts, at) = (self.0.stores.accounts.clone(), disabled.then(|| self.now()));
             let deed = deed(Action::AccountEdited, id, detail(if disabled { "disabled" } else { "enabled" }));
-            self.audited(actor, deed, async move { accounts.set_disabled(id, at).await }).await?;
-            self.forget_account(id);
+            self.audited(actor, deed, forget(id), async move { accounts.set_disabled(id, at).await }).await?;
         }
         self.find_account(actor, id).await
     }
@@ -218,7 +233,7 @@ impl Shortener {
         let until = self.now().plus(TICKET_LIFETIME);
         let (accounts, digest) = (self.0.stores.accounts.clone(), ticket.digest());
         let call = async move { accounts.issue_ticket(id, digest, until).await };
-        self.audited(actor, deed(Action::AccountTicket, id, None), call).await?;
+        self.audited(actor, deed(Action::AccountTicket, id, None), |_| {}, call).await?;
         Ok(ticket)
     }
 
@@ -239,8 +254,7 @@ impl Shortener {
         }
         let (accounts, now) = (self.0.stores.accounts.clone(), self.now());
         let call = async move { accounts.delete(id, now).await };
-        self.audited(actor, deed(Action::AccountDeleted, id, None), call).await?;
-        self.forget_account(id);
+        self.audited(actor, deed(Action::AccountDeleted, id, None), forget(id), call).await?;
         if orphans == Orphans::Delete {
             // What was made meanwhile.
             self.delete_links_of(id, &deleter).await?;
@@ -265,12 +279,13 @@ impl Shortener {
             }
         }
     }
+}
 
-    /// Drops what the caches have of an account, without waiting for the change log. Which of the sessions were its own
-    /// only the store knows.
-    pub(super) fn forget_account(&self, id: AccountId) {
-        self.0.caches.accounts.evict(&id);
-        self.0.caches.sessions.clear();
-        self.announce();
+/// Drops what the caches have of an account, without waiting for the change log. Which of the sessions were its own only
+/// the store knows.
+pub(super) fn forget(id: AccountId) -> impl FnOnce(&Caches) + Send + 'static {
+    move |caches| {
+        caches.accounts.evict(&id);
+        caches.sessions.clear();
     }
 }

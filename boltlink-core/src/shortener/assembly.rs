@@ -10,6 +10,7 @@ use super::{
     commit::{Committer, Parts},
     counters::Counts,
     delivery::{Delivery, Outbox},
+    hasher::Hasher,
     keeper::Keeper,
     pipeline::Pipeline,
     recorder::Recorder,
@@ -17,7 +18,7 @@ use super::{
     used::Used,
     watcher::Watcher,
 };
-use crate::{password::Hasher, random::EntropyExt, store::Consumer, stores::Stores};
+use crate::{mac::MacKey, random::EntropyExt, store::Consumer, stores::Stores};
 
 impl ShortenerBuilder {
     /// Builds the shortener and starts its background tasks on the current tokio runtime.
@@ -59,7 +60,9 @@ impl ShortenerBuilder {
             let uses = used.clone().run(stores.keys.clone(), stores.accounts.clone(), stopped.clone());
             tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(watcher.run(head, stopped)), tokio::spawn(uses)] });
         }
-        let (audit, writer) = Auditor::new(stores.audit.clone());
+        let mac = MacKey::new(&secret);
+        let pass_key = super::derive_key(&mac, "passes of links");
+        let (audit, writer) = Auditor::new(stores.audit.clone(), self.store_timeout);
         let (stop, stopped) = watch::channel(false);
         tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(writer.run(stopped))] });
         Ok(Shortener(Arc::new(Engine {
@@ -69,12 +72,12 @@ impl ShortenerBuilder {
             slugs: self.slugs,
             slug_rules: self.slug_rules,
             policy: self.policy,
-            secret,
+            secret: mac,
             caches,
             used,
             audit,
             hasher: Hasher::new(self.hash_cost),
-            pass_key: super::derive_key(&secret, "passes of links"),
+            pass_key,
             session_lifetime: self.session_lifetime,
             recorder,
             counts,

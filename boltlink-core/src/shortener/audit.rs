@@ -1,14 +1,17 @@
 //! The audit log: written after something is done, and before it is answered.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use tokio::sync::{
-    OwnedSemaphorePermit, Semaphore,
-    mpsc::{self, error::SendError},
-    oneshot, watch,
+use tokio::{
+    sync::{
+        OwnedSemaphorePermit, Semaphore,
+        mpsc::{self, error::SendError},
+        oneshot, watch,
+    },
+    time::Instant,
 };
 
-use super::{Engine, Error, Shortener, backoff::Backoff, error::require_all};
+use super::{Caches, Engine, Error, Shortener, backoff::Backoff, error::require_all};
 use crate::{
     access::Actor,
     audit::{Action, AuditEntry, Author, ObjectId},
@@ -25,9 +28,9 @@ const WAITING: usize = 10_000;
 const GROUP: usize = 100;
 /// How many entries are stored at once, so that others who write wait no longer than for any other bulk.
 const CHUNK: usize = 1_000;
-/// How often it is tried again once the program ends, and how long it waits before.
-const LAST_TRIES: u32 = 4;
-const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// Once the program ends: how long it is tried still, and how often.
+const LAST: Duration = Duration::from_secs(2);
+const LAST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A page of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,10 +57,18 @@ pub(super) struct Auditor {
 
 impl Auditor {
     /// One, and what stores what it takes in.
-    pub(super) fn new(store: Arc<dyn AuditStore>) -> (Self, AuditWriter) {
+    pub(super) fn new(store: Arc<dyn AuditStore>, deadline: Duration) -> (Self, AuditWriter) {
         let (sender, queue) = mpsc::unbounded_channel();
         let auditor = Self { queue: sender, room: Arc::new(Semaphore::new(WAITING)) };
-        (auditor, AuditWriter { queue, store })
+        (auditor, AuditWriter { queue, store, deadline, end: None })
+    }
+
+    /// Waits for what is being done just now, which nobody else may wait for; not for ever.
+    pub(super) async fn finish(&self) {
+        let all = u32::try_from(WAITING).unwrap_or(u32::MAX);
+        if tokio::time::timeout(LAST, self.room.acquire_many(all)).await.is_err() {
+            tracing::error!("a store has not answered; the audit log may miss what it was asked to do");
+        }
     }
 }
 
@@ -75,32 +86,39 @@ pub(super) fn if_so(done: Option<&bool>, deed: Deed) -> Vec<Deed> {
 }
 
 impl Shortener {
-    /// Lets a store do one thing, and notes it.
+    /// Lets a store do one thing, makes the caches `forget` what was before, and notes it.
     pub(super) async fn audited<T: Send + 'static>(
         &self,
         author: impl Into<Author>,
         deed: Deed,
+        forget: impl FnOnce(&Caches) + Send + 'static,
         call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.audited_as(author, 1, |_| vec![deed], call).await
+    ) -> Result<T, Error> {
+        self.audited_as(author, (1, |_: Option<&T>| vec![deed]), forget, call).await
     }
 
-    /// Lets a store do what it is asked to, and notes what that was: `deeds` tells by the store's answer, and without one
-    /// what may have been done; `most` is how many it may tell. Goes on if the caller does not wait for it; so nobody does something unseen by hanging up.
+    /// Lets a store do what it is asked to; then makes the caches `forget` what was before, tells other processes, and
+    /// notes what was done: `deeds` tells that by the store's answer, and without one what may have been done, beside how
+    /// many it may tell at most. Goes on if the caller does not wait for it; so nobody does something unseen by hanging up.
     pub(super) async fn audited_as<T: Send + 'static>(
         &self,
         author: impl Into<Author>,
-        most: usize,
-        deeds: impl FnOnce(Option<&T>) -> Vec<Deed> + Send + 'static,
+        (most, deeds): (usize, impl FnOnce(Option<&T>) -> Vec<Deed> + Send + 'static),
+        forget: impl FnOnce(&Caches) + Send + 'static,
         call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, Error> {
         let (engine, author) = (self.0.clone(), author.into());
-        let full = || StoreError::unavailable("too many changes wait to be written to the audit log");
+        let what = "too many changes wait to be written to the audit log";
+        let full = || Error::Busy { what, retry: Duration::from_secs(1) };
         // However many somebody changes at once, it counts as no more than one chunk: else it would never have room.
         let most = u32::try_from(most.min(CHUNK)).map_err(|_| full())?;
         let room = engine.audit.room.clone().try_acquire_many_owned(most).map_err(|_| full())?;
         let task = tokio::spawn(async move {
             let done = engine.within(call).await;
+            if done.as_ref().err().is_none_or(StoreError::is_retryable) {
+                forget(&engine.caches);
+                engine.announce();
+            }
             let deeds = match &done {
                 Ok(answer) => deeds(Some(answer)),
                 Err(error) if error.is_retryable() => deeds(None),
@@ -111,13 +129,19 @@ impl Shortener {
             }
             done
         });
-        task.await.unwrap_or_else(|error| Err(StoreError::backend(error)))
+        Ok(task.await.map_err(StoreError::backend)??)
     }
 }
 
 impl Engine {
-    /// Notes what somebody did, by itself if the writer has ended; returns when it is stored, or the store takes too long: it is done, and nothing would be
-    /// better for saying otherwise.
+    /// Tells other processes that something has changed. Nobody waits for it: those that miss it poll.
+    fn announce(&self) {
+        let changes = self.stores.changes.clone();
+        tokio::spawn(async move { changes.announce().await });
+    }
+
+    /// Notes what somebody did, by itself if the writer has ended; returns when it is stored, or the store takes too
+    /// long: it is done, and nothing would be better for saying otherwise.
     async fn note(&self, room: OwnedSemaphorePermit, author: Author, deeds: Vec<Deed>, certain: bool) {
         let at = self.clock.now();
         let entry = |(action, object, detail)| {
@@ -143,13 +167,17 @@ impl Engine {
 pub(super) struct AuditWriter {
     queue: mpsc::UnboundedReceiver<Noted>,
     store: Arc<dyn AuditStore>,
+    /// How long the store may take for a chunk.
+    deadline: Duration,
+    /// When to give up, once it is told to stop.
+    end: Option<Instant>,
 }
 
 impl AuditWriter {
     /// Until it is told to stop, and has stored what was noted before.
-    pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
-        let (mut stopped, mut stopping) = (stop.clone(), false);
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut group = Vec::new();
+        let mut closed = false;
         loop {
             tokio::select! {
                 biased;
@@ -157,46 +185,68 @@ impl AuditWriter {
                     if count == 0 {
                         return;
                     }
-                    self.store(group.drain(..), stop.clone()).await;
+                    self.store(group.drain(..), &mut stop).await;
                 }
-                () = told(&mut stopped), if !stopping => {
-                    stopping = true;
+                () = told(&mut stop), if !closed => {
                     // What was sent before comes through still.
                     self.queue.close();
+                    closed = true;
                 }
             }
         }
     }
 
-    async fn append(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
-        for chunk in entries.chunks(CHUNK) {
-            self.store.append(chunk).await?;
-        }
-        Ok(())
-    }
-
     /// Stores a group, however long it takes; at the end what cannot be stored goes where warnings go.
-    async fn store(&self, group: impl Iterator<Item = Noted>, mut stop: watch::Receiver<bool>) {
+    async fn store(&mut self, group: impl Iterator<Item = Noted>, stop: &mut watch::Receiver<bool>) {
         let (mut entries, mut callers, mut rooms) = (Vec::new(), Vec::new(), Vec::new());
         for noted in group {
             entries.extend(noted.entries);
             callers.push(noted.stored);
             rooms.push(noted.room);
         }
-        let (mut backoff, mut tries_left) = (Backoff::default(), LAST_TRIES);
-        while let Err(error) = self.append(&entries).await {
-            tracing::error!(%error, entries = entries.len(), "the audit log cannot be written; trying again");
-            if tokio::time::timeout(backoff.next(), told(&mut stop)).await.is_ok() {
-                if tries_left == 0 {
-                    return tell_lost(&error, &entries);
+        let mut backoff = Backoff::default();
+        let mut rest = &*entries;
+        while let Some(chunk) = rest.chunks(CHUNK).next() {
+            let (store, deadline) = (self.store.clone(), self.deadline);
+            let stored = self.until_end(stop, tokio::time::timeout(deadline, store.append(chunk))).await;
+            let error = match stored {
+                Some(Ok(Ok(()))) => {
+                    rest = &rest[chunk.len()..];
+                    continue;
                 }
-                tries_left -= 1;
-                tokio::time::sleep(LAST_PAUSE).await;
+                Some(Ok(Err(error))) => error,
+                Some(Err(_)) | None => StoreError::unavailable("the store took too long to answer"),
+            };
+            if self.end.is_some_and(|end| end <= Instant::now()) {
+                return tell_lost(&error, rest);
             }
+            tracing::error!(%error, entries = rest.len(), "the audit log cannot be written; trying again");
+            self.pause(stop, backoff.next()).await;
         }
         for caller in callers {
             // Who waits no longer need not know.
             let _ = caller.send(());
+        }
+    }
+
+    /// What `work` comes to, unless the end comes before. All groups that are left share it.
+    async fn until_end<T>(&mut self, stop: &mut watch::Receiver<bool>, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        if self.end.is_none() {
+            tokio::select! {
+                biased;
+                done = &mut work => return Some(done),
+                () = told(stop) => self.end = Some(Instant::now() + LAST),
+            }
+        }
+        tokio::time::timeout_at(self.end?, work).await.ok()
+    }
+
+    async fn pause(&mut self, stop: &mut watch::Receiver<bool>, pause: Duration) {
+        if self.end.is_some() {
+            tokio::time::sleep(LAST_PAUSE).await;
+        } else if tokio::time::timeout(pause, told(stop)).await.is_ok() {
+            self.end = Some(Instant::now() + LAST);
         }
     }
 }

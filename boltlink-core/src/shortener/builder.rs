@@ -228,7 +228,8 @@ impl ShortenerBuilder {
         self
     }
 
-    /// What the keys of visitor hashes, and [others](Shortener::derived_key), are derived from. Default: the store's own, made at its first start.
+    /// What the keys of visitor hashes, and [others](Shortener::derived_key), are derived from. Default: the store's own,
+    /// made at its first start.
     #[must_use]
     pub fn secret(mut self, secret: [u8; 32]) -> Self {
         self.secret = Some(secret);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    Error, Shortener,
+    Caches, Error, Shortener,
     audit::{Deed, deed},
     error::require,
-    links::{place, within},
+    links::{place, slug_of, within},
 };
 use crate::{
     access::{Actor, Scope},
@@ -70,8 +70,6 @@ impl Shortener {
             let link = self.describe(actor, &new, attempt);
             match self.store(actor, &link, once.clone()).await? {
                 Inserted::Created => {
-                    self.forget(&link);
-                    self.announce();
                     return Ok(Created { link: StoredLink { link, clicks: 0, taken: 0 }, replayed: false });
                 }
                 // An id of ours that is taken is drawn anew, as a slug is.
@@ -137,11 +135,9 @@ impl Shortener {
             let inserts: Vec<Insert> = open.iter().map(insert).collect();
             let inserts: Arc<[Insert]> = inserts.into();
             let inserted = self.store_many(actor, inserts.clone()).await?;
-            self.announce();
             for ((at, insert), inserted) in open.into_iter().zip(&*inserts).zip(inserted) {
                 answers[at] = match inserted {
                     Inserted::Created => {
-                        self.forget(&insert.link);
                         let (clicks, taken) = (insert.opening, insert.taken());
                         Some(Ok(StoredLink { link: insert.link.clone(), clicks, taken }))
                     }
@@ -160,18 +156,22 @@ impl Shortener {
         Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(no_free_slug()))).collect())
     }
 
-    async fn store(&self, actor: &Actor, link: &Link, once: Option<Idempotency>) -> Result<Inserted, StoreError> {
+    async fn store(&self, actor: &Actor, link: &Link, once: Option<Idempotency>) -> Result<Inserted, Error> {
         let (links, link) = (self.0.stores.links.clone(), link.clone());
         let deed = deed(Action::LinkCreated, link.id, place(&link));
         let deeds = |inserted: Option<&Inserted>| created([deed], inserted.map(std::slice::from_ref));
-        self.audited_as(actor, 1, deeds, async move { links.insert(&link, once.as_ref()).await }).await
+        let slug = slug_of(&link);
+        let forget = |caches: &Caches| caches.evict(slug);
+        self.audited_as(actor, (1, deeds), forget, async move { links.insert(&link, once.as_ref()).await }).await
     }
 
-    async fn store_many(&self, actor: &Actor, new: Arc<[Insert]>) -> Result<Vec<Inserted>, StoreError> {
+    async fn store_many(&self, actor: &Actor, new: Arc<[Insert]>) -> Result<Vec<Inserted>, Error> {
         let links = self.0.stores.links.clone();
         let deeds: Vec<_> = new.iter().map(|new| deed(Action::LinkCreated, new.link.id, place(&new.link))).collect();
         let deeds = |inserted: Option<&Vec<Inserted>>| created(deeds, inserted.map(Vec::as_slice));
-        self.audited_as(actor, new.len(), deeds, async move { links.insert_many(&new).await }).await
+        let (most, made) = (new.len(), new.clone());
+        let forget = move |caches: &Caches| made.iter().for_each(|new| caches.evict(slug_of(&new.link)));
+        self.audited_as(actor, (most, deeds), forget, async move { links.insert_many(&new).await }).await
     }
 
     /// Whether the actor may make this link.

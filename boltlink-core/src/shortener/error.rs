@@ -100,6 +100,14 @@ pub enum Error {
         /// When a retry is worth its while, where that is known.
         retry: Option<Duration>,
     },
+    /// Too much is being done at once. Nothing was done: try again.
+    #[error("{what}; nothing was done, try again")]
+    Busy {
+        /// Of what there is too much.
+        what: &'static str,
+        /// When a retry is worth its while.
+        retry: Duration,
+    },
     /// A store failed in a way no caller can act on.
     #[error("internal error: {0}")]
     Internal(#[source] StoreError),

@@ -20,6 +20,7 @@ use crate::{
     forward::{Forwarded, Forwarding},
     id::LinkId,
     link::StoredLink,
+    mac::MacKey,
     pass::Pass,
     password::PasswordHash,
     slug::Slug,
@@ -90,7 +91,7 @@ impl Gate {
 
     /// What a visit at `now` comes to, unless a cap has a say. Allocates nothing but the address of a visit
     /// of which something is forwarded. `pass_key` is what [passes](Pass) are made with.
-    pub(super) fn judge(&self, visit: &Visit<'_>, now: Timestamp, pass_key: &[u8; 32]) -> Outcome {
+    pub(super) fn judge(&self, visit: &Visit<'_>, now: Timestamp, pass_key: &MacKey) -> Outcome {
         let forwarded = match &self.forwarding {
             None if visit.rest.is_empty() => Forwarded::Unchanged,
             None => Forwarded::Nowhere,
@@ -117,7 +118,7 @@ impl Gate {
     }
 
     /// Whether the link has a password, and nothing shows that the visitor knows it.
-    fn is_shut_for(&self, pass: Option<&str>, now: Timestamp, pass_key: &[u8; 32]) -> bool {
+    fn is_shut_for(&self, pass: Option<&str>, now: Timestamp, pass_key: &MacKey) -> bool {
         self.password
             .as_ref()
             .is_some_and(|hash| pass.is_none_or(|pass| !Pass::opens(pass, pass_key, self.link, hash, now)))

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use sha2::{Digest, Sha256};
 
 use super::{
-    AuthError, Error, Shortener,
+    AuthError, Caches, Error, Shortener,
     audit::{deed, detail, if_so},
     cache::Weigh,
     error::require,
@@ -17,7 +17,7 @@ use crate::{
     id::{AccountId, ApiKeyId},
     key::ApiKey,
     random::EntropyExt,
-    store::{IdempotencyKey, KeyCursor},
+    store::{Change, IdempotencyKey, KeyCursor},
     text::KeyName,
     time::Timestamp,
     token::{KeyToken, SessionToken},
@@ -139,9 +139,7 @@ impl Shortener {
         let key = self.describe_key(new, actor.account(), &token);
         let (keys, new) = (self.0.stores.keys.clone(), key.clone());
         let deed = deed(Action::KeyCreated, key.id, detail(key.scopes));
-        self.audited(actor, deed, async move { keys.insert(&new).await }).await?;
-        self.0.caches.keys.evict(&key.id);
-        self.announce();
+        self.audited(actor, deed, forget(key.id), async move { keys.insert(&new).await }).await?;
         Ok((key, token))
     }
 
@@ -157,8 +155,8 @@ impl Shortener {
         let (keys, new) = (self.0.stores.keys.clone(), key.clone());
         let deed = deed(Action::KeyCreated, key.id, detail(key.scopes));
         let call = async move { keys.insert_first(&new).await };
-        let first = self.audited_as(&Actor::OPERATOR, 1, |done| if_so(done, deed), call).await?;
-        self.0.caches.keys.evict(&key.id);
+        let deeds = |done: Option<&bool>| if_so(done, deed);
+        let first = self.audited_as(&Actor::OPERATOR, (1, deeds), forget(key.id), call).await?;
         Ok(first.then_some((key, token)))
     }
 
@@ -227,9 +225,7 @@ impl Shortener {
         let until = self.now().plus(grace);
         let (keys, digest) = (self.0.stores.keys.clone(), token.digest());
         let call = async move { keys.rotate(id, digest, until).await };
-        self.audited(actor, deed(Action::KeyRotated, id, None), call).await?;
-        self.0.caches.keys.evict(&id);
-        self.announce();
+        self.audited(actor, deed(Action::KeyRotated, id, None), forget(id), call).await?;
         // Not read again: if that failed, nobody would ever know the token.
         Ok((ApiKey { digest: token.digest(), previous: Some((key.digest, until)), ..key }, token))
     }
@@ -237,7 +233,8 @@ impl Shortener {
     /// Revokes a key, for good.
     ///
     /// # Errors
-    /// [`Error::Forbidden`]; [`Error::Exceeds`] if the key is good for more than the actor; [`Error::NotFound`], also if the actor may not see it.
+    /// [`Error::Forbidden`]; [`Error::Exceeds`] if the key is good for more than the actor; [`Error::NotFound`], also if
+    /// the actor may not see it.
     pub async fn revoke_key(&self, actor: &Actor, id: ApiKeyId) -> Result<(), Error> {
         require(actor, Scope::KeysWrite)?;
         let key = self.own_key(actor, id).await?;
@@ -246,16 +243,18 @@ impl Shortener {
         }
         let (keys, now) = (self.0.stores.keys.clone(), self.now());
         let call = async move { keys.revoke(id, now).await };
-        self.audited(actor, deed(Action::KeyRevoked, id, None), call).await?;
-        self.0.caches.keys.evict(&id);
-        self.announce();
-        Ok(())
+        self.audited(actor, deed(Action::KeyRevoked, id, None), forget(id), call).await
     }
 
     async fn own_key(&self, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Error> {
         let key = self.0.within(self.0.stores.keys.by_id(id)).await?;
         key.filter(|key| sees_keys(actor, key.owner)).ok_or(Error::NotFound { what: "API key" })
     }
+}
+
+/// Drops what the cache has of a key, without waiting for the change log.
+fn forget(id: ApiKeyId) -> impl FnOnce(&Caches) + Send + 'static {
+    move |caches| caches.evict(Change::ApiKey(id))
 }
 
 /// Whether the actor sees the keys of every account: an admin of some domains does not.

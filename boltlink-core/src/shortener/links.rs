@@ -1,20 +1,18 @@
 //! Reading and changing links.
 
 use super::{
-    Error, Shortener,
+    Caches, Error, Shortener,
     audit::{deed, detail},
     error::require,
-    gate::LinkKey,
 };
 use crate::{
     access::{Actor, Scope},
     audit::Action,
     domain::Domain,
-    error::StoreError,
     id::LinkId,
     link::{Link, LinkEdit, StoredLink},
     new_link::Likeness,
-    store::{LinkCursor, LinkFilter, LinkOrder},
+    store::{Change, LinkCursor, LinkFilter, LinkOrder},
     target::TargetUrl,
     text::AuditDetail,
 };
@@ -130,20 +128,16 @@ impl Shortener {
             if if_version.is_some_and(|version| version != current) {
                 return Err(Error::Stale { current });
             }
-            let old = before.clone();
+            let old = slug_of(&before);
             let after = edit.clone().apply(before, self.now())?;
-            let (links, new) = (self.0.stores.links.clone(), after.clone());
+            let (links, new) = (self.0.stores.links.clone(), slug_of(&after));
             let deed = deed(Action::LinkEdited, id, detail(fields.join(" ")));
-            match self.audited(actor, deed, async move { links.update(&new, current).await }).await {
-                Ok(link) => {
-                    self.forget(&old);
-                    self.forget(&after);
-                    self.announce();
-                    return self.live(link).await;
-                }
+            let forget = |caches: &Caches| [old, new].into_iter().for_each(|slug| caches.evict(slug));
+            match self.audited(actor, deed, forget, async move { links.update(&after, current).await }).await {
+                Ok(link) => return self.live(link).await,
                 // Somebody else was quicker: the edit says what is to change, not from what.
-                Err(StoreError::VersionMismatch { .. }) if if_version.is_none() && tries < EDIT_TRIES => tries += 1,
-                Err(error) => return Err(error.into()),
+                Err(Error::Stale { .. }) if if_version.is_none() && tries < EDIT_TRIES => tries += 1,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -156,10 +150,8 @@ impl Shortener {
         require(actor, Scope::LinksWrite)?;
         let link = self.own(actor, id).await?.link;
         let (links, deed) = (self.0.stores.links.clone(), deed(Action::LinkDeleted, id, place(&link)));
-        self.audited(actor, deed, async move { links.delete(id, if_version).await }).await?;
-        self.forget(&link);
-        self.announce();
-        Ok(())
+        let forget = move |caches: &Caches| caches.evict(slug_of(&link));
+        self.audited(actor, deed, forget, async move { links.delete(id, if_version).await }).await
     }
 
     /// Up to `limit` links that pass `filter` and that the actor may see, in `order`, after `after`.
@@ -222,17 +214,11 @@ impl Shortener {
             }
         }
     }
+}
 
-    /// Tells other processes that something has changed. Nobody waits for it: those that miss it poll.
-    pub(super) fn announce(&self) {
-        let changes = self.0.stores.changes.clone();
-        tokio::spawn(async move { changes.announce().await });
-    }
-
-    /// Drops what the cache has of the link's slug, without waiting for the change log.
-    pub(super) fn forget(&self, link: &Link) {
-        self.0.caches.links.evict(&LinkKey { domain: link.domain.clone(), slug: link.slug.clone() });
-    }
+/// What changes with a link: what a slug leads to.
+pub(super) fn slug_of(link: &Link) -> Change {
+    Change::Link(link.domain.clone(), link.slug.clone())
 }
 
 /// Where a link is, for the audit log.

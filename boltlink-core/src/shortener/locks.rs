@@ -1,13 +1,11 @@
 //! Passwords of links: what visitors have to know.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
 use super::{Error, Shortener, error::require};
 use crate::{
     access::{Actor, Scope},
     pass::Pass,
     password::{LinkPassword, PasswordHash},
+    random::EntropyExt,
     store::IdempotencyKey,
     visit::{Outcome, Visit},
 };
@@ -31,7 +29,7 @@ impl Shortener {
     /// idempotency key, so that they get the same hash.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] if the actor changes no links; [`Error::Unavailable`] if too many passwords are being checked.
+    /// [`Error::Forbidden`] if the actor changes no links; [`Error::Busy`] if too many passwords are being checked.
     pub async fn hash_link_password(
         &self,
         actor: &Actor,
@@ -39,22 +37,16 @@ impl Shortener {
         once: Option<&IdempotencyKey>,
     ) -> Result<PasswordHash, Error> {
         require(actor, Scope::LinksWrite)?;
-        let hasher = &self.0.hasher;
-        Ok(match once {
-            Some(key) => hasher.hash_with(password.reveal(), self.salt(actor, key)).await?,
-            None => hasher.hash(password.reveal(), &*self.0.entropy).await?,
-        })
+        let salt = once.map_or_else(|| self.0.entropy.bytes(), |key| self.salt(actor, key));
+        self.0.hasher.hash_for_link(password.reveal(), salt).await
     }
 
     /// A salt that nobody can know before, for the one password of one request.
     fn salt(&self, actor: &Actor, once: &IdempotencyKey) -> [u8; 16] {
+        let key = self.derived_key("salts of link passwords");
+        let tag = key.tag(&[actor.account().as_uuid().as_bytes(), once.as_str().as_bytes()]);
         let mut salt = [0; 16];
-        // HMAC takes keys of any length, so this cannot fail.
-        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.derived_key("salts of link passwords")) {
-            mac.update(actor.account().as_uuid().as_bytes());
-            mac.update(once.as_str().as_bytes());
-            salt.copy_from_slice(&mac.finalize().into_bytes()[..16]);
-        }
+        salt.copy_from_slice(&tag[..16]);
         salt
     }
 
@@ -62,7 +54,7 @@ impl Shortener {
     /// counted; with a wrong one nothing happens. How often somebody may try is for the caller to say.
     ///
     /// # Errors
-    /// Those of [`visit`](Self::visit); [`Error::Unavailable`] also if too many passwords are being checked.
+    /// Those of [`visit`](Self::visit); [`Error::Busy`] if too many passwords are being checked.
     pub async fn unlock(&self, visit: &Visit<'_>, password: &str) -> Result<Unlocked, Error> {
         let Some(gate) = self.gate(visit).await? else { return Ok(Unlocked::Closed(Outcome::NotFound)) };
         let visit = Visit { pass: None, ..*visit };

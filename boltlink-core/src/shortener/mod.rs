@@ -1,9 +1,10 @@
 //! The engine that an embedder or a server drives.
 //!
-//! One file per concern: [`creation`], [`links`] (reading, changing), [`visits`] (the hot path, with `cache`
-//! and `gate`), [`locks`] (passwords of links), [`keys`], [`accounts`], [`sessions`], [`stats`], [`queue`], [`audit`]; and behind them what runs on its own: `recorder` and `commit` make
-//! batches of clicks, `spool` journals them, `delivery` carries them to the log, `pipeline` makes them
-//! take effect, `keeper` releases journals and adopts those of the dead, `watcher` follows changes.
+//! One file per concern: [`creation`], [`links`] (reading, changing), [`visits`] (the hot path, with `cache` and `gate`),
+//! [`locks`] (passwords of links), [`keys`], [`accounts`], [`sessions`], [`stats`], [`queue`], [`audit`]; and behind them
+//! what runs on its own: `recorder` and `commit` make batches of clicks, `spool` journals them, `delivery` carries them to
+//! the log, `pipeline` makes them take effect, `keeper` releases journals and adopts those of the dead, `watcher` follows
+//! changes.
 
 mod accounts;
 mod assembly;
@@ -17,6 +18,7 @@ mod creation;
 mod delivery;
 mod error;
 mod gate;
+mod hasher;
 mod keeper;
 mod keys;
 mod links;
@@ -38,6 +40,7 @@ use audit::Auditor;
 use cache::LoadingCache;
 use counters::Counts;
 use gate::{Gate, LinkKey};
+use hasher::Hasher;
 use parking_lot::Mutex;
 use recorder::Recorder;
 use tokio::{sync::watch, task::JoinHandle};
@@ -47,7 +50,7 @@ use crate::{
     account::Session,
     id::{AccountId, ApiKeyId, SessionId},
     key::ApiKey,
-    password::Hasher,
+    mac::MacKey,
     policy::TargetPolicy,
     random::{Entropy, SlugSource},
     slug::SlugRules,
@@ -85,13 +88,13 @@ struct Engine {
     slug_rules: SlugRules,
     policy: Arc<dyn TargetPolicy>,
     /// What other keys are derived from.
-    secret: [u8; 32],
+    secret: MacKey,
     caches: Caches,
     used: Arc<Used>,
     audit: Auditor,
     hasher: Hasher,
     /// What [passes](crate::Pass) are made with.
-    pass_key: [u8; 32],
+    pass_key: MacKey,
     session_lifetime: Duration,
     /// `None` in a shortener that takes no clicks.
     recorder: Option<Recorder>,
@@ -174,7 +177,7 @@ impl Shortener {
     /// same stores, and of no use for any other purpose. Where no [visits](ShortenerBuilder::visits) are taken it
     /// is this process's own.
     #[must_use]
-    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+    pub fn derived_key(&self, purpose: &str) -> MacKey {
         derive_key(&self.0.secret, purpose)
     }
 
@@ -244,6 +247,7 @@ impl Shortener {
                 }
             }
         }
+        self.0.audit.finish().await;
     }
 }
 
@@ -275,12 +279,6 @@ impl fmt::Debug for Shortener {
 }
 
 /// See [`Shortener::derived_key`].
-fn derive_key(secret: &[u8; 32], purpose: &str) -> [u8; 32] {
-    use hmac::{Hmac, KeyInit, Mac};
-    // HMAC takes keys of any length, so this cannot fail.
-    Hmac::<sha2::Sha256>::new_from_slice(secret).map_or([0; 32], |mut mac| {
-        mac.update(b"boltlink key ");
-        mac.update(purpose.as_bytes());
-        mac.finalize().into_bytes().into()
-    })
+fn derive_key(secret: &MacKey, purpose: &str) -> MacKey {
+    MacKey::new(&secret.tag(&[b"boltlink key ", purpose.as_bytes()]))
 }

@@ -119,11 +119,12 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Refused`] if the store still refuses it;
-    /// [`Error::Unreadable`] if its clicks cannot be read; [`Error::Unavailable`]: it may have been applied, and repeating the call does not apply it twice.
+    /// [`Error::Unreadable`] if its clicks cannot be read; [`Error::Unavailable`]: it may have been applied, and repeating
+    /// the call does not apply it twice.
     pub async fn replay(&self, actor: &Actor, id: DeadLetterId) -> Result<Applied, Error> {
         let sink = self.sink(actor, id.consumer)?.clone();
         let call = async move { sink.replay(id.batch).await };
-        Ok(self.audited(actor, deed(Action::DeadLetterReplayed, id, None), call).await?)
+        self.audited(actor, deed(Action::DeadLetterReplayed, id, None), |_| {}, call).await
     }
 
     /// Drops what waits of a batch for good, by [`ClickSink::purge`].
@@ -133,7 +134,7 @@ impl Shortener {
     pub async fn purge(&self, actor: &Actor, id: DeadLetterId) -> Result<(), Error> {
         let sink = self.sink(actor, id.consumer)?.clone();
         let call = async move { sink.purge(id.batch).await };
-        Ok(self.audited(actor, deed(Action::DeadLetterPurged, id, None), call).await?)
+        self.audited(actor, deed(Action::DeadLetterPurged, id, None), |_| {}, call).await
     }
 
     /// What `read` tells of one consumer after the other, until there are `limit`.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    AuthError, Error, Shortener,
+    AuthError, Caches, Error, Shortener,
+    accounts::forget,
     audit::{deed, detail, if_so},
     cache::Weigh,
 };
@@ -11,11 +12,10 @@ use crate::{
     access::Actor,
     account::{Account, Email, Session},
     audit::{Action, Author},
-    error::StoreError,
     id::SessionId,
     password::{Password, PasswordHash},
     random::EntropyExt,
-    store::Registered,
+    store::{Change, Registered},
     text::ClientName,
     token::{PasswordTicket, SessionToken},
 };
@@ -45,7 +45,8 @@ impl Shortener {
     /// not. What comes too often is for the caller to send away.
     ///
     /// # Errors
-    /// [`Error::Credentials`], whatever is wrong; [`Error::Unavailable`], also if too many passwords are being checked.
+    /// [`Error::Credentials`], whatever is wrong; [`Error::Busy`] if too many passwords are being checked; if the store
+    /// fails.
     pub async fn login(&self, email: &Email, password: &str, client: Option<ClientName>) -> Result<Login, Error> {
         let account = self.0.within(self.0.stores.accounts.by_email(email)).await?;
         let hash = account.as_ref().filter(|account| account.disabled_at.is_none()).and_then(|a| a.password.clone());
@@ -67,10 +68,10 @@ impl Shortener {
         let deed = deed(Action::SessionOpened, session.id, None);
         let call = async move { accounts.open_session(&new, &hash, MOST).await };
         // Disabled, deleted or with another password by now.
-        if !self.audited_as(Author::of(account.id), 1, |done| if_so(done, deed), call).await? {
+        let deeds = |done: Option<&bool>| if_so(done, deed);
+        if !self.audited_as(Author::of(account.id), (1, deeds), |_| {}, call).await? {
             return Err(Error::Credentials);
         }
-        self.announce();
         Ok(Login { account: Account { last_login_at: Some(now), ..account }, session, token })
     }
 
@@ -82,7 +83,7 @@ impl Shortener {
         let renew = async {
             let new = self.0.hasher.hash(password, &*self.0.entropy).await?;
             self.0.within(self.0.stores.accounts.rehash(account.id, &hash, &new)).await?;
-            Ok::<_, StoreError>(new)
+            Ok::<_, Error>(new)
         };
         // The old one is as good for this login.
         renew.await.unwrap_or_else(|error| {
@@ -135,10 +136,8 @@ impl Shortener {
         own_session(actor)?;
         let (accounts, account) = (self.0.stores.accounts.clone(), actor.account());
         let call = async move { accounts.end_session(account, id).await };
-        self.audited(actor, deed(Action::SessionEnded, id, None), call).await?;
-        self.0.caches.sessions.evict(&id);
-        self.announce();
-        Ok(())
+        let forget = move |caches: &Caches| caches.evict(Change::Session(id));
+        self.audited(actor, deed(Action::SessionEnded, id, None), forget, call).await
     }
 
     /// Ends the session that the actor came by.
@@ -153,16 +152,14 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::NoSession`] if the actor did not log in; [`Error::Credentials`] if `current` is not the password;
-    /// [`Error::Unavailable`].
+    /// [`Error::Busy`] if too many passwords are being checked; if the store fails.
     pub async fn change_password(&self, actor: &Actor, current: &str, new: &Password) -> Result<(), Error> {
         let keep = own_session(actor)?;
         self.confirm_password(actor, current).await?;
         let hash = self.0.hasher.hash(new.reveal(), &*self.0.entropy).await?;
         let (accounts, account) = (self.0.stores.accounts.clone(), actor.account());
         let call = async move { accounts.set_password(account, &hash, Some(keep)).await };
-        self.audited(actor, deed(Action::AccountPassword, account, None), call).await?;
-        self.forget_account(account);
-        Ok(())
+        self.audited(actor, deed(Action::AccountPassword, account, None), forget(account), call).await
     }
 
     /// Makes sure that it is the account's owner who asks.
@@ -182,7 +179,7 @@ impl Shortener {
     /// sessions.
     ///
     /// # Errors
-    /// [`Error::Ticket`]; [`Error::Unavailable`].
+    /// [`Error::Ticket`]; [`Error::Busy`] if too many passwords are being checked; if the store fails.
     pub async fn redeem_ticket(&self, ticket: &PasswordTicket, new: &Password) -> Result<(), Error> {
         self.find_ticket(ticket).await?;
         let hash = self.0.hasher.hash(new.reveal(), &*self.0.entropy).await?;
@@ -190,11 +187,9 @@ impl Shortener {
             (self.0.stores.accounts.clone(), ticket.id(), ticket.digest(), self.now());
         let deed = deed(Action::AccountPassword, account, detail("by a ticket"));
         let call = async move { accounts.redeem(account, digest, &hash, now).await };
-        if !self.audited_as(Author::of(account), 1, |done| if_so(done, deed), call).await? {
-            return Err(Error::Ticket);
-        }
-        self.forget_account(account);
-        Ok(())
+        let deeds = |done: Option<&bool>| if_so(done, deed);
+        let redeemed = self.audited_as(Author::of(account), (1, deeds), forget(account), call).await?;
+        if redeemed { Ok(()) } else { Err(Error::Ticket) }
     }
 
     /// The account whose password the ticket lets its holder set.

@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use boltlink_core::{Shortener, Timestamp};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use boltlink_core::{MacKey, Shortener, Timestamp};
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -16,13 +14,11 @@ const LENGTH: usize = 80;
 
 /// Seals cursors, and opens those that it has sealed, here or in another process on the same database.
 #[derive(Clone)]
-pub(crate) struct Cursors(Hmac<Sha256>);
+pub(crate) struct Cursors(MacKey);
 
 impl Cursors {
     pub(crate) fn new(shortener: &Shortener) -> Self {
-        let key = shortener.derived_key("cursor");
-        // HMAC takes keys of any length: the other branch is never taken.
-        Self(Hmac::new_from_slice(&key).unwrap_or_else(|_| Hmac::new(&Default::default())))
+        Self(shortener.derived_key("cursor"))
     }
 
     /// The cursor of a place in a list, which is named by all that makes it another list.
@@ -30,7 +26,7 @@ impl Cursors {
         let mut place = [0; 24];
         place[..8].copy_from_slice(&at.as_micros().to_be_bytes());
         place[8..].copy_from_slice(id.as_bytes());
-        let seal = self.over(list, &place).finalize().into_bytes();
+        let seal = self.0.tag(&[&place, list.as_bytes()]);
         let mut text = String::with_capacity(LENGTH);
         for byte in place.iter().chain(&seal[..16]) {
             // Writing to a String cannot fail.
@@ -58,17 +54,13 @@ impl Cursors {
             *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
         }
         let (place, seal) = bytes.split_at(24);
-        self.over(list, place).verify_truncated_left(seal).ok()?;
+        let seal: &[u8; 16] = seal.try_into().ok()?;
+        if !self.0.verify(&[place, list.as_bytes()], seal) {
+            return None;
+        }
         let (at, id) = place.split_at(8);
         let at = i64::from_be_bytes(at.try_into().ok()?);
         Some((Timestamp::from_micros(at)?, Uuid::from_slice(id).ok()?))
-    }
-
-    fn over(&self, list: &str, place: &[u8]) -> Hmac<Sha256> {
-        let mut mac = self.0.clone();
-        mac.update(place);
-        mac.update(list.as_bytes());
-        mac
     }
 }
 
@@ -101,13 +93,13 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_sent_as_a_cursor_opens_nothing(text in prop_oneof![any::<String>(), "[0-9a-f]{80}"]) {
-            let cursors = Cursors(Hmac::new_from_slice(&[7; 32]).unwrap());
+            let cursors = Cursors(MacKey::new(&[7; 32]));
             prop_assert!(cursors.open("list", &text).is_err());
         }
 
         #[test]
         fn every_place_survives_its_cursor(micros in -1_000_000_000_000_i64..1_000_000_000_000, id: u128, list: String) {
-            let cursors = Cursors(Hmac::new_from_slice(&[7; 32]).unwrap());
+            let cursors = Cursors(MacKey::new(&[7; 32]));
             let (at, id) = (Timestamp::from_micros(micros).unwrap(), Uuid::from_u128(id));
             prop_assert_eq!(cursors.open(&list, &cursors.seal(&list, at, &id)).ok(), Some((at, id)));
             prop_assert!(cursors.open(&(list.clone() + "x"), &cursors.seal(&list, at, &id)).is_err());
