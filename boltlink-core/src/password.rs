@@ -19,6 +19,12 @@ impl Password {
     /// The most characters it may have.
     pub const MAX: usize = 128;
 
+    /// Whether a text is longer than any password, so that it need not be compared with one.
+    #[must_use]
+    pub fn is_too_long(text: &str) -> bool {
+        length(text) > Self::MAX
+    }
+
     /// The password itself.
     #[must_use]
     pub fn reveal(&self) -> &str {

@@ -253,7 +253,7 @@ async fn a_log_that_is_away_gets_it_all_later_and_nothing_is_done_that_could_not
     for creation in creations {
         match creation.await.unwrap() {
             Ok(link) => made.push(ObjectId::from(link.link.id)),
-            Err(Error::Unavailable { .. }) => refused += 1,
+            Err(Error::Busy { .. }) => refused += 1,
             Err(error) => panic!("{error:?}"),
         }
     }

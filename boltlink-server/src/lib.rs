@@ -17,6 +17,7 @@ mod pages;
 mod passwords;
 mod rates;
 mod server;
+mod throttle;
 mod tls;
 
 // The program's own part, for the fuzz targets: a program cannot be linked to.

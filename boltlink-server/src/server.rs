@@ -13,6 +13,7 @@ use crate::{
     hosts::{BaseUrl, Hosts},
     pages::Pages,
     rates::Rates,
+    throttle::Throttle,
     tls::Tls,
 };
 
@@ -143,8 +144,9 @@ pub async fn run(
     ));
     let readiness = Arc::new(Readiness::new(shortener.clone(), &options));
     let pages = Pages::new(hosts.is_https(), &options.not_found_urls);
-    let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), &options);
-    let router = Router::new(shortener, hosts, api, pages, options.proxies, options.rates, options.limits.body_timeout);
+    let throttle = Throttle::new(options.rates.clone(), &shortener);
+    let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), throttle.clone(), &options);
+    let router = Router::new(shortener, hosts, api, pages, options.proxies, throttle, options.limits.body_timeout);
     Front::new(router, options.limits, options.tls)
         .serve(listener, async move {
             shutdown.await;

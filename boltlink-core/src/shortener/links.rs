@@ -123,11 +123,8 @@ impl Shortener {
         let fields = edit.fields();
         let mut tries = 0;
         loop {
-            let before = self.own(actor, id).await?.link;
+            let before = self.to_change(actor, id, if_version).await?;
             let current = before.version;
-            if if_version.is_some_and(|version| version != current) {
-                return Err(Error::Stale { current });
-            }
             let old = slug_of(&before);
             let after = edit.clone().apply(before, self.now())?;
             let (links, new) = (self.0.stores.links.clone(), slug_of(&after));
@@ -140,6 +137,15 @@ impl Shortener {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether [`edit`](Self::edit) would find the link, at that version: to be asked before work that would be for nothing.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Stale`].
+    pub async fn check_edit(&self, actor: &Actor, id: LinkId, if_version: Option<u64>) -> Result<(), Error> {
+        require(actor, Scope::LinksWrite)?;
+        self.to_change(actor, id, if_version).await.map(|_| ())
     }
 
     /// Deletes a link; with `if_version` only at that version. Its slug is free again, its rollups stay.
@@ -190,6 +196,16 @@ impl Shortener {
             link.clicks += pending;
         }
         Ok(Listing { links, next })
+    }
+
+    /// The link as it is before a change, if it is at that version.
+    async fn to_change(&self, actor: &Actor, id: LinkId, if_version: Option<u64>) -> Result<Link, Error> {
+        let link = self.own(actor, id).await?.link;
+        let current = link.version;
+        match if_version {
+            Some(version) if version != current => Err(Error::Stale { current }),
+            _ => Ok(link),
+        }
     }
 
     /// The link as stored, if the actor may see it.

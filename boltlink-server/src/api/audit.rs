@@ -43,9 +43,10 @@ pub(crate) struct AuditEntryView {
     at: Moment,
     /// On behalf of which account; `00000000-0000-0000-0000-000000000000` is the operator's.
     account_id: Uuid,
-    /// With which API key; null if without one.
+    /// With which API key; null if with none.
     key_id: Nullable<Uuid>,
-    /// In which session; null if in none. With neither, it was the command line, or somebody who was just logging in.
+    /// In which session; null if in none. With neither, it was the command line, or somebody who
+    /// was just logging in, registering or setting a password by a one-time link.
     session_id: Nullable<Uuid>,
     /// What, such as `link.edited`: the kind of object and what became of it. Releases to come may know more.
     action: String,

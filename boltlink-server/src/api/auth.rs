@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use boltlink_core::{Actor, ClientName, Email, Shortener};
+use boltlink_core::{Actor, ClientName, Email, Shortener, store::Decision};
 use http::{HeaderMap, header};
 use poem::{Request, RequestBody, Result};
 use poem_openapi::{
@@ -11,7 +11,7 @@ use poem_openapi::{
 };
 
 use super::{cookie, finish::Quota, methods::Methods, problem::Problem};
-use crate::{hosts::Hosts, rates::Rates};
+use crate::{hosts::Hosts, throttle::Throttle};
 
 /// The actor that the presented key or session stands for. As an argument of an operation it comes first, so that
 /// strangers learn nothing of what else is wrong with their request.
@@ -115,10 +115,23 @@ impl Guest {
     }
 
     /// Refuses who tries too often to log in to an account, or to do what takes as much work.
-    pub(super) async fn may_try(&self, rates: &Rates, account: Option<&Email>) -> Result<(), Problem> {
-        let refused = rates.login(self.address, account).await.map_err(boltlink_core::Error::from)?;
-        refused.map_or(Ok(()), |decision| Err(Problem::too_often(decision)))
+    pub(super) async fn may_try(&self, throttle: &Throttle, account: Option<&Email>) -> Result<(), Problem> {
+        may(throttle.login(self.address, account).await?)
     }
+
+    /// Refuses who tries too often to prove by the password who they are.
+    pub(super) async fn may_prove(&self, throttle: &Throttle, actor: &Actor) -> Result<(), Problem> {
+        may(throttle.prove(self.address, actor).await?)
+    }
+}
+
+/// Refuses who sets passwords of links, of so many at once, too often.
+pub(super) async fn may_protect(throttle: &Throttle, actor: &Actor, links: u32) -> Result<(), Problem> {
+    may(throttle.protect(actor, links).await?)
+}
+
+fn may(refusal: Option<Decision>) -> Result<(), Problem> {
+    refusal.map_or(Ok(()), |refusal| Err(Problem::too_often(refusal)))
 }
 
 /// Where a request comes from, as far as is known.
@@ -128,8 +141,8 @@ fn address(request: &Request) -> Option<IpAddr> {
 
 /// Refuses a key or session that comes too often.
 async fn limit(request: &Request, actor: &Actor) -> Result<(), Problem> {
-    let Some(rates) = request.data::<Rates>() else { return Ok(()) };
-    let Some(decision) = rates.api(actor).await.map_err(boltlink_core::Error::from)? else { return Ok(()) };
+    let Some(throttle) = request.data::<Throttle>() else { return Ok(()) };
+    let Some(decision) = throttle.api(actor).await? else { return Ok(()) };
     if !decision.allowed {
         return Err(Problem::too_often(decision));
     }

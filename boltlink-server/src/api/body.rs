@@ -219,8 +219,10 @@ pub(crate) fn string(value: &Value) -> Result<&str, Wrong> {
 /// A password that somebody types. Longer ones than any account has are refused before they cost work.
 pub(crate) fn password(value: &Value) -> Result<String, Wrong> {
     let text = string(value)?;
-    let fits = text.chars().take(Password::MAX + 1).count() <= Password::MAX;
-    if fits { Ok(text.to_owned()) } else { Err(must(format!("must have at most {} characters", Password::MAX))) }
+    if Password::is_too_long(text) {
+        return Err(must(format!("must have at most {} characters", Password::MAX)));
+    }
+    Ok(text.to_owned())
 }
 
 pub(crate) fn boolean(value: &Value) -> Result<bool, Wrong> {

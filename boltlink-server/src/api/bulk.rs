@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Tag,
     answer::{Refusals, Refused, refusals},
-    auth::Caller,
+    auth::{Caller, may_protect},
     body::{self, Body, Fields},
     draft::{self, Draft, Rules},
     model::{BulkResult, BulkResults, LinkIds, LinkPatches, NewLinks},
@@ -18,14 +18,14 @@ use super::{
     problem::{Code, FieldError, Problem},
     scalar::RequestKey,
 };
-use crate::hosts::Hosts;
+use crate::{hosts::Hosts, throttle::Throttle};
 
 /// How many links one request may be about.
 const MOST: usize = 1_000;
 /// How many of them one transaction makes: others have a turn between.
 const CHUNK: usize = 250;
 /// How many of them may get a password, as each takes some 20 ms of a core.
-const MOST_PROTECTED: usize = 100;
+const MOST_PROTECTED: u32 = 100;
 /// Bodies may be so many times as long as others.
 const LONG: usize = 8;
 
@@ -34,6 +34,7 @@ pub(crate) struct Bulk {
     shortener: Shortener,
     hosts: Arc<Hosts>,
     rules: Rules,
+    throttle: Throttle,
 }
 
 refusals! {
@@ -65,16 +66,17 @@ impl Bulk {
         let key = precondition::idempotency_key(key.0)?;
         let mut results: Vec<Option<BulkResult>> = Vec::new();
         let (mut open, mut again, mut coming) = (Vec::new(), Vec::new(), HashSet::new());
-        let (mut drafts, mut protected) = (Vec::new(), 0);
+        let (mut drafts, mut protected) = (Vec::new(), 0_u32);
         for (index, fields) in objects(body.0)?.into_iter().enumerate() {
             let draft = draft::new_link(fields, &self.rules);
-            protected += usize::from(draft.as_ref().is_ok_and(Draft::is_protected));
+            protected += u32::from(draft.as_ref().is_ok_and(Draft::is_protected));
             if protected > MOST_PROTECTED {
                 let detail = format!("must be absent: of one request {MOST_PROTECTED} links may have one");
                 return Err(Problem::invalid(vec![FieldError::at(format!("/links/{index}/password"), detail)]).into());
             }
             drafts.push(draft);
         }
+        may_protect(&self.throttle, &caller.0, protected).await?;
         for (index, draft) in drafts.into_iter().enumerate() {
             // One that asks for a link which may be made just now has to wait for it.
             let place = draft.as_ref().ok().map(|draft| (draft.place().0.clone(), draft.place().1.clone()));
@@ -92,7 +94,7 @@ impl Bulk {
         for (number, chunk) in open.chunks(CHUNK).enumerate() {
             let made = match &away {
                 None => self.make(&caller.0, key.as_ref(), chunk).await,
-                Some(error) => Err(boltlink_core::Error::clone(error)),
+                Some(error) => Err(Error::clone(error)),
             };
             let made = match made {
                 Ok(made) => made,
@@ -136,7 +138,9 @@ impl Bulk {
         fields.finish()?;
         // Their absence was refused just now.
         let (Some(ids), Some(patch)) = (ids, patch) else { return Err(Problem::invalid(Vec::new()).into()) };
-        let edit = draft::link_edit(patch, &self.rules)?.into_edit(&self.shortener, &caller.0).await?;
+        let draft = draft::link_edit(patch, &self.rules)?;
+        may_protect(&self.throttle, &caller.0, u32::from(draft.is_protected())).await?;
+        let edit = draft.into_edit(&self.shortener, &caller.0).await?;
         let mut results = Vec::with_capacity(ids.len());
         while let Some(id) = ids.get(results.len()) {
             match self.shortener.edit(&caller.0, *id, edit.clone(), None).await {
@@ -167,8 +171,8 @@ impl Bulk {
 }
 
 impl Bulk {
-    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>) -> Self {
-        Self { rules: Rules::new(&shortener, hosts.clone()), shortener, hosts }
+    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>, throttle: Throttle) -> Self {
+        Self { rules: Rules::new(&shortener, hosts.clone()), shortener, hosts, throttle }
     }
 
     /// What becomes of one link before any is made; `None` if it is to be made, and is one of `open` then.
@@ -227,13 +231,14 @@ fn key_of(key: &IdempotencyKey, index: usize) -> Result<IdempotencyKey, Error> {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
-    text.parse().map_err(|error| boltlink_core::Error::Internal(boltlink_core::StoreError::backend(error)))
+    text.parse().map_err(|error| Error::Internal(boltlink_core::StoreError::backend(error)))
 }
 
-/// Refuses the next of `many`. While a store is away the rest is not tried: a thousand times its deadline is no
-/// answer.
-fn refuse(results: &mut Vec<BulkResult>, many: usize, error: boltlink_core::Error, at: &str) {
-    let next = if matches!(error, boltlink_core::Error::Unavailable { .. }) { many } else { results.len() + 1 };
+/// Refuses the next of `many`. While a store is away, or too much is being done, the rest is not tried: a thousand times a
+/// deadline is no answer.
+fn refuse(results: &mut Vec<BulkResult>, many: usize, error: Error, at: &str) {
+    let all = matches!(error, Error::Unavailable { .. } | Error::Busy { .. });
+    let next = if all { many } else { results.len() + 1 };
     let problem = Problem::from(error).below(at);
     results.resize_with(next, || BulkResult::refused(&problem));
 }

@@ -90,6 +90,11 @@ pub(crate) struct EditDraft {
 }
 
 impl EditDraft {
+    /// Whether it sets a password, which takes work.
+    pub(crate) const fn is_protected(&self) -> bool {
+        matches!(self.password, Field::Set(_))
+    }
+
     /// The change to be made.
     pub(crate) async fn into_edit(self, shortener: &Shortener, actor: &Actor) -> Result<LinkEdit, Error> {
         let password = match &self.password {

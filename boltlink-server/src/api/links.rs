@@ -15,7 +15,7 @@ use poem_openapi::{
 use super::{
     Tag,
     answer::{Refusals, Refused, refusals},
-    auth::Caller,
+    auth::{Caller, may_protect},
     body::Body,
     cursor::Cursors,
     draft::{self, Rules},
@@ -24,7 +24,7 @@ use super::{
     problem::{Code, Problem},
     scalar::{CursorText, EntityTag, IdText, Moment, Nullable, RequestKey, SearchWords, TagText},
 };
-use crate::hosts::Hosts;
+use crate::{hosts::Hosts, throttle::Throttle};
 
 /// Links.
 pub(crate) struct Links {
@@ -32,6 +32,7 @@ pub(crate) struct Links {
     hosts: Arc<Hosts>,
     rules: Rules,
     cursors: Cursors,
+    throttle: Throttle,
 }
 
 /// The orders that lists have.
@@ -122,9 +123,9 @@ enum Deleted {
 }
 
 impl Links {
-    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>) -> Self {
+    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>, throttle: Throttle) -> Self {
         let cursors = Cursors::new(&shortener);
-        Self { rules: Rules::new(&shortener, hosts.clone()), cursors, shortener, hosts }
+        Self { rules: Rules::new(&shortener, hosts.clone()), cursors, shortener, hosts, throttle }
     }
 
     fn made(&self, link: StoredLink) -> (Json<LinkView>, String, String) {
@@ -166,6 +167,7 @@ impl Links {
             let (link, location, tag) = self.made(link);
             return Ok(Made::Found(link, location, tag));
         }
+        may_protect(&self.throttle, &caller.0, u32::from(draft.is_protected())).await?;
         let new = draft.into_new(&self.shortener, &caller.0, key.as_ref()).await?;
         let link = match key {
             None => self.shortener.create(&caller.0, new).await?,
@@ -271,7 +273,13 @@ impl Links {
     ) -> Result<Shown, Refused<OnEdit>> {
         let id = link_id(&id)?;
         let version = precondition::version(if_match.0.as_ref().map(|tag| &*tag.0))?;
-        let edit = draft::link_edit(body.0, &self.rules)?.into_edit(&self.shortener, &caller.0).await?;
+        let draft = draft::link_edit(body.0, &self.rules)?;
+        if draft.is_protected() {
+            // Nobody takes a hash's work for a link that is not theirs to change.
+            self.shortener.check_edit(&caller.0, id, version).await?;
+            may_protect(&self.throttle, &caller.0, 1).await?;
+        }
+        let edit = draft.into_edit(&self.shortener, &caller.0).await?;
         Ok(self.show(self.shortener.edit(&caller.0, id, edit, version).await?))
     }
 

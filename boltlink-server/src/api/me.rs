@@ -13,12 +13,12 @@ use super::{
     problem::{Code, FieldError, Problem},
     scalar::{EmailText, Nullable, PasswordText, RoleName, ScopeName, TicketText},
 };
-use crate::{passwords, rates::Rates, server::Registration};
+use crate::{passwords, server::Registration, throttle::Throttle};
 
 /// One's own account.
 pub(crate) struct Me {
     shortener: Shortener,
-    rates: Rates,
+    throttle: Throttle,
     registration: Registration,
 }
 
@@ -120,14 +120,14 @@ enum Registered {
 }
 
 impl Me {
-    pub(crate) const fn new(shortener: Shortener, rates: Rates, registration: Registration) -> Self {
-        Self { shortener, rates, registration }
+    pub(crate) const fn new(shortener: Shortener, throttle: Throttle, registration: Registration) -> Self {
+        Self { shortener, throttle, registration }
     }
 
     /// The address of the caller's account, if it may try its password now.
     async fn try_password(&self, caller: &Caller, guest: &Guest) -> Result<Email, Problem> {
         let account = self.shortener.find_account(&caller.0, caller.0.account()).await?;
-        guest.may_try(&self.rates, Some(&account.email)).await?;
+        guest.may_prove(&self.throttle, &caller.0).await?;
         Ok(account.email)
     }
 }
@@ -212,7 +212,7 @@ impl Me {
         let email = fields.required("email", body::text::<Email>);
         let password = fields.required("password", body::password);
         let (email, password) = fields.both(email, password)?;
-        guest.may_try(&self.rates, None).await?;
+        guest.may_try(&self.throttle, None).await?;
         let password = good_enough(password, Some(email.clone())).await?;
         let account = self.shortener.register(email, &password).await?;
         Ok(Registered::Account(Json(account.into())))
@@ -229,7 +229,7 @@ impl Me {
         });
         let password = fields.required("password", body::password);
         let (ticket, password) = fields.both(ticket, password)?;
-        guest.may_try(&self.rates, None).await?;
+        guest.may_try(&self.throttle, None).await?;
         let account = self.shortener.find_ticket(&ticket).await?;
         let password = good_enough(password, Some(account.email)).await?;
         self.shortener.redeem_ticket(&ticket, &password).await?;

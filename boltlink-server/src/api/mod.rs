@@ -67,6 +67,7 @@ use crate::{
     health::{HealthApi, Readiness},
     hosts::Hosts,
     server::ServerOptions,
+    throttle::Throttle,
 };
 
 /// All operations as one endpoint.
@@ -97,17 +98,18 @@ pub(crate) fn endpoint(
     shortener: Shortener,
     hosts: Arc<Hosts>,
     readiness: Arc<Readiness>,
+    throttle: Throttle,
     options: &ServerOptions,
 ) -> Api {
     let https = hosts.is_https();
     let service = service((
-        Links::new(shortener.clone(), hosts.clone()),
-        Bulk::new(shortener.clone(), hosts.clone()),
+        Links::new(shortener.clone(), hosts.clone(), throttle.clone()),
+        Bulk::new(shortener.clone(), hosts.clone(), throttle.clone()),
         LinkCounts::new(shortener.clone()),
         Pictures::new(shortener.clone(), hosts.clone()),
         Analytics::new(shortener.clone(), hosts.clone()),
-        Me::new(shortener.clone(), options.rates.clone(), options.registration),
-        Sessions::new(shortener.clone(), hosts.clone(), options.rates.clone()),
+        Me::new(shortener.clone(), throttle.clone(), options.registration),
+        Sessions::new(shortener.clone(), hosts.clone(), throttle.clone()),
         Accounts::new(shortener.clone(), hosts.clone(), options.registration),
         Keys::new(shortener.clone(), hosts.clone()),
         Audit::new(shortener.clone()),
@@ -125,7 +127,7 @@ pub(crate) fn endpoint(
         hosts.clone(),
     );
     let limits = BodyLimits { bytes: options.limits.body_bytes, time: options.limits.body_timeout };
-    let route = route.at(tickets::PATH, tickets::page(shortener.clone(), options.rates.clone(), limits.time));
+    let route = route.at(tickets::PATH, tickets::page(shortener.clone(), throttle.clone(), limits.time));
     // Not nested at "/": that would take the start page's place.
     let operations = Arc::new(service.into_endpoint());
     let endpoint = route
@@ -134,7 +136,7 @@ pub(crate) fn endpoint(
         .nest_no_strip("/ready", operations)
         .data(shortener)
         .data(methods.clone())
-        .data(options.rates.clone())
+        .data(throttle)
         .data(limits)
         .data(hosts)
         .with(CatchPanic::new().with_handler(finish::panicked));

@@ -121,7 +121,7 @@ codes! {
     ReplayedDeleted 410 "replayed-link-deleted" "The link this key made is deleted";
     Stale 412 "stale" "The link has changed meanwhile";
     BodyTooLarge 413 "body-too-large" "The body is too large";
-    UnsupportedMediaType 415 "unsupported-media-type" "The body must be JSON";
+    UnsupportedMediaType 415 "unsupported-media-type" "The body is of another kind than expected";
     Invalid 422 "invalid" "Fields are not valid";
     KeyReused 422 "idempotency-key-reused" "The idempotency key was used before";
     RateLimited 429 "rate-limited" "Too many requests";
@@ -317,6 +317,11 @@ impl From<Error> for Problem {
             Error::WhichDomain => Self::parameter("domain", "must be one of the domains that the API key is for"),
             Error::KeyMade { .. } => Self::new(Code::KeyMade, detail),
             Error::Unavailable { reason, retry } => unavailable(&reason, retry),
+            Error::Busy { retry, .. } => {
+                let mut problem = Self::new(Code::Unavailable, detail);
+                problem.0.retry = Some(retry);
+                problem
+            }
             // The cause is for the operator, not for the client.
             Error::Internal(error) => internal(&error),
             other => internal(&other),

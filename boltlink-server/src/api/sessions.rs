@@ -17,13 +17,13 @@ use super::{
     problem::{Code, Problem},
     scalar::{EmailText, IdText, Moment, Nullable, PasswordText},
 };
-use crate::{hosts::Hosts, rates::Rates};
+use crate::{hosts::Hosts, throttle::Throttle};
 
 /// Sessions of people.
 pub(crate) struct Sessions {
     shortener: Shortener,
     hosts: Arc<Hosts>,
-    rates: Rates,
+    throttle: Throttle,
 }
 
 refusals! {
@@ -133,8 +133,8 @@ enum Ended {
 }
 
 impl Sessions {
-    pub(crate) const fn new(shortener: Shortener, hosts: Arc<Hosts>, rates: Rates) -> Self {
-        Self { shortener, hosts, rates }
+    pub(crate) const fn new(shortener: Shortener, hosts: Arc<Hosts>, throttle: Throttle) -> Self {
+        Self { shortener, hosts, throttle }
     }
 }
 
@@ -159,7 +159,7 @@ impl Sessions {
         if cookie {
             cookie::refuse_cross_site(request.method(), request.original_uri(), request.headers(), &self.hosts)?;
         }
-        guest.may_try(&self.rates, Some(&email)).await?;
+        guest.may_try(&self.throttle, Some(&email)).await?;
         let login = self.shortener.login(&email, &password, guest.client).await?;
         let token = login.token.reveal();
         let (told, set) =

@@ -15,7 +15,7 @@ use crate::{
     hosts::Hosts,
     pages::html::{self, Form},
     passwords,
-    rates::Rates,
+    throttle::Throttle,
 };
 
 /// The page's path.
@@ -29,15 +29,15 @@ pub fn link(hosts: &Hosts, ticket: &PasswordTicket) -> String {
 }
 
 /// The page, which shows a form and takes what it sends.
-pub(super) fn page(shortener: Shortener, rates: Rates, body_timeout: Duration) -> RouteMethod {
-    get(Show).post(Take { shortener, rates, body_timeout })
+pub(super) fn page(shortener: Shortener, throttle: Throttle, body_timeout: Duration) -> RouteMethod {
+    get(Show).post(Take { shortener, throttle, body_timeout })
 }
 
 struct Show;
 
 struct Take {
     shortener: Shortener,
-    rates: Rates,
+    throttle: Throttle,
     body_timeout: Duration,
 }
 
@@ -78,7 +78,7 @@ impl Endpoint for Take {
 impl Take {
     /// Sets the password; or says what is wrong with it.
     async fn set(&self, guest: &Guest, ticket: &str, password: String) -> std::result::Result<Option<String>, Problem> {
-        guest.may_try(&self.rates, None).await?;
+        guest.may_try(&self.throttle, None).await?;
         let ticket = PasswordTicket::parse(ticket).map_err(|_| Error::Ticket)?;
         let account = self.shortener.find_ticket(&ticket).await?;
         match passwords::judge_apart(password, Some(account.email)).await {

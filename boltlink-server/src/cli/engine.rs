@@ -228,6 +228,8 @@ fn rates(config: &Config, redis: Option<&RedisStore>) -> Rates {
         login_account: limits.limit_login_account.0,
         login_address: limits.limit_login_address.0,
         password: limits.limit_password.0,
+        password_link: limits.limit_password_link.0,
+        password_set: limits.limit_password_set.0,
         link: limits.limit_link.0,
         address: limits.limit_address.0,
         ..Rates::default()

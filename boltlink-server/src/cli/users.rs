@@ -72,11 +72,9 @@ impl WithPassword {
             let (_, ticket) = shortener.invite(&Actor::OPERATOR, email, role).await?;
             return Ok(handed_over(site, &ticket));
         }
-        // Before anything is made: a weak one leaves nothing behind.
         let weak = |why| Failure::new(format_args!("the password {why}\n    fix: choose another one"));
         let password = judge_password(&read_password()?, Some(&email)).map_err(weak)?;
-        let (_, ticket) = shortener.invite(&Actor::OPERATOR, email.clone(), role).await?;
-        shortener.redeem_ticket(&ticket, &password).await?;
+        shortener.add_account(&Actor::OPERATOR, email.clone(), role, &password).await?;
         Ok(format!("{email} can log in.\n"))
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     health,
     hosts::Hosts,
     pages::Pages,
-    rates::{Rates, Taken},
+    throttle::{Taken, Throttle},
 };
 
 /// A link has one pass; another site may have planted others, of which not many are looked at.
@@ -38,7 +38,7 @@ pub(crate) struct Router {
     api: Api,
     pub(super) pages: Pages,
     proxies: Proxies,
-    pub(super) rates: Rates,
+    pub(super) throttle: Throttle,
     /// How long a form may take to be here.
     pub(super) body_timeout: Duration,
 }
@@ -50,10 +50,10 @@ impl Router {
         api: Api,
         pages: Pages,
         proxies: Proxies,
-        rates: Rates,
+        throttle: Throttle,
         body_timeout: Duration,
     ) -> Self {
-        Self { shortener, hosts, api, pages, proxies, rates, body_timeout }
+        Self { shortener, hosts, api, pages, proxies, throttle, body_timeout }
     }
 }
 
@@ -112,11 +112,11 @@ impl Service {
             _ => return Answer::now(router.pages.method_not_allowed(request.headers())),
         };
         let client = self.client(&request);
-        if router.rates.limit_visits() {
+        if router.throttle.limit_visits() {
             let slug = asked(request.uri().path()).unwrap_or_default().0;
             let slug = router.shortener.slug_rules().parse_segment(slug).ok();
-            let taken = router.rates.of_visit(client, domain, slug.as_ref());
-            match router.rates.try_visit(&taken) {
+            let taken = router.throttle.of_visit(client, domain, slug.as_ref());
+            match router.throttle.try_visit(&taken) {
                 Err(refusal) => return Answer::now(router.pages.too_often(&refusal, request.headers())),
                 Ok([]) => {}
                 Ok(rest) => return self.visit_later(request, purpose, client, rest.to_vec()),
@@ -147,7 +147,7 @@ impl Service {
             let Some(domain) = router.hosts.of(&request) else {
                 return router.pages.unknown_host(request.headers());
             };
-            match router.rates.visit(&taken).await {
+            match router.throttle.visit(&taken).await {
                 Ok(None) => {}
                 Ok(Some(refusal)) => return router.pages.too_often(&refusal, request.headers()),
                 Err(error) => return router.pages.failed(error.into(), request.headers()),
@@ -196,7 +196,7 @@ impl Service {
             .into();
         self.aside(async move {
             let response: Response<_> = api.get_response(request).await.into();
-            response.map(|body| Body::Boxed { body, _answering: answering })
+            response.map(|body| Body::of_api(body, answering))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{io, net::IpAddr};
 
-use boltlink_core::{Outcome, Password, Purpose, Unlocked, Visit};
+use boltlink_core::{LinkPassword, Outcome, Purpose, Unlocked, Visit};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -22,31 +22,29 @@ impl Router {
         let Some(domain) = self.hosts.of(&request) else { return self.pages.unknown_host(headers) };
         let follow = visit(&request, domain, Purpose::Follow, client);
         let slug = self.shortener.slug_rules().parse_segment(follow.slug).ok();
-        match self.rates.visit(&self.rates.of_visit(client, domain, slug.as_ref())).await {
+        match self.throttle.visit(&self.throttle.of_visit(client, domain, slug.as_ref())).await {
             Ok(None) => {}
             Ok(Some(refusal)) => return self.pages.too_often(&refusal, headers),
-            Err(error) => return self.pages.failed(error.into(), headers),
+            Err(error) => return self.pages.failed(error, headers),
         }
         match self.shortener.visit(&Visit { purpose: Purpose::Peek, ..follow }).await {
             Ok(Outcome::PasswordRequired) => {}
             Ok(_) => return self.pages.method_not_allowed(headers),
             Err(error) => return self.pages.failed(error, headers),
         }
-        match self.rates.unlock(client, domain, slug.as_ref()).await {
+        match self.throttle.unlock(client, domain, slug.as_ref()).await {
             Ok(None) => {}
             Ok(Some(refusal)) => return self.pages.too_often(&refusal, headers),
-            Err(error) => return self.pages.failed(error.into(), headers),
+            Err(error) => return self.pages.failed(error, headers),
         }
         let body = poem::Body::from(body.map_err(io::Error::other).boxed());
         let password = match FormData::read(headers, body, self.body_timeout).await {
             Ok(form) => form.field("password"),
             Err(problem) => return self.pages.refused(&problem, headers),
         };
-        // Longer than any link's: not worth the work.
-        if password.chars().take(Password::MAX + 1).count() > Password::MAX {
-            return self.pages.shut(Shut::Wrong, headers);
-        }
-        match self.shortener.unlock(&follow, &password).await {
+        // What no link has is not worth the work.
+        let Ok(password) = password.parse::<LinkPassword>() else { return self.pages.shut(Shut::Wrong, headers) };
+        match self.shortener.unlock(&follow, password.reveal()).await {
             Ok(Unlocked::Open(outcome, pass)) => {
                 let segment = asked(request.uri().path()).unwrap_or_default().0;
                 self.pages.unlocked(&outcome, domain, headers, (&pass, segment))

@@ -106,8 +106,8 @@ impl Pages {
             several_hosts: Page::new(Code::InvalidParameter, "The header Host must be there once."),
             method_not_allowed: Page::new(Code::MethodNotAllowed, "A short link can only be followed, by GET or HEAD."),
             too_often: Page::new(Code::RateLimited, "This is too often. Try again in a moment."),
-            unavailable: Page::new(Code::Unavailable, "The link could not be looked up. Try again in a moment."),
-            failed: Page::new(Code::Internal, "The link could not be looked up. The cause is in the server's log."),
+            unavailable: Page::new(Code::Unavailable, "This is not possible just now. Try again in a moment."),
+            failed: Page::new(Code::Internal, "The server failed. The cause is in its log."),
         }
     }
 
