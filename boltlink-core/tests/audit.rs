@@ -223,6 +223,29 @@ async fn whoever_hangs_up_is_noted_too() {
 }
 
 #[tokio::test]
+async fn what_nobody_waits_for_is_noted_before_the_end() {
+    let (_, stores) = Faulty::new();
+    let shortener = shortener(stores).await;
+    let operator = Actor::OPERATOR;
+    let call = shortener.create_key(&operator, new_key());
+    assert!(tokio::time::timeout(Duration::from_millis(5), call).await.is_err(), "nobody waits for it");
+    shortener.shutdown().await;
+    assert_eq!(entries(&shortener).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_away_does_not_keep_the_end_waiting() {
+    let (faulty, stores) = Faulty::new();
+    let shortener = shortener(stores).await;
+    Faulty::set(&faulty.away, true);
+    shortener.create(&Actor::OPERATOR, new_link()).await.unwrap();
+    let begin = tokio::time::Instant::now();
+    shortener.shutdown().await;
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert_eq!(entries(&shortener).await, []);
+}
+
+#[tokio::test]
 async fn what_may_have_been_done_is_noted_as_that() {
     let (faulty, stores) = Faulty::new();
     let shortener = shortener(stores).await;

@@ -25,7 +25,7 @@ pub struct Rates {
     pub password: Option<Quota>,
     /// How often anybody may try the password of one link, from wherever. Default: 300 times a minute.
     pub password_link: Option<Quota>,
-    /// How many passwords of links one account may set, each of which takes as much work as a login. Default: 300 a minute.
+    /// How many passwords of links one account may set: each takes as much work as a login. Default: 300 a minute.
     pub password_set: Option<Quota>,
     /// How often one link may be followed. Default: as often as visitors want.
     pub link: Option<Quota>,

@@ -150,7 +150,7 @@ impl Service {
             match router.throttle.visit(&taken).await {
                 Ok(None) => {}
                 Ok(Some(refusal)) => return router.pages.too_often(&refusal, request.headers()),
-                Err(error) => return router.pages.failed(error.into(), request.headers()),
+                Err(error) => return router.pages.failed(error, request.headers()),
             }
             match router.follow(visit(&request, domain, purpose, client), request.headers()).await {
                 Ok(outcome) => router.pages.answer(&outcome, domain, request.headers()),

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use boltlink_core::{Pass, store::Quota};
-use boltlink_server::{Rates, ServerOptions};
+use boltlink_server::{Proxies, Rates, ServerOptions};
 use boltlink_testkit::{Client, Reply};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -138,13 +138,65 @@ async fn a_password_is_tried_ten_times_a_minute_from_one_address() {
 
 #[tokio::test]
 async fn what_is_tried_counts_as_work_of_its_address() {
-    let quota = Quota::new(NonZeroU32::new(3).unwrap(), Duration::from_secs(60));
-    let rates = Rates { login_address: quota, password: None, ..Rates::default() };
+    let rates = Rates { login_address: a_minute(3), password: None, ..Rates::default() };
     let server = Server::with(ServerOptions { rates, ..ServerOptions::default() }).await;
     for status in [303, 303, 303, 429] {
         let link = server.link(json!({ "password": "a" })).await;
         assert_eq!(submit(&server.stranger(), &short_path(&link), "a").await.status, status);
     }
+}
+
+fn a_minute(rate: u32) -> Option<Quota> {
+    Quota::new(NonZeroU32::new(rate).unwrap(), Duration::from_secs(60))
+}
+
+#[tokio::test]
+async fn from_many_addresses_no_more_is_tried_than_a_link_allows() {
+    let rates = Rates { password_link: a_minute(3), ..Rates::default() };
+    let proxies = Proxies { trusted: vec!["127.0.0.0/8".parse().unwrap()], ..Proxies::default() };
+    let server = Server::with(ServerOptions { rates, proxies, ..ServerOptions::default() }).await;
+    let path = short_path(&server.link(json!({ "password": "a" })).await);
+    let other = short_path(&server.link(json!({ "password": "a" })).await);
+    let stranger = server.stranger();
+    let submit = async |path: &str, from: &str| {
+        let request = stranger.request(Method::POST, path).header("x-forwarded-for", from);
+        stranger.send(request.form(&[("password", "b")])).await.unwrap().status
+    };
+    for (from, status) in [("10.0.0.1", 403), ("10.0.0.2", 403), ("10.0.0.3", 403), ("10.0.0.4", 429)] {
+        assert_eq!(submit(&path, from).await, status, "from {from}");
+    }
+    assert_eq!(submit(&other, "10.0.0.4").await, 403, "another link's");
+}
+
+#[tokio::test]
+async fn an_account_sets_so_many_passwords_and_no_more() {
+    let rates = Rates { password_set: a_minute(4), ..Rates::default() };
+    let server = Server::with(ServerOptions { rates, ..ServerOptions::default() }).await;
+    let client = server.client();
+    let path = path_of(&server.link(json!({})).await);
+    let protect = json!({ "password": "a" });
+    send(&client, Method::PATCH, &path, &protect).await.expect(200).unwrap();
+    // What would not be done takes nothing.
+    let stale = client.request(Method::PATCH, &path).header("if-match", "\"1\"").json(&protect);
+    assert_eq!(client.send(stale).await.unwrap().status, 412);
+    let nowhere = "/api/v1/links/00000000-0000-7000-8000-000000000000";
+    assert_eq!(send(&client, Method::PATCH, nowhere, &protect).await.status, 404);
+    // Of many each counts; all together or none.
+    let many = |count| {
+        let links = vec![json!({ "target": "https://example.com/", "password": "a" }); count];
+        json!({ "links": links })
+    };
+    let refused = send(&client, Method::POST, "/api/v1/links/bulk", &many(4)).await;
+    assert_eq!(problem(&refused, 429)["code"], "rate-limited");
+    send(&client, Method::POST, "/api/v1/links/bulk", &many(2)).await.expect(200).unwrap();
+    server.link(protect.clone()).await;
+    let link = json!({ "target": "https://example.com/", "password": "a" });
+    assert_eq!(send(&client, Method::POST, "/api/v1/links", &link).await.status, 429);
+    assert_eq!(send(&client, Method::PATCH, &path, &protect).await.status, 429);
+    // Without a password nothing is taken, and others have their own.
+    server.link(json!({})).await;
+    send(&client, Method::PATCH, &path, &json!({ "password": null })).await.expect(200).unwrap();
+    send(&server.member().await, Method::POST, "/api/v1/links", &link).await.expect(201).unwrap();
 }
 
 #[tokio::test]

@@ -235,10 +235,10 @@ async fn passwords_are_not_guessed_by_trying() {
     let refused = log_in(&server, "ADA@example.com", PASSWORD).await;
     assert_eq!(problem(&refused, 429)["code"], "rate-limited", "the right one comes too late");
     assert_eq!((refused.header("retry-after"), refused.header("ratelimit-limit")), (Some("6"), Some("10")));
-    // Whoever is logged in goes on, but does not get to try passwords this way.
+    // Whoever is logged in goes on, and can be kept by no stranger from changing the password.
     assert_eq!(session.get("/api/v1/me").await.unwrap().status, 200);
     let body = json!({ "current_password": "wrong horse battery staple", "password": "a seventh dwarf walks blue" });
-    assert_eq!(send(&session, Method::PUT, "/api/v1/me/password", &body).await.status, 429);
+    assert_eq!(send(&session, Method::PUT, "/api/v1/me/password", &body).await.status, 422);
     assert_eq!(log_in(&server, "bob@example.com", PASSWORD).await.status, 201, "another account is another");
     clock.advance(Duration::from_secs(6));
     assert_eq!(log_in(&server, ADA, PASSWORD).await.status, 201);
@@ -252,6 +252,26 @@ async fn passwords_are_not_guessed_by_trying() {
     let ticket = PasswordTicket::generate(AccountId::OPERATOR, &SystemEntropy).reveal();
     let wanted = json!({ "ticket": ticket, "password": PASSWORD });
     assert_eq!(send(&server.stranger(), Method::POST, "/api/v1/passwords", &wanted).await.status, 429);
+}
+
+#[tokio::test]
+async fn whoever_is_logged_in_does_not_guess_the_password_either() {
+    let rates = Rates { login_address: None, ..Rates::default() };
+    let server = Server::with(ServerOptions { rates, ..ServerOptions::default() }).await;
+    server.account(ADA, Role::Editor).await;
+    let session = server.logged_in(ADA).await;
+    let prove = async || {
+        let body =
+            json!({ "current_password": "wrong horse battery staple", "password": "a seventh dwarf walks blue" });
+        send(&session, Method::PUT, "/api/v1/me/password", &body).await.status
+    };
+    for _ in 0..10 {
+        assert_eq!(prove().await, 422);
+    }
+    assert_eq!(prove().await, 429);
+    let body = json!({ "password": PASSWORD, "links": "keep" });
+    assert_eq!(send(&session, Method::DELETE, "/api/v1/me", &body).await.status, 429, "nor in another way");
+    assert_eq!(log_in(&server, ADA, PASSWORD).await.status, 201, "which keeps nobody from logging in");
 }
 
 /// A statistic with wide bounds: an unknown account must not be told from a known one by how long the answer takes.

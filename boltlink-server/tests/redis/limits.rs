@@ -103,6 +103,34 @@ async fn two_nodes_share_the_limits_of_guessing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn redis_learns_nobodys_address() {
+    let place = OwnRedis::new(Persistence::None).await;
+    let node = place.server().env("BOLTLINK_TRUSTED_PROXIES", "127.0.0.0/8").env("BOLTLINK_LIMIT_ADDRESS", "100/h");
+    let node = node.env("BOLTLINK_PASSWORD_COST", "m=64,t=1,p=1").env("BOLTLINK_RAW_CLICKS", "0");
+    let node = node.start().await.unwrap();
+    let client = node.client();
+    assert_eq!(log_in(&client, "ada@example.com".into(), "203.0.113.77".into()).await, 401);
+    let mut link = example("locked");
+    link["password"] = "sesame".into();
+    client.make(&link).await.unwrap();
+    let unlock = client.request(Method::POST, "/locked").header("X-Forwarded-For", "203.0.113.77");
+    assert_eq!(client.send(unlock.form(&[("password", "guess")])).await.unwrap().status, 403);
+    let visit = client.request(Method::GET, "/locked").header("X-Forwarded-For", "203.0.113.77");
+    assert_eq!(client.send(visit).await.unwrap().status, 403);
+    let keys = place
+        .redis
+        .call(&["EVAL", "return redis.status_reply(table.concat(redis.call('KEYS', '*'), ' '))", "0"])
+        .await
+        .unwrap();
+    for limit in ["login:", "login-from:", "password:", "unlock:", "address:"] {
+        assert!(keys.contains(limit), "{limit} is not among {keys}");
+    }
+    for secret in ["203.0.113", "ada", "example.com"] {
+        assert!(!keys.contains(secret), "{secret} is in {keys}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_more_is_guessed_while_redis_is_away() {
     let mut place = OwnRedis::new(Persistence::None).await;
     let (first, second) = guessed(|| place.server()).await;
