@@ -18,18 +18,21 @@ use boltlink_core::{
     store::{AuditFilter, AuditStore, KeyCursor, KeyStore},
 };
 
-/// A store of audit entries and of keys that is away while told so, or does what it is asked and never says so.
+/// A store of audit entries and of keys that is away while told so, or does what it is asked and never says so, or never
+/// answers, or late.
 struct Faulty {
     stores: Stores,
     away: AtomicBool,
     deaf: AtomicBool,
+    hung: AtomicBool,
+    slow: AtomicBool,
 }
 
 impl Faulty {
     fn new() -> (Arc<Self>, Stores) {
         let stores = Stores::in_memory(Arc::new(SystemClock));
-        let [away, deaf] = [false; 2].map(AtomicBool::new);
-        let faulty = Arc::new(Self { stores: stores.clone(), away, deaf });
+        let [away, deaf, hung, slow] = [false; 4].map(AtomicBool::new);
+        let faulty = Arc::new(Self { stores: stores.clone(), away, deaf, hung, slow });
         (faulty.clone(), Stores { audit: faulty.clone(), keys: faulty, ..stores })
     }
 
@@ -43,6 +46,12 @@ impl AuditStore for Faulty {
     async fn append(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("away"));
+        }
+        if self.hung.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if self.slow.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         self.stores.audit.append(entries).await
     }
@@ -237,12 +246,36 @@ async fn what_nobody_waits_for_is_noted_before_the_end() {
 async fn a_log_that_is_away_does_not_keep_the_end_waiting() {
     let (faulty, stores) = Faulty::new();
     let shortener = shortener(stores).await;
-    Faulty::set(&faulty.away, true);
+    Faulty::set(&faulty.hung, true);
     shortener.create(&Actor::OPERATOR, new_link()).await.unwrap();
     let begin = tokio::time::Instant::now();
     shortener.shutdown().await;
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     assert_eq!(entries(&shortener).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_back_gets_all_before_the_end() {
+    let (faulty, stores) = Faulty::new();
+    let shortener = shortener(stores).await;
+    Faulty::set(&faulty.away, true);
+    for _ in 0..20 {
+        let creations: Vec<_> = (0..200)
+            .map(|_| {
+                let shortener = shortener.clone();
+                tokio::spawn(async move { shortener.create(&Actor::OPERATOR, new_link()).await })
+            })
+            .collect();
+        for creation in creations {
+            creation.await.unwrap().unwrap();
+        }
+    }
+    Faulty::set(&faulty.away, false);
+    // Longer than the end waits for one that takes nothing.
+    Faulty::set(&faulty.slow, true);
+    shortener.shutdown().await;
+    let noted = shortener.audit(&Actor::OPERATOR, &AuditFilter::default(), None, 20_000).await.unwrap().entries;
+    assert_eq!(noted.len(), 4_000);
 }
 
 #[tokio::test]

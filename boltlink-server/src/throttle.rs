@@ -59,11 +59,10 @@ impl Throttle {
     }
 
     /// Judges an attempt of somebody who is logged in to prove it by the password: the refusal, if there is one. As many
-    /// as of logins, but not from the same: whoever is logged in can be kept from it by nobody else.
-    pub(crate) async fn prove(&self, client: Option<IpAddr>, actor: &Actor) -> Result<Option<Decision>, Error> {
-        let address = self.work_from(client);
+    /// as of logins, but not from the same: nobody else can use them up.
+    pub(crate) async fn prove(&self, actor: &Actor) -> Result<Option<Decision>, Error> {
         let account = self.rates.login_account.map(|quota| Taken::one(format!("prove:{}", actor.account()), quota));
-        self.take_all(address.iter().chain(&account)).await
+        self.take_all(account.iter()).await
     }
 
     /// Judges an attempt to open a link by its password: the refusal, if there is one.
@@ -83,6 +82,11 @@ impl Throttle {
         self.take_all(here.iter().chain(&self.work_from(client)).chain(&anywhere)).await
     }
 
+    /// How many passwords of links may be set at once at most, by anybody.
+    pub(crate) fn most_protected(&self) -> Option<u32> {
+        self.rates.password_set.map(|quota| quota.burst())
+    }
+
     /// Judges whether an account may set so many passwords of links: the refusal, if there is one.
     pub(crate) async fn protect(&self, actor: &Actor, links: u32) -> Result<Option<Decision>, Error> {
         let set = self.rates.password_set.filter(|_| links > 0);
@@ -96,14 +100,8 @@ impl Throttle {
     }
 
     /// The name of something that is nobody's business where it is kept.
-    fn name(&self, purpose: &str, what: &str) -> String {
-        let tag = self.names.tag(&[purpose.as_bytes(), b" ", what.as_bytes()]);
-        let mut name = format!("{purpose}:");
-        for byte in &tag[..16] {
-            // Writing to a String cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
-        name
+    fn name(&self, purpose: &'static str, what: &str) -> String {
+        name(&self.names, purpose, what)
     }
 
     /// Takes from each, up to the first that refuses: that refusal, if there is one.
@@ -156,6 +154,17 @@ impl Throttle {
     }
 }
 
+/// The name of something under this key. Purposes are words without blanks, so no two pairs have one tag.
+fn name(key: &MacKey, purpose: &'static str, what: &str) -> String {
+    let tag = key.tag(&[purpose.as_bytes(), b" ", what.as_bytes()]);
+    let mut name = format!("{purpose}:");
+    for byte in &tag[..16] {
+        // Writing to a String cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
+
 /// By what name an address is known. All of whom it is not known share one.
 fn network(client: Option<IpAddr>) -> String {
     client.map_or_else(|| "unknown".to_owned(), |client| network_of(client).to_string())
@@ -170,6 +179,15 @@ fn network_of(client: IpAddr) -> IpNet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_not_the_key_cannot_find_out_a_name() {
+        let [ours, others] = [1, 2].map(|byte| MacKey::new(&[byte; 32]));
+        assert_eq!(name(&ours, "login", "ada@example.com"), name(&ours, "login", "ada@example.com"));
+        assert_ne!(name(&ours, "login", "ada@example.com"), name(&others, "login", "ada@example.com"));
+        assert_ne!(name(&ours, "login", "ada@example.com"), name(&ours, "login", "eve@example.com"));
+        assert_eq!(name(&ours, "login", "ada@example.com").len(), "login:".len() + 32);
+    }
 
     #[test]
     fn a_household_has_one_quota() {

@@ -8,10 +8,11 @@ use crate::{
 };
 
 /// What lets the requests through that the document allows: accounts are made, quickly, and nobody comes too often.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("BOLTLINK_REGISTRATION", "open"),
     ("BOLTLINK_PASSWORD_COST", "m=64,t=1,p=1"),
     ("BOLTLINK_LIMIT_API", "off"),
+    ("BOLTLINK_LIMIT_PASSWORD_SET", "off"),
     ("BOLTLINK_LIMIT_LOGIN_ACCOUNT", "off"),
     ("BOLTLINK_LIMIT_LOGIN_ADDRESS", "off"),
 ];

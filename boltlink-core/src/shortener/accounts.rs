@@ -149,7 +149,10 @@ impl Shortener {
     async fn insert_account(&self, account: &Account, author: Author, action: Action) -> Result<(), Error> {
         let (accounts, new) = (self.0.stores.accounts.clone(), account.clone());
         let deed = deed(action, account.id, detail(account.role));
-        self.audited(author, deed, forget(account.id), async move { accounts.insert(&new).await }).await
+        let id = account.id;
+        // It is new: there are no sessions to forget.
+        let forget = move |caches: &Caches| caches.accounts.evict(&id);
+        self.audited(author, deed, forget, async move { accounts.insert(&new).await }).await
     }
 
     /// Up to `limit` accounts, oldest first, after `after`.

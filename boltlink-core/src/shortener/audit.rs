@@ -28,7 +28,7 @@ const WAITING: usize = 10_000;
 const GROUP: usize = 100;
 /// How many entries are stored at once, so that others who write wait no longer than for any other bulk.
 const CHUNK: usize = 1_000;
-/// Once the program ends: how long it is tried still, and how often.
+/// Once the program ends: how long it is tried still while nothing is taken, and how often.
 const LAST: Duration = Duration::from_secs(2);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -115,16 +115,14 @@ impl Shortener {
         let room = engine.audit.room.clone().try_acquire_many_owned(most).map_err(|_| full())?;
         let task = tokio::spawn(async move {
             let done = engine.within(call).await;
-            if done.as_ref().err().is_none_or(StoreError::is_retryable) {
-                forget(&engine.caches);
-                engine.announce();
-            }
             let deeds = match &done {
                 Ok(answer) => deeds(Some(answer)),
                 Err(error) if error.is_retryable() => deeds(None),
                 Err(_) => Vec::new(),
             };
             if !deeds.is_empty() {
+                forget(&engine.caches);
+                engine.announce();
                 engine.note(room, author, deeds, done.is_ok()).await;
             }
             done
@@ -169,7 +167,7 @@ pub(super) struct AuditWriter {
     store: Arc<dyn AuditStore>,
     /// How long the store may take for a chunk.
     deadline: Duration,
-    /// When to give up, once it is told to stop.
+    /// When to give up, once it is told to stop, on a store that takes nothing.
     end: Option<Instant>,
 }
 
@@ -212,6 +210,8 @@ impl AuditWriter {
             let error = match stored {
                 Some(Ok(Ok(()))) => {
                     rest = &rest[chunk.len()..];
+                    // Of a store that goes on everything is worth the wait.
+                    self.end = self.end.map(|_| Instant::now() + LAST);
                     continue;
                 }
                 Some(Ok(Err(error))) => error,

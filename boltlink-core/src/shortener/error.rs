@@ -100,8 +100,9 @@ pub enum Error {
         /// When a retry is worth its while, where that is known.
         retry: Option<Duration>,
     },
-    /// Too much is being done at once. Nothing was done: try again.
-    #[error("{what}; nothing was done, try again")]
+    /// Too much is being done at once: try again. What was refused was not done; of a call that does several things, those
+    /// before may have been. Whatever changes something may be refused so, while the audit log cannot be written for long.
+    #[error("{what}; try again")]
     Busy {
         /// Of what there is too much.
         what: &'static str,

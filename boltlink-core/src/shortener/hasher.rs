@@ -24,7 +24,7 @@ pub(super) struct Hasher {
     /// Of those who wait or work.
     waiting: Semaphore,
     /// Of those who set passwords of links, one at a time: however many do, whoever logs in has every other turn.
-    setting: Semaphore,
+    setting: Arc<Semaphore>,
 }
 
 /// How long somebody waits for a turn. A flood is so slowed down, as each of its connections waits, too; were it refused at
@@ -41,24 +41,28 @@ impl Hasher {
             cost,
             working: Arc::new(Semaphore::new(working)),
             waiting: Semaphore::new(WAITING),
-            setting: Semaphore::new(1),
+            setting: Arc::new(Semaphore::new(1)),
         }
     }
 
     /// The hash of a password, with a new salt.
     pub(super) async fn hash(&self, password: &str, entropy: &dyn Entropy) -> Result<PasswordHash, Error> {
-        self.hash_with(password, entropy.bytes()).await
+        self.hash_with(password, entropy.bytes(), None).await
     }
 
     /// The hash of a link's password, with a salt that no other may have.
     pub(super) async fn hash_for_link(&self, password: &str, salt: [u8; 16]) -> Result<PasswordHash, Error> {
-        let _turn = patiently(self.setting.acquire()).await?;
-        self.hash_with(password, salt).await
+        self.hash_with(password, salt, Some(&self.setting)).await
     }
 
-    async fn hash_with(&self, password: &str, salt: [u8; 16]) -> Result<PasswordHash, Error> {
+    async fn hash_with(
+        &self,
+        password: &str,
+        salt: [u8; 16],
+        also: Option<&Arc<Semaphore>>,
+    ) -> Result<PasswordHash, Error> {
         let (argon2, password) = (self.argon2()?, normal(password));
-        let hash = self.work(move || argon2.hash_password_with_salt(password.as_bytes(), &salt)).await?;
+        let hash = self.work(also, move || argon2.hash_password_with_salt(password.as_bytes(), &salt)).await?;
         Ok(PasswordHash::from_stored(&hash.map_err(failed)?.to_string()))
     }
 
@@ -67,14 +71,14 @@ impl Hasher {
     pub(super) async fn verify(&self, password: &str, hash: Option<&PasswordHash>) -> Result<bool, Error> {
         let Some(hash) = hash else {
             let (argon2, password) = (self.argon2()?, normal(password));
-            self.work(move || argon2.hash_password_with_salt(password.as_bytes(), &[0; 16])).await?.ok();
+            self.work(None, move || argon2.hash_password_with_salt(password.as_bytes(), &[0; 16])).await?.ok();
             return Ok(false);
         };
         let stored = phc::PasswordHash::new(hash.as_str())
             .map_err(|error| StoreError::Unreadable { reason: format!("a password's hash is damaged: {error}") })?;
         let (argon2, password) = (self.argon2()?, normal(password));
         // The stored hash says itself what it cost.
-        Ok(self.work(move || argon2.verify_password(password.as_bytes(), &stored)).await?.is_ok())
+        Ok(self.work(None, move || argon2.verify_password(password.as_bytes(), &stored)).await?.is_ok())
     }
 
     /// Whether a hash cost something else than one that is made now.
@@ -87,24 +91,30 @@ impl Hasher {
         Ok(self.cost.argon2().map_err(failed)?)
     }
 
-    /// Does the work on a thread for such, when it is its turn. Who goes away meanwhile frees the place in the queue, not
-    /// the thread.
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    /// Does the work on a thread for such, when it is its turn, `also` by that semaphore. Who goes away meanwhile frees the
+    /// place in the queue, not the thread.
+    async fn work<T: Send + 'static>(
+        &self,
+        also: Option<&Arc<Semaphore>>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let _place = self.waiting.try_acquire().map_err(|_| busy())?;
-        let turn = patiently(self.working.clone().acquire_owned()).await?;
+        let turns = async {
+            let also = match also {
+                Some(also) => Some(also.clone().acquire_owned().await?),
+                None => None,
+            };
+            Ok::<_, AcquireError>((also, self.working.clone().acquire_owned().await?))
+        };
+        // Nobody closes them.
+        let turns = tokio::time::timeout(PATIENCE, turns).await.map_err(|_| busy())?.map_err(|_| busy())?;
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
-            drop(turn);
+            drop(turns);
             done
         });
         Ok(done.await.map_err(StoreError::backend)?)
     }
-}
-
-/// A turn, if it comes in time.
-async fn patiently<T>(turn: impl Future<Output = Result<T, AcquireError>>) -> Result<T, Error> {
-    // Nobody closes them.
-    tokio::time::timeout(PATIENCE, turn).await.map_err(|_| busy())?.map_err(|_| busy())
 }
 
 fn busy() -> Error {

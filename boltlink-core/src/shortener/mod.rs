@@ -223,8 +223,11 @@ impl Shortener {
     /// or in the journal if a store is away. Without a journal it goes on
     /// trying for as long as a store is away: bound the wait if you have to.
     ///
-    /// May be called twice; later calls return at once. Stop taking visits first: clicks that come now
-    /// end up in `clicks_lost`.
+    /// Whatever was done by then is in the audit log, unless its store takes nothing for two seconds: what is not in it is
+    /// in the process's log of errors.
+    ///
+    /// May be called twice; later calls wait only for what is being done just then. Stop taking visits first: clicks that
+    /// come now end up in `clicks_lost`.
     pub async fn shutdown(&self) {
         if self.0.recorder.is_some() {
             let engine = self.0.clone();

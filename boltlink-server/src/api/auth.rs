@@ -118,11 +118,11 @@ impl Guest {
     pub(super) async fn may_try(&self, throttle: &Throttle, account: Option<&Email>) -> Result<(), Problem> {
         may(throttle.login(self.address, account).await?)
     }
+}
 
-    /// Refuses who tries too often to prove by the password who they are.
-    pub(super) async fn may_prove(&self, throttle: &Throttle, actor: &Actor) -> Result<(), Problem> {
-        may(throttle.prove(self.address, actor).await?)
-    }
+/// Refuses who tries too often to prove by the password who they are.
+pub(super) async fn may_prove(throttle: &Throttle, actor: &Actor) -> Result<(), Problem> {
+    may(throttle.prove(actor).await?)
 }
 
 /// Refuses who sets passwords of links, of so many at once, too often.

@@ -64,14 +64,16 @@ impl Bulk {
         body: Body<NewLinks, LONG>,
     ) -> Result<Done, Refused<OnBulk>> {
         let key = precondition::idempotency_key(key.0)?;
+        // More than the quota has at once would never be let in.
+        let most_protected = self.throttle.most_protected().map_or(MOST_PROTECTED, |most| most.min(MOST_PROTECTED));
         let mut results: Vec<Option<BulkResult>> = Vec::new();
         let (mut open, mut again, mut coming) = (Vec::new(), Vec::new(), HashSet::new());
         let (mut drafts, mut protected) = (Vec::new(), 0_u32);
         for (index, fields) in objects(body.0)?.into_iter().enumerate() {
             let draft = draft::new_link(fields, &self.rules);
             protected += u32::from(draft.as_ref().is_ok_and(Draft::is_protected));
-            if protected > MOST_PROTECTED {
-                let detail = format!("must be absent: of one request {MOST_PROTECTED} links may have one");
+            if protected > most_protected {
+                let detail = format!("must be absent: of one request {most_protected} links may have one");
                 return Err(Problem::invalid(vec![FieldError::at(format!("/links/{index}/password"), detail)]).into());
             }
             drafts.push(draft);
@@ -139,6 +141,7 @@ impl Bulk {
         // Their absence was refused just now.
         let (Some(ids), Some(patch)) = (ids, patch) else { return Err(Problem::invalid(Vec::new()).into()) };
         let draft = draft::link_edit(patch, &self.rules)?;
+        // One hash for all of them, also if none turns out to be there.
         may_protect(&self.throttle, &caller.0, u32::from(draft.is_protected())).await?;
         let edit = draft.into_edit(&self.shortener, &caller.0).await?;
         let mut results = Vec::with_capacity(ids.len());

@@ -49,7 +49,10 @@ impl<E: Endpoint> Endpoint for Finished<E> {
         finish(&mut response, uri.path(), self.https);
         self.cors.mark(origin, response.headers_mut());
         if let Some(decision) = quota.0.get() {
-            response.headers_mut().extend(rate_limit_headers(decision));
+            // A refusal has told of the quota by which it is one.
+            for (name, value) in rate_limit_headers(decision).drain().filter_map(|(name, value)| Some((name?, value))) {
+                response.headers_mut().entry(name).or_insert(value);
+            }
         }
         Ok(response)
     }

@@ -8,7 +8,7 @@ use super::{
     Tag,
     accounts::{AccountView, OrphansName},
     answer::{Refusals, Refused, refusals},
-    auth::{Caller, Guest},
+    auth::{Caller, Guest, may_prove},
     body::{self, Body, must},
     problem::{Code, FieldError, Problem},
     scalar::{EmailText, Nullable, PasswordText, RoleName, ScopeName, TicketText},
@@ -125,9 +125,9 @@ impl Me {
     }
 
     /// The address of the caller's account, if it may try its password now.
-    async fn try_password(&self, caller: &Caller, guest: &Guest) -> Result<Email, Problem> {
+    async fn try_password(&self, caller: &Caller) -> Result<Email, Problem> {
         let account = self.shortener.find_account(&caller.0, caller.0.account()).await?;
-        guest.may_prove(&self.throttle, &caller.0).await?;
+        may_prove(&self.throttle, &caller.0).await?;
         Ok(account.email)
     }
 }
@@ -160,14 +160,13 @@ impl Me {
     async fn change_password(
         &self,
         caller: Caller,
-        guest: Guest,
         body: Body<PasswordChangeBody>,
     ) -> Result<Changed, Refused<OnChange>> {
         let mut fields = body.0;
         let current = fields.required("current_password", body::password);
         let new = fields.required("password", body::password);
         let (current, new) = fields.both(current, new)?;
-        let email = self.try_password(&caller, &guest).await?;
+        let email = self.try_password(&caller).await?;
         let new = good_enough(new, Some(email)).await?;
         let changed = self.shortener.change_password(&caller.0, &current, &new).await;
         changed.map_err(|error| about_password(error, "/current_password"))?;
@@ -178,12 +177,7 @@ impl Me {
     ///
     /// For good: its sessions end, its API keys are revoked.
     #[oai(path = "/me", method = "delete", operation_id = "delete_me")]
-    async fn delete(
-        &self,
-        caller: Caller,
-        guest: Guest,
-        body: Body<PasswordProofBody>,
-    ) -> Result<Deleted, Refused<OnChange>> {
+    async fn delete(&self, caller: Caller, body: Body<PasswordProofBody>) -> Result<Deleted, Refused<OnChange>> {
         let mut fields = body.0;
         let password = fields.required("password", body::password);
         let links = fields.required("links", |value| match body::string(value)? {
@@ -192,7 +186,7 @@ impl Me {
             _ => Err(must("must be keep or delete")),
         });
         let (password, links) = fields.both(password, links)?;
-        self.try_password(&caller, &guest).await?;
+        self.try_password(&caller).await?;
         let confirmed = self.shortener.confirm_password(&caller.0, &password).await;
         confirmed.map_err(|error| about_password(error, "/password"))?;
         self.shortener.delete_account(&caller.0, caller.0.account(), links).await?;

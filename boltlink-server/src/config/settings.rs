@@ -231,10 +231,10 @@ settings! {
         /// Attempts at the password of one link from one address (of IPv6, from one /64 network). They count as attempts to log
         /// in from that address, too.
         limit_password: Rate = "10/min", env "BOLTLINK_LIMIT_PASSWORD", example "20/h";
-        /// Attempts at the password of one link from all addresses together.
+        /// Attempts at the password of one link from all addresses together, right ones too.
         limit_password_link: Rate = "300/min", env "BOLTLINK_LIMIT_PASSWORD_LINK", example "1000/h";
-        /// Passwords of links that one account sets: each takes as much work as a login. One bulk request may set 100, so a
-        /// smaller number makes those smaller.
+        /// Passwords of links that one account sets: each takes as much work as a login. One bulk request may set 100, or
+        /// as many as this says.
         limit_password_set: Rate = "300/min", env "BOLTLINK_LIMIT_PASSWORD_SET", example "1000/h";
         /// Visits of one link.
         limit_link: Rate = "off", env "BOLTLINK_LIMIT_LINK", example "1000/s";

@@ -186,7 +186,10 @@ async fn an_account_sets_so_many_passwords_and_no_more() {
         let links = vec![json!({ "target": "https://example.com/", "password": "a" }); count];
         json!({ "links": links })
     };
+    let refused = send(&client, Method::POST, "/api/v1/links/bulk", &many(5)).await;
+    assert_eq!(problem(&refused, 422)["errors"][0]["pointer"], "/links/4/password", "there is never room for these");
     let refused = send(&client, Method::POST, "/api/v1/links/bulk", &many(4)).await;
+    assert_eq!(refused.header("ratelimit-limit"), Some("4"), "of the quota that is used up");
     assert_eq!(problem(&refused, 429)["code"], "rate-limited");
     send(&client, Method::POST, "/api/v1/links/bulk", &many(2)).await.expect(200).unwrap();
     server.link(protect.clone()).await;
