@@ -1,0 +1,66 @@
+//! What BoltLink costs, beside what else could be picked. `cargo xtask bench redirect` builds and runs it.
+
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, unused_imports))] // It reads /proc, and pins by taskset.
+
+mod baselines;
+mod cpu;
+mod generator;
+mod redirect;
+mod report;
+mod subject;
+mod visitors;
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// The one that the server has, for whatever is compared with it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A measurement, or why there is none.
+type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+#[derive(Parser)]
+#[command(name = "boltlink-bench")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Redirects: what one costs the server, against a constant answer.
+    Redirect(redirect::Options),
+    /// Serves a constant redirect, to be compared with.
+    #[command(hide = true)]
+    Serve {
+        /// By what.
+        baseline: baselines::Baseline,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Redirect(options) => redirect::run(&options),
+        Command::Serve { baseline } => baselines::serve(baseline),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("boltlink-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// This program, to be run again.
+fn this() -> Result<PathBuf> {
+    Ok(std::env::current_exe()?)
+}
+
+/// The server, built like this program and beside it.
+fn server() -> Result<PathBuf> {
+    let server = this()?.with_file_name("boltlink");
+    if server.exists() { Ok(server) } else { Err("build the server first: cargo build --release".into()) }
+}
