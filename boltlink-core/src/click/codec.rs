@@ -39,7 +39,7 @@ pub enum DecodeError {
 
 pub(super) fn encode<'a>(id: BatchId, clicks: impl IntoIterator<Item = Click<'a>>) -> ClickBatch {
     let clicks = clicks.into_iter();
-    let mut body = Vec::with_capacity(clicks.size_hint().0 * 128);
+    let mut body = Vec::with_capacity((clicks.size_hint().0 * 128).max(4 << 10));
     let mut base = None;
     let mut len = 0;
     for click in clicks {

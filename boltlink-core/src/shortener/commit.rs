@@ -53,8 +53,8 @@ impl Committer {
 
     /// Commits the groups as one batch and empties them.
     pub(super) fn commit(&mut self, groups: &mut [Group]) {
-        let Some(first) = groups.iter().find_map(|group| group.drafts.first()) else { return };
-        let day = first.at.day();
+        let Some(begin) = groups.iter().find_map(|group| group.drafts.begin()) else { return };
+        let day = begin.day();
         if self.visitors.0 != day {
             self.visitors = (day, VisitorKey::of_day(&self.parts.secret, day));
         }
@@ -62,7 +62,7 @@ impl Committer {
         self.sequence += 1;
         let id = BatchId { producer: self.producer, sequence: self.sequence };
         let key = &self.visitors.1;
-        let batch = ClickBatch::new(id, groups.iter().flat_map(|group| &group.drafts).map(|draft| draft.click(key)));
+        let batch = ClickBatch::new(id, groups.iter().flat_map(|group| group.drafts.clicks(key)));
 
         let kept = self.journal(&batch);
         if !kept {

@@ -16,6 +16,7 @@ mod commit;
 mod counters;
 mod creation;
 mod delivery;
+mod drafts;
 mod error;
 mod gate;
 mod hasher;

@@ -6,7 +6,6 @@
 //! journal, and from there to the [outbox](super::delivery).
 
 use std::{
-    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,64 +14,16 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::commit::Committer;
-use crate::{
-    click::{Click, Network, VisitorKey},
-    id::LinkId,
-    time::Timestamp,
-    visit::Visitor,
-};
+use super::{commit::Committer, drafts::Drafts};
+use crate::{id::LinkId, time::Timestamp, visit::Visitor};
 
 /// How long a click waits at most for its group to be written.
 pub(super) const GROUP_TIME: Duration = Duration::from_millis(2);
 /// How many clicks a group has at most.
 pub(super) const GROUP_CLICKS: usize = 512;
-
-/// A click as the request left it: header values by reference count, nothing parsed.
-pub(super) struct Draft {
-    pub(super) link: LinkId,
-    pub(super) at: Timestamp,
-    address: Option<IpAddr>,
-    referrer: Option<HeaderValue>,
-    user_agent: Option<HeaderValue>,
-    language: Option<HeaderValue>,
-}
-
-impl Draft {
-    pub(super) fn new(link: LinkId, at: Timestamp, visitor: &Visitor<'_>) -> Self {
-        Self {
-            link,
-            at,
-            address: visitor.address,
-            referrer: visitor.referrer.cloned(),
-            user_agent: visitor.user_agent.cloned(),
-            language: visitor.language.cloned(),
-        }
-    }
-
-    /// The click, with `key` of its day. Here the address ends: what goes on is a hash and a prefix.
-    pub(super) fn click(&self, key: &VisitorKey) -> Click<'_> {
-        Click {
-            link: self.link,
-            at: self.at,
-            referrer: self.referrer.as_ref().and_then(text),
-            user_agent: self.user_agent.as_ref().and_then(text),
-            language: self.language.as_ref().and_then(text),
-            visitor: self.address.map(|address| key.hash(address)),
-            network: self.address.map(Network::from),
-        }
-    }
-}
-
-/// The text of a header, up to its first byte that is not UTF-8.
-fn text(value: &HeaderValue) -> Option<&str> {
-    let text = value.as_bytes().utf8_chunks().next()?.valid();
-    (!text.is_empty()).then_some(text)
-}
 
 /// Says whether a click is durable.
 pub(super) type Ack = oneshot::Sender<bool>;
@@ -80,7 +31,7 @@ pub(super) type Ack = oneshot::Sender<bool>;
 /// What was buffered together.
 #[derive(Default)]
 pub(super) struct Group {
-    pub(super) drafts: Vec<Draft>,
+    pub(super) drafts: Drafts,
     pub(super) acks: Vec<Ack>,
 }
 
@@ -127,22 +78,22 @@ impl Recorder {
 
     /// Takes a click. Returns at once: its core's buffer is nobody else's but for the moment in which
     /// it is emptied.
-    pub(super) fn record(&self, draft: Draft) {
-        self.push(draft, None);
+    pub(super) fn record(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>) {
+        self.push(link, at, visitor, None);
     }
 
     /// Takes a click, and tells when it is durable (true) or cannot be made so (false).
-    pub(super) fn record_durably(&self, draft: Draft) -> oneshot::Receiver<bool> {
+    pub(super) fn record_durably(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>) -> oneshot::Receiver<bool> {
         let (ack, durable) = oneshot::channel();
-        self.push(draft, Some(ack));
+        self.push(link, at, visitor, Some(ack));
         durable
     }
 
-    fn push(&self, draft: Draft, ack: Option<Ack>) {
+    fn push(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>, ack: Option<Ack>) {
         let shared = &*self.shared;
         let full = {
             let mut group = shared.buffers[shared.own_buffer()].lock();
-            group.drafts.push(draft);
+            group.drafts.push(link, at, visitor);
             group.acks.extend(ack);
             // Seen under the buffer's lock: a click that comes too late for the thread's last round
             // sees that it does, and is committed here.

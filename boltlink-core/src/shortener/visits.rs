@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{
     Durability, Error, Shortener, Unacknowledged,
     gate::{Gate, LinkKey, LinkKeyRef},
-    recorder::Draft,
 };
 use crate::{
     error::StoreError,
@@ -32,7 +31,7 @@ impl Shortener {
             if gate.cap.is_some() || self.0.durability != Durability::Buffered {
                 return None;
             }
-            recorder.record(Draft::new(gate.link, now, &visit.visitor));
+            recorder.record(gate.link, now, &visit.visitor);
         }
         Some(outcome)
     }
@@ -82,12 +81,12 @@ impl Shortener {
         let Some(recorder) = &self.0.recorder else {
             return Err(Error::Unavailable { reason: "this process takes no clicks".into(), retry: None });
         };
-        let draft = Draft::new(gate.link, self.now(), &visit.visitor);
+        let now = self.now();
         if self.0.durability == Durability::Buffered {
-            recorder.record(draft);
+            recorder.record(gate.link, now, &visit.visitor);
             return Ok(());
         }
-        let durable = recorder.record_durably(draft);
+        let durable = recorder.record_durably(gate.link, now, &visit.visitor);
         if let Ok(Ok(true)) = tokio::time::timeout(self.0.ack_timeout, durable).await {
             return Ok(());
         }
