@@ -1,7 +1,5 @@
 //! What BoltLink costs, beside what else could be picked. `cargo xtask bench redirect` builds and runs it.
 
-#![cfg_attr(not(target_os = "linux"), allow(dead_code, unused_imports))] // It reads /proc, and pins by taskset.
-
 mod baselines;
 mod cpu;
 mod generator;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long it may take until all clicks are stored.
-const STORED: Duration = Duration::from_secs(60);
+const STORED: Duration = Duration::from_secs(180);
 /// After a load, until whatever is left to do is done.
 const REST: Duration = Duration::from_millis(1_500);
 
@@ -39,6 +39,13 @@ pub(crate) struct Options {
     /// Only servers of which the name has this in it, and hyper.
     #[arg(long)]
     only: Vec<String>,
+    /// Waits for the clicks to be stored at the very end only: what a redirect costs without the store's share, if the
+    /// server stores seldom (--with BOLTLINK_FLUSH_INTERVAL=60s).
+    #[arg(long)]
+    unsettled: bool,
+    /// A setting for all servers of ours, such as BOLTLINK_FLUSH_INTERVAL=10s.
+    #[arg(long = "with", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
     /// Where the result goes as JSON.
     #[arg(long, default_value = "target/bench/redirect.json")]
     json: PathBuf,
@@ -62,11 +69,11 @@ async fn measure(options: &Options) -> Result {
     let visits: Arc<[u32]> = visitors::visits(options.links).into();
     let mut contenders = Vec::new();
     for kind in KINDS.iter().copied().filter(|kind| is_wanted(*kind, &options.only)) {
-        let Some(subject) = kind.start(data.path()).await? else {
+        let Some(subject) = kind.start(data.path(), &options.settings).await? else {
             eprintln!("{}: not installed, left out", kind.name());
             continue;
         };
-        let mut generator = Generator::new(subject.address(), (visits.clone(), options.links), kind.expected())?;
+        let mut generator = Generator::new(subject.address(), (visits.clone(), options.links), kind.expected());
         generator.warm_up()?;
         contenders.push(Contender { kind, subject, generator, samples: Vec::new() });
     }
@@ -75,13 +82,14 @@ async fn measure(options: &Options) -> Result {
     }
     for round in 1..=options.rounds {
         for contender in &mut contenders {
-            let sample = contender.turn(Duration::from_secs(options.seconds)).await?;
+            let sample = contender.turn(Duration::from_secs(options.seconds), !options.unsettled).await?;
             eprintln!("round {round}: {:<28} {sample}", contender.kind.name());
             contender.samples.push(sample);
         }
     }
     let mut rows = Vec::new();
     for contender in contenders {
+        contender.settle().await?;
         contender.check_counts().await?;
         let memory = contender.subject.peak_memory()?;
         rows.push(Row { name: contender.kind.name(), samples: contender.samples, memory });
@@ -93,6 +101,11 @@ async fn measure(options: &Options) -> Result {
     fs::write(&options.json, format!("{:#}\n", report::json(&rows)))?;
     println!("\nEvery answer was checked, and every click of every link was counted. {}", options.json.display());
     Ok(())
+}
+
+fn setting(text: &str) -> std::result::Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn is_wanted(kind: Kind, only: &[String]) -> bool {
@@ -117,13 +130,15 @@ async fn make_links(folder: &Path, links: usize) -> Result {
 }
 
 impl Contender {
-    /// Follows links for a while, and waits until every click is stored: that is part of what they cost.
-    async fn turn(&mut self, time: Duration) -> Result<Sample> {
+    /// Follows links for a while, and waits until every click is stored, if it is to be a part of what they cost.
+    async fn turn(&mut self, time: Duration, settles: bool) -> Result<Sample> {
         let (before, begin) = (self.subject.cpu()?, Instant::now());
         let requests = self.generator.visit_for(time)?;
-        let taken = begin.elapsed();
-        self.settle().await?;
-        Ok(Sample { requests, taken, cpu: self.subject.cpu()? - before })
+        let (taken, loaded) = (begin.elapsed(), self.subject.cpu()? - before);
+        if settles {
+            self.settle().await?;
+        }
+        Ok(Sample { requests, taken, loaded, cpu: self.subject.cpu()? - before })
     }
 
     async fn settle(&self) -> Result {

@@ -10,7 +10,9 @@ pub(crate) struct Sample {
     pub(crate) requests: u64,
     /// How long the load lasted.
     pub(crate) taken: Duration,
-    /// What the server used, until every click was stored.
+    /// What the server used meanwhile.
+    pub(crate) loaded: Duration,
+    /// What it used until every click was stored.
     pub(crate) cpu: Duration,
 }
 
@@ -23,11 +25,16 @@ impl Sample {
     fn cpu_per_request(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / self.requests as f64
     }
+
+    fn loaded_per_request(&self) -> f64 {
+        self.loaded.as_secs_f64() * 1e6 / self.requests as f64
+    }
 }
 
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>8.0} requests/s {:>6.2} µs", self.per_second(), self.cpu_per_request())
+        let (loaded, all) = (self.loaded_per_request(), self.cpu_per_request());
+        write!(f, "{:>8.0} requests/s {loaded:>6.2} µs under load {all:>6.2} µs in all", self.per_second())
     }
 }
 
@@ -55,7 +62,10 @@ fn spread(mut values: Vec<f64>) -> [f64; 3] {
 }
 
 pub(crate) fn print(rows: &[Row]) {
-    println!("\n{:<28} {:>10} {:>11} {:>22} {:>11}", "", "requests/s", "CPU/request", "hyper's ÷ its CPU", "peak memory");
+    println!(
+        "\n{:<28} {:>10} {:>11} {:>22} {:>11}",
+        "", "requests/s", "CPU/request", "hyper's ÷ its CPU", "peak memory"
+    );
     for row in rows {
         let [per_second, ..] = spread(row.samples.iter().map(Sample::per_second).collect());
         let [cpu, ..] = spread(row.samples.iter().map(Sample::cpu_per_request).collect());

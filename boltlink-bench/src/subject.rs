@@ -59,8 +59,8 @@ impl Kind {
         }
     }
 
-    /// Starts one; ours with a copy of the links in `data`. `None` if it is not installed here.
-    pub(crate) async fn start(self, data: &Path) -> Result<Option<Subject>> {
+    /// Starts one; ours with a copy of the links in `data`, with `settings` beside its own. `None` if it is not installed here.
+    pub(crate) async fn start(self, data: &Path, settings: &[(String, String)]) -> Result<Option<Subject>> {
         Ok(match self {
             Self::Baseline(baseline) => Some(Subject::Other(Process::baseline(baseline)?)),
             Self::Nginx => Process::nginx()?.map(Subject::Other),
@@ -68,6 +68,9 @@ impl Kind {
                 let own = copy(data)?;
                 let mut server = pinned(&crate::server()?).data_dir(own.path());
                 for (name, value) in mode.settings {
+                    server = server.env(name, value);
+                }
+                for (name, value) in settings {
                     server = server.env(name, value);
                 }
                 Some(Subject::Ours(server.start().await?, own))

@@ -1,5 +1,6 @@
 //! Every chore of the repository, the same on every OS: `cargo xtask help`.
 
+mod bench;
 mod cargo;
 mod ci;
 mod clients;
@@ -49,11 +50,29 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Measure the release build.
+    Bench {
+        #[command(subcommand)]
+        bench: Bench,
+    },
     /// Do everything that a change has to pass: format, lints, docs, tests, examples, clients, the document.
     Ci {
         /// Go on after a step has failed.
         #[arg(long)]
         keep_going: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// What a redirect costs, on one core, beside servers that answer with a constant redirect and count nothing. Checks
+    /// every answer, and that every click is counted.
+    ///
+    /// Needs Linux and two cores. Takes nginx along where it is installed.
+    Redirect {
+        /// What to hand to boltlink-bench, such as `--rounds 9` or `--help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
     },
 }
 
@@ -67,6 +86,7 @@ fn main() -> ExitCode {
         Chore::Test { args, .. } => test::some(&args),
         Chore::Clients => clients::run(),
         Chore::Schemathesis { args } => schemathesis::run(&args),
+        Chore::Bench { bench: Bench::Redirect { args } } => bench::redirect(&args),
         Chore::Ci { keep_going } => ci::run(keep_going),
     };
     match done {
