@@ -49,7 +49,8 @@ async fn guessed(node: impl Fn() -> boltlink_testkit::Builder) -> (Server, Serve
     let node = || {
         let node = node().env("BOLTLINK_NODES", "2").env("BOLTLINK_TRUSTED_PROXIES", "127.0.0.0/8");
         let node = node.env("BOLTLINK_LIMIT_LOGIN_ACCOUNT", "10/h").env("BOLTLINK_LIMIT_LOGIN_ADDRESS", "20/h");
-        node.env("BOLTLINK_LIMIT_PASSWORD", "8/h").env("BOLTLINK_PASSWORD_COST", "m=64,t=1,p=1")
+        let node = node.env("BOLTLINK_LIMIT_PASSWORD", "8/h").env("BOLTLINK_LIMIT_PASSWORD_LINK", "30/h");
+        node.env("BOLTLINK_LIMIT_PASSWORD_SET", "12/h").env("BOLTLINK_PASSWORD_COST", "m=64,t=1,p=1")
     };
     let first = node().start().await.unwrap();
     let second = node().env("BOLTLINK_INITIAL_API_KEY", first.key()).start().await.unwrap();
@@ -100,6 +101,16 @@ async fn two_nodes_share_the_limits_of_guessing() {
     let one_link = async |client: &Client, _| unlock(client, "192.0.2.2".into()).await;
     assert_eq!(looked_at(nodes, one_link, 403).await, 8);
     assert_eq!(unlock(&first.client(), "192.0.2.3".into()).await, 403, "others may still try");
+    // From everywhere: nine were before.
+    let everywhere = async |client: &Client, number| unlock(client, format!("198.51.100.{number}")).await;
+    assert_eq!(looked_at(nodes, everywhere, 403).await, 21);
+    // Set by one account: one was before.
+    let set = async |client: &Client, number| {
+        let mut link = example(&format!("set-{number}"));
+        link["password"] = "sesame".into();
+        client.create(&link).await.unwrap().status
+    };
+    assert_eq!(looked_at(nodes, set, 201).await, 11);
 }
 
 #[tokio::test(flavor = "multi_thread")]
