@@ -8,14 +8,12 @@
 mod unix {
     use std::{
         collections::BTreeMap,
-        fs,
         io::{Read, Write},
         net::SocketAddr,
-        path::PathBuf,
         time::Duration,
     };
 
-    use boltlink_testkit::{Connection, Server};
+    use boltlink_testkit::{Connection, Server, usage};
     use serde_json::{Value, json};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -104,7 +102,7 @@ mod unix {
     }
 
     pub(crate) async fn run() -> Outcome<()> {
-        let server = Server::builder(program()?)
+        let server = Server::builder(Server::built_beside()?)
             .env("BOLTLINK_TRUSTED_PROXIES", "127.0.0.0/8")
             .env("BOLTLINK_REGISTRATION", "open")
             .start()
@@ -223,15 +221,7 @@ mod unix {
 
     /// What memory the server has now, in megabytes.
     fn rss(pid: u32) -> Outcome<f64> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
-    }
-
-    /// The server, built as it is run.
-    fn program() -> Outcome<PathBuf> {
-        let folder = std::env::current_exe()?.ancestors().nth(2).map(|folder| folder.join("boltlink"));
-        folder.filter(|exe| exe.exists()).ok_or_else(|| "build the server first: cargo build --release".into())
+        Ok(usage::memory(pid)? as f64 / 1_048_576.0)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What BoltLink costs, beside what else could be picked. `cargo xtask bench redirect` builds and runs it.
 
 mod baselines;
-mod cpu;
 mod generator;
 mod redirect;
 mod report;
@@ -55,10 +54,4 @@ fn main() -> ExitCode {
 /// This program, to be run again.
 fn this() -> Result<PathBuf> {
     Ok(std::env::current_exe()?)
-}
-
-/// The server, built like this program and beside it.
-fn server() -> Result<PathBuf> {
-    let server = this()?.with_file_name("boltlink");
-    if server.exists() { Ok(server) } else { Err("build the server first: cargo build --release".into()) }
 }

@@ -121,7 +121,7 @@ async fn make_links(folder: &Path, links: usize) -> Result {
         writeln!(lines, "{}", json!({ "slug": visitors::slug(link), "target": visitors::target(link) }))?;
     }
     lines.into_inner()?.sync_all()?;
-    let mut import = Server::builder(crate::server()?).command_in(folder);
+    let mut import = Server::builder(Server::built_beside()?).command_in(folder);
     let output = import.arg("import").arg(&path).output()?;
     if !output.status.success() {
         return Err(format!("boltlink import: {}", String::from_utf8_lossy(&output.stderr)).into());
@@ -143,7 +143,7 @@ impl Contender {
 
     async fn settle(&self) -> Result {
         tokio::time::sleep(REST).await;
-        let Subject::Ours(server, _) = &self.subject else { return Ok(()) };
+        let Subject::Ours { server, .. } = &self.subject else { return Ok(()) };
         let (client, sent) = (server.client(), self.generator.sent.iter().sum::<u64>());
         let end = Instant::now() + STORED;
         loop {
@@ -160,7 +160,7 @@ impl Contender {
 
     /// Whether each link has as many clicks as it was followed.
     async fn check_counts(&self) -> Result {
-        let Subject::Ours(server, _) = &self.subject else { return Ok(()) };
+        let Subject::Ours { server, .. } = &self.subject else { return Ok(()) };
         let counted = counts(&server.client()).await?;
         for (link, sent) in self.generator.sent.iter().enumerate() {
             let slug = visitors::slug(link);

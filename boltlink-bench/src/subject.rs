@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boltlink_testkit::{Builder, Server};
+use boltlink_testkit::{Builder, Server, usage};
 use tempfile::TempDir;
 
-use crate::{Result, baselines::Baseline, cpu, generator::Expected, this, visitors};
+use crate::{Result, baselines::Baseline, generator::Expected, this, visitors};
 
 /// The core that servers run on. The generator, and whatever else there is, is on others.
 const CORE: &str = "0";
@@ -59,21 +59,18 @@ impl Kind {
         }
     }
 
-    /// Starts one; ours with a copy of the links in `data`, with `settings` beside its own. `None` if it is not installed here.
+    /// Starts one; ours with a copy of the links in `data`, with `settings` beside its own. `None` if it is not installed
+    /// here.
     pub(crate) async fn start(self, data: &Path, settings: &[(String, String)]) -> Result<Option<Subject>> {
         Ok(match self {
             Self::Baseline(baseline) => Some(Subject::Other(Process::baseline(baseline)?)),
             Self::Nginx => Process::nginx()?.map(Subject::Other),
             Self::Ours(mode) => {
                 let own = copy(data)?;
-                let mut server = pinned(&crate::server()?).data_dir(own.path());
-                for (name, value) in mode.settings {
-                    server = server.env(name, value);
-                }
-                for (name, value) in settings {
-                    server = server.env(name, value);
-                }
-                Some(Subject::Ours(server.start().await?, own))
+                let server = pinned(&Server::built_beside()?).data_dir(own.path());
+                let server = mode.settings.iter().fold(server, |server, (name, value)| server.env(name, value));
+                let server = settings.iter().fold(server, |server, (name, value)| server.env(name, value));
+                Some(Subject::Ours { server: server.start().await?, _data: own })
             }
         })
     }
@@ -81,31 +78,31 @@ impl Kind {
 
 /// A server that runs.
 pub(crate) enum Subject {
-    Ours(Server, #[allow(dead_code)] TempDir),
+    Ours { server: Server, _data: TempDir },
     Other(Process),
 }
 
 impl Subject {
     pub(crate) fn address(&self) -> SocketAddr {
         match self {
-            Self::Ours(server, _) => server.address(),
+            Self::Ours { server, .. } => server.address(),
             Self::Other(process) => process.address,
         }
     }
 
     /// What it has used so far.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        self.pids()?.into_iter().map(cpu::time).sum()
+        Ok(self.pids()?.into_iter().map(usage::cpu_time).sum::<std::result::Result<_, _>>()?)
     }
 
     /// The most memory it has had, in bytes.
     pub(crate) fn peak_memory(&self) -> Result<u64> {
-        self.pids()?.into_iter().map(cpu::peak_memory).sum()
+        Ok(self.pids()?.into_iter().map(usage::peak_memory).sum::<std::result::Result<_, _>>()?)
     }
 
     fn pids(&self) -> Result<Vec<u32>> {
         let first = match self {
-            Self::Ours(server, _) => server.pid(),
+            Self::Ours { server, .. } => server.pid(),
             Self::Other(process) => process.child.id(),
         };
         let children = fs::read_to_string(format!("/proc/{first}/task/{first}/children"))?;
@@ -119,7 +116,7 @@ fn pinned(program: &Path) -> Builder {
     Server::builder("taskset").arg("-c").arg(CORE).arg(program)
 }
 
-/// A server that is none of ours. Dropping it kills it.
+/// A server that is none of ours. Dropping it ends it.
 pub(crate) struct Process {
     child: Child,
     address: SocketAddr,
@@ -177,7 +174,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // nginx' worker goes when its master does not answer any more; so ask it first.
+        // The id of a process that has ended may be another's by now.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        // Asked, not killed, as nginx has to end its worker.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }

@@ -3,15 +3,16 @@
 use std::fmt::Write;
 
 /// Appends the digits, in lower case.
-pub(crate) fn write(text: &mut String, bytes: &[u8]) {
+pub fn write(text: &mut String, bytes: &[u8]) {
     for byte in bytes {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
 }
 
-/// Reads exactly `N` bytes.
-pub(crate) fn read<const N: usize>(digits: &str) -> Option<[u8; N]> {
+/// Reads exactly `N` bytes, in digits of either case; `None` if that is not what the text is.
+#[must_use]
+pub fn read<const N: usize>(digits: &str) -> Option<[u8; N]> {
     if digits.len() != 2 * N || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }

@@ -13,7 +13,7 @@ mod domain;
 mod error;
 pub mod forward;
 pub mod gcra;
-mod hex;
+pub mod hex;
 mod id;
 #[cfg(feature = "journal")]
 pub mod journal;

@@ -217,13 +217,19 @@ async fn what_is_done_after_the_end_is_noted_too() {
     assert_eq!(entries(&shortener).await.len(), 1);
 }
 
-#[tokio::test]
-async fn whoever_hangs_up_is_noted_too() {
+/// One that makes a key, for which nobody waits.
+async fn hung_up() -> Shortener {
     let (_, stores) = Faulty::new();
     let shortener = shortener(stores).await;
     let operator = Actor::OPERATOR;
     let call = shortener.create_key(&operator, new_key());
     assert!(tokio::time::timeout(Duration::from_millis(5), call).await.is_err(), "nobody waits for it");
+    shortener
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_is_noted_too() {
+    let shortener = hung_up().await;
     while entries(&shortener).await.is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -233,11 +239,7 @@ async fn whoever_hangs_up_is_noted_too() {
 
 #[tokio::test]
 async fn what_nobody_waits_for_is_noted_before_the_end() {
-    let (_, stores) = Faulty::new();
-    let shortener = shortener(stores).await;
-    let operator = Actor::OPERATOR;
-    let call = shortener.create_key(&operator, new_key());
-    assert!(tokio::time::timeout(Duration::from_millis(5), call).await.is_err(), "nobody waits for it");
+    let shortener = hung_up().await;
     shortener.shutdown().await;
     assert_eq!(entries(&shortener).await.len(), 1);
 }

@@ -144,7 +144,7 @@ pub async fn run(
     ));
     let readiness = Arc::new(Readiness::new(shortener.clone(), &options));
     let pages = Pages::new(hosts.is_https(), &options.not_found_urls);
-    let throttle = Throttle::new(options.rates.clone(), &shortener);
+    let throttle = Arc::new(Throttle::new(options.rates.clone(), &shortener));
     let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), throttle.clone(), &options);
     let router = Router::new(shortener, hosts, api, pages, options.proxies, throttle, options.limits.body_timeout);
     Front::new(router, options.limits, options.tls)

@@ -1,16 +1,16 @@
 //! Judges who comes too often.
 
-use std::{fmt::Write, net::IpAddr};
+use std::net::IpAddr;
 
 use boltlink_core::{
-    Actor, Domain, Email, Error, IpNet, MacKey, Shortener, Slug, StoreError,
+    Actor, Domain, Email, Error, IpNet, MacKey, Shortener, Slug, StoreError, hex,
     store::{Decision, Quota},
 };
 
 use crate::rates::Rates;
 
 /// The quotas, and under what names they are kept.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Throttle {
     rates: Rates,
     /// Who shares the limiter sees no addresses, of networks or of people, nor can find out one by trying.
@@ -51,10 +51,9 @@ impl Throttle {
     /// an e-mail address what is tried is limited by where it comes from alone.
     pub(crate) async fn login(&self, client: Option<IpAddr>, email: Option<&Email>) -> Result<Option<Decision>, Error> {
         let address = self.work_from(client);
-        let account = email.zip(self.rates.login_account).map(|(email, quota)| {
-            let key = self.name("login", email.as_str());
-            Taken::one(key, quota)
-        });
+        let account = email
+            .zip(self.rates.login_account)
+            .map(|(email, quota)| Taken::one(name(&self.names, "login", email.as_str()), quota));
         self.take_all(address.iter().chain(&account)).await
     }
 
@@ -74,8 +73,7 @@ impl Throttle {
     ) -> Result<Option<Decision>, Error> {
         let Some(slug) = slug else { return self.take_all(self.work_from(client).iter()).await };
         let here = self.rates.password.map(|quota| {
-            let key = self.name("password", &format!("{} {domain}/{slug}", network(client)));
-            Taken::one(key, quota)
+            Taken::one(name(&self.names, "password", &format!("{} {domain}/{slug}", network(client))), quota)
         });
         let anywhere = self.rates.password_link.map(|quota| Taken::one(format!("unlock:{domain}/{slug}"), quota));
         // Who has none of one's own left takes nothing from others.
@@ -96,12 +94,7 @@ impl Throttle {
 
     /// What is taken from by whatever takes as much work as a password does.
     fn work_from(&self, client: Option<IpAddr>) -> Option<Taken> {
-        self.rates.login_address.map(|quota| Taken::one(self.name("login-from", &network(client)), quota))
-    }
-
-    /// The name of something that is nobody's business where it is kept.
-    fn name(&self, purpose: &'static str, what: &str) -> String {
-        name(&self.names, purpose, what)
+        self.rates.login_address.map(|quota| Taken::one(name(&self.names, "login-from", &network(client)), quota))
     }
 
     /// Takes from each, up to the first that refuses: that refusal, if there is one.
@@ -130,7 +123,7 @@ impl Throttle {
 
     /// What a visit takes from, one each. However the slug is spelled, it is the same link; what is no slug is none.
     pub(crate) fn of_visit(&self, client: Option<IpAddr>, domain: &Domain, slug: Option<&Slug>) -> Vec<Taken> {
-        let address = self.rates.address.map(|quota| Taken::one(self.name("address", &network(client)), quota));
+        let address = self.rates.address.map(|quota| Taken::one(name(&self.names, "address", &network(client)), quota));
         let link = self.rates.link.zip(slug).map(|(quota, slug)| Taken::one(format!("link:{domain}/{slug}"), quota));
         address.into_iter().chain(link).collect()
     }
@@ -154,14 +147,11 @@ impl Throttle {
     }
 }
 
-/// The name of something under this key. Purposes are words without blanks, so no two pairs have one tag.
+/// The name of something that is nobody's business where it is kept. Purposes are words without blanks, so no two pairs have one tag.
 fn name(key: &MacKey, purpose: &'static str, what: &str) -> String {
     let tag = key.tag(&[purpose.as_bytes(), b" ", what.as_bytes()]);
     let mut name = format!("{purpose}:");
-    for byte in &tag[..16] {
-        // Writing to a String cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
+    hex::write(&mut name, &tag[..16]);
     name
 }
 

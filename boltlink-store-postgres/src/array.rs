@@ -1,8 +1,6 @@
 //! Columns of many rows as the arrays that `unnest` takes apart.
 
-use std::fmt::Write;
-
-use boltlink_core::LinkId;
+use boltlink_core::{LinkId, hex};
 use sea_orm::{DbBackend, Statement, Value};
 use uuid::Uuid;
 
@@ -63,11 +61,9 @@ pub(crate) fn optional_bigints(column: impl IntoIterator<Item = Option<i64>>) ->
 /// The same for columns of bytes.
 pub(crate) fn optional_bytes<T: AsRef<[u8]>>(column: impl IntoIterator<Item = Option<T>>) -> Value {
     let hex = |bytes: T| {
-        bytes.as_ref().iter().fold(String::from("\\x"), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        let mut text = String::from("\\x");
+        hex::write(&mut text, bytes.as_ref());
+        text
     };
     optional(column.into_iter().map(|bytes| bytes.map(hex)))
 }

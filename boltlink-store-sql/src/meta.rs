@@ -1,6 +1,6 @@
 //! Single values that belong to the whole database.
 
-use boltlink_core::StoreError;
+use boltlink_core::{StoreError, hex};
 use sea_orm::ConnectionTrait;
 
 use crate::{Error, row::Columns};
@@ -28,15 +28,7 @@ pub async fn server_secret(db: &impl ConnectionTrait) -> Result<Option<[u8; 32]>
     let Some(text) = read(db, SECRET_KEY).await? else { return Ok(None) };
     // The text is not told: it may be most of a secret.
     let damaged = || StoreError::backend("the server secret in the table meta is damaged");
-    Ok(Some(from_hex(&text).ok_or_else(damaged)?))
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    (text.len() == 64).then_some(bytes)
+    Ok(Some(hex::read(&text).ok_or_else(damaged)?))
 }
 
 /// Keeps `candidate` as the server's secret if there is none, and returns what is kept.
@@ -44,7 +36,8 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
 /// # Errors
 /// As [`server_secret`].
 pub async fn keep_server_secret(db: &impl ConnectionTrait, candidate: [u8; 32]) -> Result<[u8; 32], Error> {
-    let text = candidate.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let mut text = String::with_capacity(64);
+    hex::write(&mut text, &candidate);
     let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
     crate::execute(db, sql, [SECRET_KEY.into(), text.into()]).await?;
     Ok(server_secret(db).await?.unwrap_or(candidate))

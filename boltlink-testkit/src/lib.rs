@@ -53,6 +53,7 @@ mod resp;
 mod server;
 #[cfg(unix)]
 mod shared;
+pub mod usage;
 
 pub use client::{Client, Reply};
 pub use connection::{Answer, Connection};

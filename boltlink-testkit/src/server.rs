@@ -99,6 +99,19 @@ impl Server {
         Builder { exe: exe.into(), args: Vec::new(), env: Vec::new(), data_dir: None }
     }
 
+    /// The program that cargo has built beside the calling one, with the same profile: for benches, which have no
+    /// `CARGO_BIN_EXE_boltlink`.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn built_beside() -> Result<PathBuf, Error> {
+        let name = format!("boltlink{}", env::consts::EXE_SUFFIX);
+        // Of benches it is the folder above.
+        let exe =
+            env::current_exe()?.ancestors().skip(1).take(2).map(|folder| folder.join(&name)).find(|exe| exe.is_file());
+        exe.ok_or_else(|| Error::new("build the server first: cargo build --release"))
+    }
+
     /// Where it listens. After a restart, elsewhere.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {

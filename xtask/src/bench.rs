@@ -21,8 +21,8 @@ pub(crate) fn redirect(args: &[String]) -> Result {
     run(&mut cargo(["build", "--release"]))?;
     // By itself: built together with the server it would have a say in its features.
     run(&mut cargo(["build", "--release", "--package", "boltlink-bench"]))?;
+    // Of util-linux, which every distribution has.
     let mut bench = Command::new("taskset");
     bench.args(["-c", OTHERS]).arg(root().join("target/release/boltlink-bench")).arg("redirect").args(args);
     run(bench.current_dir(root()).stdin(Stdio::null()))
-        .map_err(|error| format!("{error}; taskset is in the package util-linux").into())
 }

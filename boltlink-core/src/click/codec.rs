@@ -39,7 +39,7 @@ pub enum DecodeError {
 
 pub(super) fn encode<'a>(id: BatchId, clicks: impl IntoIterator<Item = Click<'a>>) -> ClickBatch {
     let clicks = clicks.into_iter();
-    let mut body = Vec::with_capacity((clicks.size_hint().0 * 128).max(4 << 10));
+    let mut body = Vec::with_capacity(clicks.size_hint().0 * 128);
     let mut base = None;
     let mut len = 0;
     for click in clicks {
@@ -152,16 +152,16 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// What is left to read. Every reader answers `None` at the end or at nonsense.
-struct Input<'a>(&'a [u8]);
+pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Input<'a> {
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.0.split_at_checked(len)?;
         self.0 = tail;
         Some(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, tail) = self.0.split_first_chunk()?;
         self.0 = tail;
         Some(*head)

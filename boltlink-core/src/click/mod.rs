@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub use codec::DecodeError;
+pub(crate) use codec::Input;
 
 /// A counted visit, borrowed from the batch it belongs to (or from the request that it was).
 ///

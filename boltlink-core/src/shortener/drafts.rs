@@ -9,7 +9,7 @@ use http::HeaderValue;
 use uuid::Uuid;
 
 use crate::{
-    click::{Click, Network, VisitorKey},
+    click::{Click, Input, Network, VisitorKey},
     id::LinkId,
     time::Timestamp,
     visit::Visitor,
@@ -64,13 +64,13 @@ impl Drafts {
 
     /// When the first one was.
     pub(super) fn begin(&self) -> Option<Timestamp> {
-        Input(&self.bytes).draft().map(|draft| draft.at)
+        read(&mut Input(&self.bytes)).map(|draft| draft.at)
     }
 
     /// The clicks, with `key` of their day. Here addresses end: what goes on is a hash and a prefix.
     pub(super) fn clicks<'a>(&'a self, key: &'a VisitorKey) -> impl Iterator<Item = Click<'a>> {
         let mut input = Input(&self.bytes);
-        std::iter::from_fn(move || input.draft()).map(|draft| draft.click(key))
+        std::iter::from_fn(move || read(&mut input)).map(|draft| draft.click(key))
     }
 }
 
@@ -106,35 +106,21 @@ fn text(bytes: &[u8]) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// What is left to read.
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    /// The next draft; `None` at the end.
-    fn draft(&mut self) -> Option<Draft<'a>> {
-        let link = LinkId::from_uuid(Uuid::from_bytes(self.array()?));
-        let at = Timestamp::from_micros(i64::from_le_bytes(self.array()?))?;
-        let address = match self.array::<1>()? {
-            [4] => Some(IpAddr::from(self.array::<4>()?)),
-            [16] => Some(IpAddr::from(self.array::<16>()?)),
-            _ => None,
-        };
-        let texts = [self.text()?, self.text()?, self.text()?];
-        Some(Draft { link, at, address, texts })
-    }
-
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let len = u16::from_le_bytes(self.array()?);
-        let (text, rest) = self.0.split_at_checked(len.into())?;
-        self.0 = rest;
-        Some(text)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*array)
-    }
+/// Reads the next draft; `None` at the end.
+fn read<'a>(input: &mut Input<'a>) -> Option<Draft<'a>> {
+    let link = LinkId::from_uuid(Uuid::from_bytes(input.array()?));
+    let at = Timestamp::from_micros(i64::from_le_bytes(input.array()?))?;
+    let address = match input.array::<1>()? {
+        [4] => Some(IpAddr::from(input.array::<4>()?)),
+        [16] => Some(IpAddr::from(input.array::<16>()?)),
+        _ => None,
+    };
+    let mut text = || {
+        let len = u16::from_le_bytes(input.array()?);
+        input.take(len.into())
+    };
+    let texts = [text()?, text()?, text()?];
+    Some(Draft { link, at, address, texts })
 }
 
 #[cfg(test)]

@@ -69,14 +69,13 @@ impl Hasher {
     /// Whether `hash` is the password's. Without a hash the same is done for nothing, so that nobody learns by the time
     /// it takes that there is none.
     pub(super) async fn verify(&self, password: &str, hash: Option<&PasswordHash>) -> Result<bool, Error> {
+        let (argon2, password) = (self.argon2()?, normal(password));
         let Some(hash) = hash else {
-            let (argon2, password) = (self.argon2()?, normal(password));
             self.work(None, move || argon2.hash_password_with_salt(password.as_bytes(), &[0; 16])).await?.ok();
             return Ok(false);
         };
         let stored = phc::PasswordHash::new(hash.as_str())
             .map_err(|error| StoreError::Unreadable { reason: format!("a password's hash is damaged: {error}") })?;
-        let (argon2, password) = (self.argon2()?, normal(password));
         // The stored hash says itself what it cost.
         Ok(self.work(None, move || argon2.verify_password(password.as_bytes(), &stored)).await?.is_ok())
     }

@@ -141,7 +141,7 @@ fn address(request: &Request) -> Option<IpAddr> {
 
 /// Refuses a key or session that comes too often.
 async fn limit(request: &Request, actor: &Actor) -> Result<(), Problem> {
-    let Some(throttle) = request.data::<Throttle>() else { return Ok(()) };
+    let Some(throttle) = request.data::<Arc<Throttle>>() else { return Ok(()) };
     let Some(decision) = throttle.api(actor).await? else { return Ok(()) };
     if !decision.allowed {
         return Err(Problem::too_often(decision));

@@ -1,8 +1,8 @@
 //! `/api/v1/links/bulk`: many links in one request, each judged by itself.
 
-use std::{collections::HashSet, fmt::Write, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
-use boltlink_core::{Actor, Error, LinkId, NewLink as New, Shortener, StoredLink, store::IdempotencyKey};
+use boltlink_core::{Actor, Error, LinkId, NewLink as New, Shortener, StoredLink, hex, store::IdempotencyKey};
 use poem_openapi::{ApiResponse, OpenApi, param::Header, payload::Json};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -34,7 +34,7 @@ pub(crate) struct Bulk {
     shortener: Shortener,
     hosts: Arc<Hosts>,
     rules: Rules,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
 }
 
 refusals! {
@@ -174,7 +174,7 @@ impl Bulk {
 }
 
 impl Bulk {
-    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>, throttle: Throttle) -> Self {
+    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>, throttle: Arc<Throttle>) -> Self {
         Self { rules: Rules::new(&shortener, hosts.clone()), shortener, hosts, throttle }
     }
 
@@ -230,10 +230,7 @@ impl Bulk {
 fn key_of(key: &IdempotencyKey, index: usize) -> Result<IdempotencyKey, Error> {
     // Keys have no spaces: no two pairs are the same text.
     let mut text = "bulk-".to_owned();
-    for byte in Sha256::digest(format!("{} {index}", key.as_str())) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
+    hex::write(&mut text, &Sha256::digest(format!("{} {index}", key.as_str())));
     text.parse().map_err(|error| Error::Internal(boltlink_core::StoreError::backend(error)))
 }
 

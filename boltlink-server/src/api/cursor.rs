@@ -1,8 +1,6 @@
 //! Where a list goes on, in a form that clients hand back and cannot make up.
 
-use std::fmt::Write;
-
-use boltlink_core::{MacKey, Shortener, Timestamp};
+use boltlink_core::{MacKey, Shortener, Timestamp, hex};
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -28,10 +26,8 @@ impl Cursors {
         place[8..].copy_from_slice(id.as_bytes());
         let seal = self.0.tag(&[&place, list.as_bytes()]);
         let mut text = String::with_capacity(LENGTH);
-        for byte in place.iter().chain(&seal[..16]) {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
+        hex::write(&mut text, &place);
+        hex::write(&mut text, &seal[..16]);
         text
     }
 
@@ -45,14 +41,11 @@ impl Cursors {
     }
 
     fn place(&self, list: &str, text: &str) -> Option<(Timestamp, Uuid)> {
-        // One text for each place: `from_str_radix` reads capitals and signs, too.
-        if text.len() != LENGTH || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        // One text for each place.
+        if text.bytes().any(|digit| digit.is_ascii_uppercase()) {
             return None;
         }
-        let mut bytes = [0_u8; LENGTH / 2];
-        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-        }
+        let bytes = hex::read::<{ LENGTH / 2 }>(text)?;
         let (place, seal) = bytes.split_at(24);
         let seal: &[u8; 16] = seal.try_into().ok()?;
         if !self.0.verify(&[place, list.as_bytes()], seal) {

@@ -32,7 +32,7 @@ pub(crate) struct Links {
     hosts: Arc<Hosts>,
     rules: Rules,
     cursors: Cursors,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
 }
 
 /// The orders that lists have.
@@ -123,7 +123,7 @@ enum Deleted {
 }
 
 impl Links {
-    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>, throttle: Throttle) -> Self {
+    pub(crate) fn new(shortener: Shortener, hosts: Arc<Hosts>, throttle: Arc<Throttle>) -> Self {
         let cursors = Cursors::new(&shortener);
         Self { rules: Rules::new(&shortener, hosts.clone()), cursors, shortener, hosts, throttle }
     }

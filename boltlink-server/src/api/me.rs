@@ -1,5 +1,7 @@
 //! `/api/v1/me`, `/api/v1/registrations` and `/api/v1/passwords`: what people do with their own account.
 
+use std::sync::Arc;
+
 use boltlink_core::{Email, Error, Orphans, Password, PasswordTicket, Shortener};
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json};
 use uuid::Uuid;
@@ -18,7 +20,7 @@ use crate::{passwords, server::Registration, throttle::Throttle};
 /// One's own account.
 pub(crate) struct Me {
     shortener: Shortener,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
     registration: Registration,
 }
 
@@ -120,7 +122,7 @@ enum Registered {
 }
 
 impl Me {
-    pub(crate) const fn new(shortener: Shortener, throttle: Throttle, registration: Registration) -> Self {
+    pub(crate) const fn new(shortener: Shortener, throttle: Arc<Throttle>, registration: Registration) -> Self {
         Self { shortener, throttle, registration }
     }
 

@@ -98,7 +98,7 @@ pub(crate) fn endpoint(
     shortener: Shortener,
     hosts: Arc<Hosts>,
     readiness: Arc<Readiness>,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
     options: &ServerOptions,
 ) -> Api {
     let https = hosts.is_https();

@@ -23,7 +23,7 @@ use crate::{hosts::Hosts, throttle::Throttle};
 pub(crate) struct Sessions {
     shortener: Shortener,
     hosts: Arc<Hosts>,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
 }
 
 refusals! {
@@ -133,7 +133,7 @@ enum Ended {
 }
 
 impl Sessions {
-    pub(crate) const fn new(shortener: Shortener, hosts: Arc<Hosts>, throttle: Throttle) -> Self {
+    pub(crate) const fn new(shortener: Shortener, hosts: Arc<Hosts>, throttle: Arc<Throttle>) -> Self {
         Self { shortener, hosts, throttle }
     }
 }

@@ -1,6 +1,6 @@
 //! `/login/password`: where a one-time link leads, a page to set a password.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use boltlink_core::{Error, PasswordTicket, Shortener};
 use http::StatusCode;
@@ -29,7 +29,7 @@ pub fn link(hosts: &Hosts, ticket: &PasswordTicket) -> String {
 }
 
 /// The page, which shows a form and takes what it sends.
-pub(super) fn page(shortener: Shortener, throttle: Throttle, body_timeout: Duration) -> RouteMethod {
+pub(super) fn page(shortener: Shortener, throttle: Arc<Throttle>, body_timeout: Duration) -> RouteMethod {
     get(Show).post(Take { shortener, throttle, body_timeout })
 }
 
@@ -37,7 +37,7 @@ struct Show;
 
 struct Take {
     shortener: Shortener,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
     body_timeout: Duration,
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Router {
     api: Api,
     pub(super) pages: Pages,
     proxies: Proxies,
-    pub(super) throttle: Throttle,
+    pub(super) throttle: Arc<Throttle>,
     /// How long a form may take to be here.
     pub(super) body_timeout: Duration,
 }
@@ -50,7 +50,7 @@ impl Router {
         api: Api,
         pages: Pages,
         proxies: Proxies,
-        throttle: Throttle,
+        throttle: Arc<Throttle>,
         body_timeout: Duration,
     ) -> Self {
         Self { shortener, hosts, api, pages, proxies, throttle, body_timeout }
