@@ -59,7 +59,7 @@ async fn hyper(listener: TcpListener) -> Result {
             *response.status_mut() = StatusCode::FOUND;
             response.headers_mut().insert(LOCATION, location.clone());
             // What ours says, too: the bytes on the wire are the same.
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             async { Ok::<_, Infallible>(response) }
         });
         let connection = http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), service);
@@ -75,7 +75,7 @@ fn constant() -> poem::Response {
     poem::Response::builder()
         .status(StatusCode::FOUND)
         .header(LOCATION, visitors::constant_target())
-        .header(CACHE_CONTROL, "private, no-store")
+        .header(CACHE_CONTROL, "no-store")
         .finish()
 }
 
