@@ -61,6 +61,14 @@ impl Ledger {
         &self.holes
     }
 
+    /// What has been applied, as ranges, ascending and apart from one another.
+    pub fn applied(&self) -> impl Iterator<Item = RangeInclusive<u64>> {
+        let begins = std::iter::once(1).chain(self.holes.iter().map(|hole| hole.end() + 1));
+        let ends = self.holes.iter().map(|hole| hole.start() - 1).chain([self.highest]);
+        // Nothing lies before a hole that begins at 1, or in an empty ledger.
+        begins.zip(ends).map(|(begin, end)| begin..=end).filter(|range| !range.is_empty())
+    }
+
     /// The holes in their text form.
     #[must_use]
     pub fn holes_text(&self) -> String {
@@ -162,6 +170,24 @@ pub fn sift<'a>(batches: &'a [ClickBatch], rows: &mut BTreeMap<ProducerId, Ledge
     sifted
 }
 
+/// Judges batches that were added up and can only be applied together: notes them all in the rows, if all of them are
+/// [fresh](Sifted::fresh). If not it answers false, and the rows must not be stored.
+#[must_use]
+pub fn sift_whole(
+    batches: &BTreeMap<ProducerId, Ledger>,
+    rows: &mut BTreeMap<ProducerId, Ledger>,
+    now: Timestamp,
+) -> bool {
+    batches.iter().all(|(producer, sequences)| {
+        let row = match rows.entry(*producer) {
+            Entry::Occupied(row) => row.into_mut(),
+            Entry::Vacant(free) if may_begin(*producer, now) => free.insert(Ledger::default()),
+            Entry::Vacant(_) => return false,
+        };
+        sequences.applied().flatten().all(|sequence| row.apply(sequence))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -183,6 +209,7 @@ mod tests {
             for sequence in 0..45 {
                 prop_assert_eq!(ledger.contains(sequence), applied.contains(&sequence));
             }
+            prop_assert_eq!(ledger.applied().flatten().collect::<Vec<_>>(), applied.iter().copied().collect::<Vec<_>>());
             let missing: u64 = ledger.holes().iter().map(|hole| hole.end() - hole.start() + 1).sum();
             prop_assert_eq!(ledger.highest() - missing, applied.len() as u64);
         }

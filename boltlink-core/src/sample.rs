@@ -4,11 +4,13 @@
 //! store can bear: beyond it some stand for others, with a weight. Weights are whole numbers and add up to the
 //! clicks, for every link, so that nothing read from a sample contradicts the totals.
 
-use std::{collections::HashMap, time::Duration};
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
 
 use crate::{
-    click::{Click, ClickBatch, clamp_skew},
-    id::{ClickId, LinkId},
+    click::Click,
+    id::ClickId,
     store::RawClick,
     time::Timestamp,
 };
@@ -97,58 +99,82 @@ impl Sampled<'_> {
     }
 }
 
-/// The clicks of `batches` to be kept, in their order: all that are not older than `retention`, if there are at most
-/// `allowed`; else each link's share, and at least one: every so-many-eth, for those since the one before.
+/// Decides which clicks of a [tally](crate::tally::Tally) are kept: the first of each link, and of all others every
+/// so-many-eth, so that there are as many as the rate allows. Each stands for those of its link up to the next that is kept.
 ///
-/// Clicks that are not kept cost two looks into a map: they are most where it matters.
-pub fn sample<'a>(
-    batches: impl IntoIterator<Item = &'a ClickBatch> + Clone,
-    allowed: u64,
-    retention: Duration,
-    now: Timestamp,
-) -> Vec<Sampled<'a>> {
-    let oldest = now.minus(retention);
-    let mut links: HashMap<LinkId, Share> = HashMap::new();
-    let mut all = 0_u64;
-    for click in batches.clone().into_iter().flat_map(ClickBatch::clicks) {
-        if clamp_skew(click.at, now) >= oldest {
-            all += 1;
-            links.entry(click.link).or_default().clicks += 1;
-        }
-    }
-    let mut kept = Vec::with_capacity(usize::try_from(all.min(allowed)).unwrap_or_default());
-    for batch in batches {
-        for (index, click) in batch.clicks().enumerate() {
-            let at = clamp_skew(click.at, now);
-            let share = links.get_mut(&click.link).filter(|_| at >= oldest);
-            if let Some(weight) = share.and_then(|share| share.next(allowed, all)) {
-                kept.push(Sampled { click, id: batch.click_id(index, at), at, weight });
-            }
-        }
-    }
-    kept
+/// Cloning shares the rate.
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    clicks: RawClicks,
+    allowance: Arc<Mutex<Allowance>>,
 }
 
-/// How far one link's clicks have been gone through.
-#[derive(Debug, Default)]
-struct Share {
+impl Sampler {
+    /// One with all that can be saved up.
+    #[must_use]
+    pub fn new(clicks: RawClicks, now: Timestamp) -> Self {
+        Self { clicks, allowance: Arc::new(Mutex::new(Allowance::full(clicks.per_second, now))) }
+    }
+
+    /// One that keeps every click.
+    #[must_use]
+    pub fn of_all(retention: Duration) -> Self {
+        Self::new(RawClicks { per_second: u32::MAX, retention }, Timestamp::EPOCH)
+    }
+
+    /// What it keeps.
+    #[must_use]
+    pub const fn raw_clicks(&self) -> RawClicks {
+        self.clicks
+    }
+
+    /// What is allowed of so many clicks.
+    pub(crate) fn begin(&self, clicks: u64, now: Timestamp) -> Share {
+        let allowed = match self.clicks.per_second {
+            0 => 0,
+            _ => self.allowance.lock().refill(now).min(clicks),
+        };
+        // Nothing is young enough to be kept if nothing is kept.
+        let oldest = (self.clicks.per_second > 0).then(|| now.minus(self.clicks.retention));
+        Share { allowed, clicks, sum: 0, taken: 0, oldest }
+    }
+
+    /// Takes what was kept off the rate.
+    pub(crate) fn end(&self, share: Share) {
+        if share.taken > 0 {
+            self.allowance.lock().spend(share.taken);
+        }
+    }
+}
+
+/// So many of so many clicks, spread evenly (Bresenham's line).
+#[derive(Debug)]
+pub(crate) struct Share {
+    allowed: u64,
     clicks: u64,
-    seen: u64,
-    /// Those that the next one that is kept stands for, itself not included.
-    waiting: u64,
+    sum: u64,
+    taken: u64,
+    oldest: Option<Timestamp>,
 }
 
 impl Share {
-    /// The weight of the link's next click, if it is to be kept.
-    fn next(&mut self, allowed: u64, all: u64) -> Option<u64> {
-        let of = |clicks: u64, part: u64, whole: u64| u128::from(clicks) * u128::from(part) / u128::from(whole.max(1));
-        let keep =
-            if all <= allowed { self.clicks } else { u64::try_from(of(self.clicks, allowed, all)).unwrap_or(0).max(1) };
-        let before = of(self.seen, keep, self.clicks);
-        self.seen += 1;
-        self.waiting += 1;
-        // The last one of all is always kept: the weights add up.
-        (of(self.seen, keep, self.clicks) > before).then(|| std::mem::take(&mut self.waiting))
+    pub(crate) fn is_too_old(&self, at: Timestamp) -> bool {
+        self.oldest.is_none_or(|oldest| at < oldest)
+    }
+
+    /// Whether the next click is to be kept.
+    pub(crate) const fn is_due(&mut self) -> bool {
+        self.sum += self.allowed;
+        let due = self.sum >= self.clicks;
+        if due {
+            self.sum -= self.clicks;
+        }
+        due
+    }
+
+    /// Notes that one was kept.
+    pub(crate) const fn take(&mut self) {
+        self.taken += 1;
     }
 }
 
@@ -158,8 +184,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        click::BatchId,
+        click::{BatchId, ClickBatch},
+        id::LinkId,
         random::{EntropyExt, SeededEntropy},
+        tally::Tally,
     };
 
     fn batches(links: &[u8]) -> Vec<ClickBatch> {
@@ -175,8 +203,11 @@ mod tests {
     proptest! {
         #[test]
         fn weights_add_up_to_the_clicks_of_each_link(links in prop::collection::vec(0..9_u8, 0..200), allowed in 0..250_u64) {
-            let batches = batches(&links);
-            let kept = sample(&batches, allowed, Duration::from_secs(1), Timestamp::EPOCH);
+            let sampler = Sampler::new(RawClicks { per_second: 1, retention: Duration::from_secs(1) }, Timestamp::EPOCH);
+            *sampler.allowance.lock() = Allowance { rate: 1, left: allowed, at: Timestamp::EPOCH };
+            let mut tally = Tally::of_analytics(sampler);
+            tally.add(&batches(&links), Timestamp::EPOCH);
+            let kept = tally.sample();
             for link in 0..9_u8 {
                 let of_link = |sampled: &&Sampled<'_>| sampled.click.link.as_uuid().as_u128() == link.into();
                 let weight: u64 = kept.iter().filter(of_link).map(|sampled| sampled.weight).sum();
@@ -192,9 +223,12 @@ mod tests {
 
     #[test]
     fn old_clicks_are_not_kept() {
-        let later = Timestamp::EPOCH.plus(Duration::from_secs(10));
-        assert!(sample(&batches(&[1]), 9, Duration::from_secs(9), later).is_empty());
-        assert_eq!(sample(&batches(&[1]), 9, Duration::from_secs(10), later).len(), 1);
+        let kept = |retention| {
+            let mut tally = Tally::of_analytics(Sampler::of_all(Duration::from_secs(retention)));
+            tally.add(&batches(&[1]), Timestamp::EPOCH.plus(Duration::from_secs(10)));
+            tally.sample().len()
+        };
+        assert_eq!((kept(9), kept(10)), (0, 1));
     }
 
     #[test]

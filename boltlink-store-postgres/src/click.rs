@@ -7,8 +7,8 @@ use boltlink_core::{
     BatchId, ClickBatch, Clock, LinkId, ProducerId, StoreError, Timestamp,
     abort::{self, Step},
     ledger::sift,
-    rollup,
     store::{Applied, ClickSink, Consumer, DeadLetter, LedgerState},
+    tally::Tally,
 };
 use boltlink_store_sql::{
     Error,
@@ -23,7 +23,7 @@ use crate::{
     error::answer,
     ledgers::{self, Ledgers},
     pool::Pool,
-    raw::Raw,
+    raw::{self, Raw},
     rollups,
 };
 
@@ -208,10 +208,16 @@ impl dead::Effect for Effect<'_> {
             return Ok(0);
         }
         match self.consumer {
-            Consumer::Totals => add_totals(db, batches).await,
+            Consumer::Totals => {
+                let mut tally = Tally::of_totals();
+                tally.add(batches.iter().copied(), self.now);
+                add_totals(db, &tally.totals()).await
+            }
             Consumer::Analytics => {
-                rollups::add(db, &rollup::rollups(batches.iter().copied(), self.now)).await?;
-                self.raw.keep(db, batches, self.now).await?;
+                let mut tally = Tally::of_analytics(self.raw.sampler().clone());
+                tally.add(batches.iter().copied(), self.now);
+                rollups::add(db, &tally).await?;
+                raw::keep(db, &tally.sample()).await?;
                 Ok(0)
             }
         }
@@ -219,15 +225,14 @@ impl dead::Effect for Effect<'_> {
 }
 
 /// Adds to the totals that exist, and returns the clicks that have none.
-async fn add_totals(db: &impl ConnectionTrait, batches: &[&ClickBatch]) -> Result<u64, Error> {
-    let totals = rollup::totals(batches.iter().copied());
-    let links = || ids(totals.keys().copied());
+async fn add_totals(db: &impl ConnectionTrait, totals: &[(LinkId, u64)]) -> Result<u64, Error> {
+    let links = || ids(totals.iter().map(|(link, _)| *link));
     // An update locks rows in whatever order it finds them: two of them could wait for each other.
     let lock = "SELECT link FROM link_total WHERE link = ANY($1) ORDER BY link FOR UPDATE";
     let rows = db.query_all_raw(statement(lock, [links()])).await?;
     let found = rows.iter().map(|row| Ok(LinkId::from_uuid(row.try_get_by_index(0)?)));
     let found = found.collect::<Result<HashSet<_>, DbErr>>()?;
-    let values = [links(), bigints(totals.values().map(|clicks| signed(*clicks)))];
+    let values = [links(), bigints(totals.iter().map(|(_, clicks)| signed(*clicks)))];
     db.execute_raw(statement(include_str!("sql/totals_add.sql"), values)).await?;
-    Ok(totals.iter().filter(|(link, _)| !found.contains(*link)).map(|(_, clicks)| clicks).sum())
+    Ok(totals.iter().filter(|(link, _)| !found.contains(link)).map(|(_, clicks)| clicks).sum())
 }

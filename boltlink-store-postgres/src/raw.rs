@@ -1,10 +1,8 @@
 //! Single clicks.
 
-use std::sync::{Mutex, PoisonError};
-
 use boltlink_core::{
-    ClickBatch, Network, Timestamp, VisitorHash,
-    sample::{Allowance, RawClicks, Sampled, sample},
+    Network, Timestamp, VisitorHash,
+    sample::{RawClicks, Sampled, Sampler},
 };
 use boltlink_store_sql::{Error, row::signed};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
@@ -18,22 +16,26 @@ use crate::{
 /// Which single clicks are kept, and where.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    clicks: RawClicks,
-    allowance: Mutex<Allowance>,
+    sampler: Sampler,
     housekeeping: Housekeeping,
 }
 
 impl Raw {
     pub(crate) fn new(clicks: RawClicks, now: Timestamp) -> Self {
-        let allowance = Mutex::new(Allowance::full(clicks.per_second, now));
-        Self { clicks, allowance, housekeeping: Housekeeping::default() }
+        Self { sampler: Sampler::new(clicks, now), housekeeping: Housekeeping::default() }
+    }
+
+    /// What decides which clicks are kept.
+    pub(crate) const fn sampler(&self) -> &Sampler {
+        &self.sampler
     }
 
     /// Makes the partitions of today and of the days to come, and drops those that are too old, where that is due. If it
     /// cannot be done now, clicks go into the default partition.
     pub(crate) async fn keep_house(&self, pool: &Pool, now: Timestamp) {
-        if self.clicks.per_second > 0 && self.housekeeping.is_due(now) {
-            match partition::keep_house(pool, self.clicks.retention, now).await {
+        let clicks = self.sampler.raw_clicks();
+        if clicks.per_second > 0 && self.housekeeping.is_due(now) {
+            match partition::keep_house(pool, clicks.retention, now).await {
                 Ok(()) => self.housekeeping.done(now),
                 Err(error) => {
                     tracing::warn!(%error, "the partitions of single clicks could not be brought up to date");
@@ -42,28 +44,14 @@ impl Raw {
             }
         }
     }
+}
 
-    /// Keeps a sample of the clicks.
-    pub(crate) async fn keep(
-        &self,
-        db: &DatabaseTransaction,
-        batches: &[&ClickBatch],
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        if self.clicks.per_second == 0 {
-            return Ok(());
-        }
-        let kept = {
-            let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
-            let kept = sample(batches.iter().copied(), allowance.refill(now), self.clicks.retention, now);
-            allowance.spend(kept.len() as u64);
-            kept
-        };
-        if !kept.is_empty() {
-            db.execute_raw(statement(include_str!("sql/clicks_add.sql"), columns(&kept))).await?;
-        }
-        Ok(())
+/// Keeps single clicks.
+pub(crate) async fn keep(db: &DatabaseTransaction, clicks: &[Sampled<'_>]) -> Result<(), Error> {
+    if !clicks.is_empty() {
+        db.execute_raw(statement(include_str!("sql/clicks_add.sql"), columns(clicks))).await?;
     }
+    Ok(())
 }
 
 fn columns(kept: &[Sampled<'_>]) -> [Value; 9] {

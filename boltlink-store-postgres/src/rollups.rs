@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use boltlink_core::{LinkId, rollup::Rollups};
+use boltlink_core::{
+    LinkId,
+    tally::{Tally, ValueClicks},
+};
 use boltlink_store_sql::{
     Error,
     rollups::{self, Kept},
@@ -12,16 +15,17 @@ use uuid::Uuid;
 
 use crate::array::{bigints, ids, statement, texts};
 
-/// Adds the rollups to those that are stored.
+/// Adds to the rollups that are stored.
 ///
 /// Whoever writes the same link and day waits at its row in `rollup_link_day`, so that what is then read of its values is
 /// what they are bounded by.
-pub(crate) async fn add(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<(), Error> {
-    db.execute_raw(statement(include_str!("sql/hours_add.sql"), triples(&rollups::hours(rollups)))).await?;
-    db.execute_raw(statement(include_str!("sql/link_days_add.sql"), triples(&rollups::days(rollups)))).await?;
+pub(crate) async fn add(db: &impl ConnectionTrait, tally: &Tally) -> Result<(), Error> {
+    let (hours, values) = (tally.hours(), tally.values());
+    db.execute_raw(statement(include_str!("sql/hours_add.sql"), triples(&rollups::hours(&hours)))).await?;
+    db.execute_raw(statement(include_str!("sql/link_days_add.sql"), triples(&rollups::days(&hours)))).await?;
 
-    let kept = crowded(db, rollups).await?;
-    let rows = rollups::values(rollups, &kept);
+    let kept = crowded(db, &values).await?;
+    let rows = rollups::values(&values, &kept);
     let columns = [
         ids(rows.iter().map(|row| row.link)),
         bigints(rows.iter().map(|row| row.day)),
@@ -34,10 +38,10 @@ pub(crate) async fn add(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<
 }
 
 /// The values that are kept of the links and days which have no room.
-async fn crowded(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<Kept, Error> {
+async fn crowded(db: &impl ConnectionTrait, values: &[ValueClicks<'_>]) -> Result<Kept, Error> {
     let sql = include_str!("sql/days_crowded.sql");
     let mut kept = Kept::new();
-    for row in db.query_all_raw(statement(sql, triples(&rollups::rooms(rollups)))).await? {
+    for row in db.query_all_raw(statement(sql, triples(&rollups::rooms(values)))).await? {
         let group = (LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?), row.try_get_by_index(1)?);
         let values: &mut BTreeMap<i16, _> = kept.entry(group).or_default();
         if let Some(dimension) = row.try_get_by_index(2)? {

@@ -32,6 +32,7 @@ mod change;
 mod click;
 mod config;
 mod copy;
+mod effect;
 mod error;
 mod key;
 mod link;

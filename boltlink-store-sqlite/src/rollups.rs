@@ -5,7 +5,10 @@ use std::{
     sync::LazyLock,
 };
 
-use boltlink_core::{LinkId, rollup::Rollups};
+use boltlink_core::{
+    LinkId,
+    tally::{Tally, ValueClicks},
+};
 use boltlink_store_sql::{
     Error,
     rollups::{self, Group, Kept},
@@ -20,23 +23,24 @@ static LINK_DAYS: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sq
 static VALUES: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/values_add.sql")));
 static CROWDED: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/days_crowded.sql")));
 
-/// Adds the rollups to those that are stored.
-pub(crate) async fn add(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<(), Error> {
-    HOURS.execute(db, triples(rollups::hours(rollups)), |_, _| {}).await?;
-    LINK_DAYS.execute(db, triples(rollups::days(rollups)), |_, _| {}).await?;
+/// Adds to the rollups that are stored.
+pub(crate) async fn add(db: &impl ConnectionTrait, tally: &Tally) -> Result<(), Error> {
+    let (hours, values) = (tally.hours(), tally.values());
+    HOURS.execute(db, triples(rollups::hours(&hours)), |_, _| {}).await?;
+    LINK_DAYS.execute(db, triples(rollups::days(&hours)), |_, _| {}).await?;
 
-    let kept = crowded(db, rollups).await?;
+    let kept = crowded(db, &values).await?;
     let row = |row: rollups::ValueRow<'_>| {
         [id(row.link), row.day.into(), row.dimension.into(), row.value.into(), row.clicks.into()]
     };
-    let rows = rollups::values(rollups, &kept).into_iter().flat_map(row).collect();
+    let rows = rollups::values(&values, &kept).into_iter().flat_map(row).collect();
     VALUES.execute(db, rows, |_, _| {}).await
 }
 
 /// The values that are kept of the links and days which have no room.
-async fn crowded(db: &impl ConnectionTrait, rollups: &Rollups) -> Result<Kept, Error> {
+async fn crowded(db: &impl ConnectionTrait, values: &[ValueClicks<'_>]) -> Result<Kept, Error> {
     let mut crowded = Kept::new();
-    for row in CROWDED.query(db, triples(rollups::rooms(rollups))).await? {
+    for row in CROWDED.query(db, triples(rollups::rooms(values))).await? {
         let group = (LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?), row.try_get_by_index(1)?);
         crowded.insert(group, kept(db, group).await?);
     }

@@ -4,8 +4,8 @@ use std::{fmt, path::Path, sync::Arc};
 
 use boltlink_core::{
     Clock, LinkId, StoreError, Stores,
-    sample::RawClicks,
-    store::{Balance, Consumer, CounterStore},
+    sample::{RawClicks, Sampler},
+    store::{Balance, CounterStore},
 };
 use boltlink_store_sql::{
     copy::{Source, Target},
@@ -18,9 +18,10 @@ use crate::{
     analytics::SqliteAnalytics,
     audit::SqliteAudit,
     change::SqliteChanges,
-    click::{Raw, SqliteClicks},
+    click::SqliteClicks,
     config::{SqliteConfig, Sync},
     copy,
+    effect::Effect,
     error::OpenError,
     key::SqliteKeys,
     link::SqliteLinks,
@@ -91,10 +92,10 @@ impl SqliteStore {
     #[must_use]
     pub fn stores(&self, log: Arc<dyn CounterStore>) -> Stores {
         let (writer, readers, clock) = (&self.writer, &self.readers, &self.clock);
-        let raw = Raw::new(self.raw, clock.now());
-        let sink = |consumer| {
-            let (writer, readers, clock, raw) = (writer.clone(), readers.clone(), clock.clone(), raw.clone());
-            Arc::new(SqliteClicks { consumer, writer, readers, clock, raw })
+        let sampler = Sampler::new(self.raw, clock.now());
+        let sink = |effect| {
+            let (writer, readers, clock) = (writer.clone(), readers.clone(), clock.clone());
+            Arc::new(SqliteClicks { effect, writer, readers, clock })
         };
         Stores {
             links: Arc::new(SqliteLinks {
@@ -103,8 +104,8 @@ impl SqliteStore {
                 clock: clock.clone(),
                 search: Search::default(),
             }),
-            totals: sink(Consumer::Totals),
-            analytics: sink(Consumer::Analytics),
+            totals: sink(Effect::Totals),
+            analytics: sink(Effect::Analytics(sampler)),
             reader: Arc::new(SqliteAnalytics {
                 readers: readers.clone(),
                 clock: clock.clone(),

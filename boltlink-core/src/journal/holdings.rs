@@ -46,6 +46,12 @@ impl Holdings {
         self.segments.iter().rev().find_map(Segment::last)
     }
 
+    pub(super) fn holds(&self, sequence: u64) -> bool {
+        // The last ones are asked for most.
+        let holding = |segment: &Segment| segment.held.iter().rev().any(|range| range.contains(&sequence));
+        self.segments.iter().rev().any(holding)
+    }
+
     pub(super) fn read(&mut self, from: u64, max_batches: usize, max_bytes: usize) -> io::Result<Vec<ClickBatch>> {
         let mut batches = Vec::new();
         let mut bytes = 0_usize;

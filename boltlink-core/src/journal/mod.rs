@@ -183,6 +183,12 @@ impl Journal {
         Ok(false)
     }
 
+    /// [`JournalConfig::max_bytes`].
+    #[must_use]
+    pub fn max_bytes(&self) -> u64 {
+        self.shared.config.max_bytes
+    }
+
     /// What it holds and has met.
     #[must_use]
     pub fn stats(&self) -> JournalStats {

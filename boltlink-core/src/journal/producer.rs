@@ -138,6 +138,12 @@ impl ProducerLog {
         self.holdings.read(from, max_batches, max_bytes)
     }
 
+    /// Whether a batch of this sequence is on disk.
+    #[must_use]
+    pub fn holds(&self, sequence: u64) -> bool {
+        self.holdings.holds(sequence)
+    }
+
     /// The lowest sequence on disk.
     #[must_use]
     pub fn first_sequence(&self) -> Option<u64> {

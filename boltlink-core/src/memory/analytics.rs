@@ -17,12 +17,12 @@ use crate::{
     click::{BatchId, ClickBatch},
     error::StoreError,
     id::{ClickId, LinkId, ProducerId},
-    rollup::{self, Rollups},
-    sample::{RawClicks, Sampled, sample},
+    sample::{RawClicks, Sampled, Sampler},
     store::{
         AnalyticsReader, Applied, ClickCursor, ClickSink, DeadLetter, Dimension, Interval, LedgerState, LinkClicks,
         Point, RawClick, Scope, Share, Span,
     },
+    tally::{Tally, ValueClicks},
     time::{Clock, Timestamp},
 };
 
@@ -43,14 +43,22 @@ impl MemoryAnalytics {
 
     /// There are no orphans here.
     fn count(&self, fresh: &[&ClickBatch], now: Timestamp) -> u64 {
-        // Added up before the rollups are locked, so that readers do not wait for the sums.
-        let rollups = rollup::rollups(fresh.iter().copied(), now);
-        let raw = sample(fresh.iter().copied(), u64::MAX, RawClicks::default().retention, now);
+        let mut tally = tally();
+        tally.add(fresh.iter().copied(), now);
+        self.add(&tally)
+    }
+
+    fn add(&self, tally: &Tally) -> u64 {
         let mut tables = self.rollups.write();
-        tables.add(rollups);
-        tables.keep(raw);
+        tables.add(tally);
+        tables.keep(tally.sample());
         0
     }
+}
+
+/// An empty one.
+fn tally() -> Tally {
+    Tally::of_analytics(Sampler::of_all(RawClicks::default().retention))
 }
 
 impl fmt::Debug for MemoryAnalytics {
@@ -64,6 +72,14 @@ impl ClickSink for MemoryAnalytics {
     async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError> {
         let now = self.clock.now();
         Ok(self.ledgers.lock().apply(batches, now, |fresh| self.count(fresh, now)))
+    }
+
+    fn tally(&self) -> Option<Tally> {
+        Some(tally())
+    }
+
+    async fn apply_tally(&self, tally: &Arc<Tally>) -> Result<Option<Applied>, StoreError> {
+        Ok(self.ledgers.lock().apply_whole(tally, self.clock.now(), |tally| self.add(tally)))
     }
 
     async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError> {
@@ -218,19 +234,16 @@ struct Tables {
 }
 
 impl Tables {
-    fn add(&mut self, rollups: Rollups) {
-        for ((link, hour), clicks) in rollups.hours {
+    fn add(&mut self, tally: &Tally) {
+        for (link, hour, clicks) in tally.hours() {
             self.total += clicks;
             *self.totals.entry(link).or_default() += clicks;
             *self.hours.entry((link, hour)).or_default() += clicks;
             *self.global_hours.entry(hour).or_default() += clicks;
             *self.days.entry((hour.div_euclid(24), link)).or_default() += clicks;
         }
-        for ((link, day, dimension), values) in rollups.values {
-            let row = self.values.entry((link, dimension, day)).or_default();
-            for (value, clicks) in values {
-                add_value(row, value, clicks);
-            }
+        for ValueClicks { link, day, dimension, value, clicks } in tally.values() {
+            add_value(self.values.entry((link, dimension, day)).or_default(), value, clicks);
         }
     }
 }
@@ -255,15 +268,15 @@ impl Tables {
 }
 
 /// Adds to a link's values of a day, which stay within [`Dimension::MAX_VALUES`].
-fn add_value(row: &mut BTreeMap<String, u64>, value: String, clicks: u64) {
-    if let Some(sum) = row.get_mut(&value) {
+fn add_value(row: &mut BTreeMap<String, u64>, value: &str, clicks: u64) {
+    if let Some(sum) = row.get_mut(value) {
         *sum += clicks;
         return;
     }
     let kept = row.len() - usize::from(row.contains_key(Dimension::OTHER));
     let fits = kept < Dimension::MAX_VALUES;
-    let value = if fits { value } else { Dimension::OTHER.to_owned() };
-    *row.entry(value).or_default() += clicks;
+    let value = if fits { value } else { Dimension::OTHER };
+    *row.entry(value.to_owned()).or_default() += clicks;
 }
 
 #[cfg(test)]

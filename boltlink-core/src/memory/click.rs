@@ -15,8 +15,8 @@ use crate::{
     error::StoreError,
     id::ProducerId,
     ledger::{self, Ledger},
-    rollup,
     store::{Applied, ClickSink, DeadClicks, DeadLetter, LedgerState},
+    tally::Tally,
     time::Timestamp,
 };
 
@@ -33,9 +33,13 @@ impl MemoryTotals {
     }
 
     fn count(&self, fresh: &[&ClickBatch]) -> u64 {
-        // Added up before links are locked, so that nobody waits for the sums.
-        let totals = rollup::totals(fresh.iter().copied());
-        self.database.tables.write().links.count(totals)
+        let mut tally = Tally::of_totals();
+        tally.add(fresh.iter().copied(), self.database.clock.now());
+        self.add(&tally)
+    }
+
+    fn add(&self, tally: &Tally) -> u64 {
+        self.database.tables.write().links.count(tally.totals())
     }
 }
 
@@ -44,6 +48,15 @@ impl ClickSink for MemoryTotals {
     async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError> {
         let now = self.database.clock.now();
         Ok(self.ledgers.lock().apply(batches, now, |fresh| self.count(fresh)))
+    }
+
+    fn tally(&self) -> Option<Tally> {
+        Some(Tally::of_totals())
+    }
+
+    async fn apply_tally(&self, tally: &Arc<Tally>) -> Result<Option<Applied>, StoreError> {
+        let now = self.database.clock.now();
+        Ok(self.ledgers.lock().apply_whole(tally, now, |tally| self.add(tally)))
     }
 
     async fn salvage(&self, batch: &ClickBatch) -> Result<Applied, StoreError> {
@@ -122,10 +135,7 @@ impl Ledgers {
         for batch in &sifted.quarantined {
             self.set_aside(batch, "its producer began too long ago to tell whether it was applied before", now);
         }
-        for (id, ledger) in ledgers {
-            self.rows.insert(id, Row { ledger, last_batch: now });
-        }
-        self.prune(now);
+        self.note(ledgers, now);
         Applied {
             batches: sifted.fresh.len() as u64,
             duplicates: sifted.duplicates,
@@ -134,6 +144,32 @@ impl Ledgers {
             orphaned,
             dead: 0,
         }
+    }
+
+    /// Applies a tally by `effect`, if all of its batches are new.
+    pub(super) fn apply_whole(
+        &mut self,
+        tally: &Tally,
+        now: Timestamp,
+        effect: impl FnOnce(&Tally) -> u64,
+    ) -> Option<Applied> {
+        let producers = tally.batches().keys();
+        let known = |id: &ProducerId| self.rows.get(id).map(|row| (*id, row.ledger.clone()));
+        let mut ledgers = producers.filter_map(known).collect();
+        let set_aside = self.quarantine.keys().any(|id| tally.contains(*id));
+        if set_aside || !ledger::sift_whole(tally.batches(), &mut ledgers, now) {
+            return None;
+        }
+        let orphaned = effect(tally);
+        self.note(ledgers, now);
+        Some(Applied { batches: tally.batch_count(), clicks: tally.clicks(), orphaned, ..Applied::default() })
+    }
+
+    fn note(&mut self, ledgers: BTreeMap<ProducerId, Ledger>, now: Timestamp) {
+        for (id, ledger) in ledgers {
+            self.rows.insert(id, Row { ledger, last_batch: now });
+        }
+        self.prune(now);
     }
 
     pub(super) fn set_aside(&mut self, batch: &ClickBatch, reason: &str, now: Timestamp) {

@@ -10,6 +10,7 @@ use super::{
     commit::{Committer, Parts},
     counters::Counts,
     delivery::{Delivery, Outbox},
+    gather::{Gathered, Gatherer},
     hasher::Hasher,
     keeper::Keeper,
     pipeline::Pipeline,
@@ -19,6 +20,9 @@ use super::{
     watcher::Watcher,
 };
 use crate::{mac::MacKey, random::EntropyExt, store::Consumer, stores::Stores};
+
+/// What both ends of a click's way work with.
+type Shared<'a> = (&'a Arc<Spool>, &'a Arc<Counts>, &'a Arc<Notify>);
 
 impl ShortenerBuilder {
     /// Builds the shortener and starts its background tasks on the current tokio runtime.
@@ -44,12 +48,13 @@ impl ShortenerBuilder {
             None => self.entropy.bytes(),
         };
         let settled = Arc::new(Notify::new());
+        let spool = Arc::new(if self.visits { self.open_spool()? } else { Spool::none() });
         let mut keeper = None;
         if self.visits {
-            let (started, kept) = self.start_recording(&stores, secret, &counts, &settled, &mut tasks)?;
+            let (started, kept) = self.start_recording(&stores, secret, (&spool, &counts, &settled), &mut tasks)?;
             (recorder, keeper) = (Some(started), kept);
         }
-        self.start_consumers(&stores, &counts, &settled, &mut tasks);
+        let gathered = self.start_consumers(&stores, (&spool, &counts, &settled), &mut tasks);
         if let Some(keeper) = keeper {
             let (stop, stopped) = watch::channel(false);
             tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(keeper.run(stopped))] });
@@ -80,6 +85,7 @@ impl ShortenerBuilder {
             pass_key,
             session_lifetime: self.session_lifetime,
             recorder,
+            gathered,
             counts,
             durability: self.durability,
             unacknowledged: self.unacknowledged,
@@ -95,11 +101,9 @@ impl ShortenerBuilder {
         &self,
         stores: &Stores,
         secret: [u8; 32],
-        counts: &Arc<Counts>,
-        settled: &Arc<Notify>,
+        (spool, counts, settled): Shared<'_>,
         tasks: &mut Tasks,
     ) -> Result<(Recorder, Option<Keeper>), BuildError> {
-        let spool = Arc::new(self.open_spool()?);
         let durable = self.durability == Durability::Acknowledged;
         if durable && !spool.keeps() {
             return Err(BuildError::NoJournal);
@@ -124,7 +128,7 @@ impl ShortenerBuilder {
         tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(delivery.clone().run(stopped))] });
 
         let keeper = spool.keeps().then(|| Keeper {
-            spool,
+            spool: spool.clone(),
             sinks: [stores.totals.clone(), stores.analytics.clone()],
             log: stores.log.clone(),
             delivery,
@@ -133,9 +137,15 @@ impl ShortenerBuilder {
         Ok((recorder, keeper))
     }
 
-    /// Starts the consumers of the log.
-    fn start_consumers(&self, stores: &Stores, counts: &Arc<Counts>, settled: &Arc<Notify>, tasks: &mut Tasks) {
+    /// Starts the consumers of the log, and says what they show of what they have added up.
+    fn start_consumers(
+        &self,
+        stores: &Stores,
+        (spool, counts, settled): Shared<'_>,
+        tasks: &mut Tasks,
+    ) -> [Arc<Gathered>; 2] {
         let (stop, stopped) = watch::channel(false);
+        let gathered: [Arc<Gathered>; 2] = Default::default();
         let consumers = Consumer::ALL.into_iter().filter(|consumer| self.consumers.contains(consumer));
         let consumers = consumers.map(|consumer| {
             let (sink, interval) = match consumer {
@@ -143,17 +153,24 @@ impl ShortenerBuilder {
                 // Nobody watches rollups live, and the longer a group the cheaper: every second interval.
                 Consumer::Analytics => (&stores.analytics, self.flush_interval * 2),
             };
+            // What a log that others share has given away shows in nobody's totals: not for longer than need be.
+            let gatherer = (!stores.log.outlives_process()).then(|| {
+                let (gathered, clock) = (gathered[consumer as usize].clone(), self.clock.clone());
+                Gatherer::new(gathered, sink.clone(), spool.clone(), clock, interval)
+            });
             let pipeline = Pipeline {
                 consumer,
                 sink: sink.clone(),
                 log: stores.log.clone(),
+                spool: spool.clone(),
                 interval,
                 settled: settled.clone(),
                 counts: counts.clone(),
             };
-            tokio::spawn(pipeline.run(stopped.clone()))
+            tokio::spawn(pipeline.run(gatherer.flatten(), stopped.clone()))
         });
         tasks.0.push(Stage { stop, tasks: consumers.collect() });
+        gathered
     }
 
     #[cfg(feature = "journal")]

@@ -4,6 +4,7 @@ use super::{
     Caches, Error, Shortener,
     audit::{deed, detail},
     error::require,
+    gather::Storing,
 };
 use crate::{
     access::{Actor, Scope},
@@ -12,7 +13,7 @@ use crate::{
     id::LinkId,
     link::{Link, LinkEdit, StoredLink},
     new_link::Likeness,
-    store::{Change, LinkCursor, LinkFilter, LinkOrder},
+    store::{Change, Consumer, LinkCursor, LinkFilter, LinkOrder},
     target::TargetUrl,
     text::AuditDetail,
 };
@@ -220,15 +221,24 @@ impl Shortener {
         Ok(link)
     }
 
-    /// Clicks on their way. A log that is away hides some clicks for a while; no reason to refuse.
+    /// Clicks on their way, read in the direction opposite to theirs so that none shows twice: what is being stored, what
+    /// is added up, what is in the log. What does not answer hides some clicks for a while; no reason to refuse.
     async fn pending(&self, ids: &[LinkId]) -> Vec<u64> {
-        match self.0.within(self.0.stores.log.pending(ids)).await {
-            Ok(pending) => pending,
-            Err(error) => {
-                tracing::debug!(%error, "no pending clicks");
-                vec![0; ids.len()]
+        let (mut pending, storing) = self.0.gathered[Consumer::Totals as usize].clicks_of(ids);
+        let mut add = |clicks: Vec<u64>| pending.iter_mut().zip(clicks).for_each(|(sum, clicks)| *sum += clicks);
+        if let Some(Storing { batch, clicks }) = storing {
+            // If the ledger does not have it by now, neither had the totals when they were read.
+            match self.0.within(self.0.stores.totals.applied(&[batch.producer])).await.as_deref() {
+                Ok([state]) if !state.has_dealt_with(batch.sequence) => add(clicks),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "clicks that are being stored do not show"),
             }
         }
+        match self.0.within(self.0.stores.log.pending(ids)).await {
+            Ok(logged) => add(logged),
+            Err(error) => tracing::debug!(%error, "clicks in the log do not show"),
+        }
+        pending
     }
 }
 

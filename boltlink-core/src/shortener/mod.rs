@@ -19,6 +19,7 @@ mod delivery;
 mod drafts;
 mod error;
 mod gate;
+mod gather;
 mod hasher;
 mod keeper;
 mod keys;
@@ -41,6 +42,7 @@ use audit::Auditor;
 use cache::LoadingCache;
 use counters::Counts;
 use gate::{Gate, LinkKey};
+use gather::Gathered;
 use hasher::Hasher;
 use parking_lot::Mutex;
 use recorder::Recorder;
@@ -99,6 +101,8 @@ struct Engine {
     session_lifetime: Duration,
     /// `None` in a shortener that takes no clicks.
     recorder: Option<Recorder>,
+    /// By the number of the consumer.
+    gathered: [Arc<Gathered>; 2],
     counts: Arc<Counts>,
     durability: Durability,
     unacknowledged: Unacknowledged,
@@ -211,12 +215,15 @@ impl Shortener {
         Ok(self.0.counts.log_took()?)
     }
 
-    /// What waits in the click log for a consumer. Of a log in this process, what waits here.
+    /// What waits for a consumer to store it. Of a log in this process, what waits here.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the log is away.
     pub async fn backlog(&self, consumer: Consumer) -> Result<Backlog, Error> {
-        Ok(self.0.within(self.0.stores.log.backlog(consumer)).await?)
+        let gathered = self.0.gathered[consumer as usize].backlog();
+        let logged = self.0.within(self.0.stores.log.backlog(consumer)).await?;
+        let oldest = [gathered.oldest, logged.oldest].into_iter().flatten().min();
+        Ok(Backlog { batches: gathered.batches + logged.batches, oldest })
     }
 
     /// Stops in order: the recorder, the way to the log, the consumers. When it returns, every click

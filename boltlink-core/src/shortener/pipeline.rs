@@ -4,7 +4,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::{Notify, watch};
 
-use super::{backoff::Backoff, counters::Counts};
+use super::{
+    backoff::Backoff,
+    counters::Counts,
+    gather::{Gatherer, Load},
+    spool::Spool,
+};
 use crate::{
     abort::{self, Step},
     click::{BatchId, ClickBatch},
@@ -12,8 +17,12 @@ use crate::{
     store::{ClickSink, Consumer, CounterStore},
 };
 
-/// Batches applied in one transaction at most.
+/// Batches taken from the log at a time, and applied in one transaction, at most.
 const LIMIT: usize = 1024;
+/// Batches read from a journal at a time.
+const CHUNK: usize = 256;
+/// How often batches are added up.
+const GATHERING: Duration = Duration::from_millis(100);
 /// How long a store may take with its last group once it is time to stop.
 const LAST_ATTEMPT: Duration = Duration::from_secs(3);
 /// A batch that a sink refuses this often is applied without its bad clicks.
@@ -24,10 +33,25 @@ pub(super) struct Pipeline {
     pub(super) consumer: Consumer,
     pub(super) sink: Arc<dyn ClickSink>,
     pub(super) log: Arc<dyn CounterStore>,
+    pub(super) spool: Arc<Spool>,
     pub(super) interval: Duration,
-    /// Told when something was settled.
+    /// Told when something was stored.
     pub(super) settled: Arc<Notify>,
     pub(super) counts: Arc<Counts>,
+}
+
+/// How it goes.
+struct Course {
+    stop: watch::Receiver<bool>,
+    backoff: Backoff,
+    /// How often the sink refused batches that it may take another time.
+    refused: HashMap<BatchId, u32>,
+}
+
+impl Course {
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
 }
 
 impl Pipeline {
@@ -37,88 +61,172 @@ impl Pipeline {
     }
 
     /// Runs until `stop` says so and the log is drained, or cannot be but a journal has it all; or, if the log outlives
-    /// the process, until what was taken from it is dealt with.
-    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut backoff = Backoff::default();
-        let mut refused = HashMap::new();
+    /// the process, until what was taken from it is dealt with. With a gatherer what comes is added up first.
+    pub(super) async fn run(self, mut gatherer: Option<Gatherer>, stop: watch::Receiver<bool>) {
+        let mut course = Course { stop, backoff: Backoff::default(), refused: HashMap::new() };
         loop {
-            let stopping = *stop.borrow();
-            match self.drain(&stop, &mut backoff, &mut refused).await {
+            let stopping = course.is_stopping();
+            match self.drain(gatherer.as_mut(), &mut course).await {
                 Ok(()) if stopping => return,
                 Err(_) if stopping && self.may_stop() => return,
                 Ok(()) => {
                     // Long groups are cheap groups: everything of this interval goes in one transaction.
-                    let _ = tokio::time::timeout(self.interval, stop.wait_for(|stop| *stop)).await;
+                    let wait = gatherer.as_ref().map_or(self.interval, |gatherer| gatherer.due_in().min(GATHERING));
+                    let _ = tokio::time::timeout(wait, course.stop.wait_for(|stop| *stop)).await;
                 }
                 Err(error) => {
                     tracing::warn!(consumer = ?self.consumer, %error, "cannot read the click log; trying again");
-                    pause(&mut stop, backoff.next()).await;
+                    let wait = course.backoff.next();
+                    pause(&mut course.stop, wait).await;
                 }
             }
         }
     }
 
-    /// Applies and settles until the log has nothing left, or need not be drained.
-    async fn drain(
-        &self,
-        stop: &watch::Receiver<bool>,
-        backoff: &mut Backoff,
-        refused: &mut HashMap<BatchId, u32>,
-    ) -> Result<(), StoreError> {
-        loop {
-            if *stop.borrow() && self.log.outlives_process() {
-                return Ok(());
-            }
+    /// Takes all that the log has, unless it need not be drained, and makes it take effect as far as it is due.
+    async fn drain(&self, mut gatherer: Option<&mut Gatherer>, course: &mut Course) -> Result<(), StoreError> {
+        while !(course.is_stopping() && self.log.outlives_process()) {
             let batches = self.log.seal(self.consumer, LIMIT).await?;
             if batches.is_empty() {
-                return Ok(());
+                break;
             }
             abort::point(self.consumer, Step::Sealed);
-            if !self.apply(&batches, stop, backoff, refused).await {
-                return Err(StoreError::unavailable("stopping; the clicks are kept"));
-            }
-            abort::point(self.consumer, Step::Applied);
             let ids: Vec<BatchId> = batches.iter().map(ClickBatch::id).collect();
+            let taken = match &mut gatherer {
+                Some(gatherer) => self.gather(gatherer, batches, course).await,
+                None => self.apply(&batches, course).await,
+            };
+            if !taken {
+                return Err(stopping());
+            }
             self.log.settle(self.consumer, &ids).await?;
             abort::point(self.consumer, Step::Settled);
-            self.settled.notify_one();
-            backoff.reset();
+            if let Some(gatherer) = &mut gatherer
+                && gatherer.due_in().is_zero()
+                && !self.store(gatherer, course).await
+            {
+                return Err(stopping());
+            }
+            course.backoff.reset();
         }
+        if let Some(gatherer) = gatherer
+            && (course.is_stopping() || gatherer.due_in().is_zero())
+            && !self.store(gatherer, course).await
+        {
+            return Err(stopping());
+        }
+        Ok(())
+    }
+
+    /// Adds batches up. False if it was told to stop, and they are kept.
+    async fn gather(&self, gatherer: &mut Gatherer, batches: Vec<ClickBatch>, course: &mut Course) -> bool {
+        while let Err(error) = gatherer.learn(&batches).await {
+            if !self.waits_after(&error, course).await {
+                return false;
+            }
+        }
+        let others = gatherer.take(batches).await;
+        others.is_empty() || self.apply(&others, course).await
+    }
+
+    /// Makes what was added up take effect, however long that takes. False if it was told to stop, and it is kept.
+    async fn store(&self, gatherer: &mut Gatherer, course: &mut Course) -> bool {
+        let Some(load) = gatherer.begin() else { return true };
+        loop {
+            match self.in_time(&course.stop, self.sink.apply_tally(&load.tally)).await {
+                Ok(Some(applied)) => {
+                    self.counts.stored(self.consumer, applied.clicks);
+                    gatherer.stored(&load);
+                    self.took_effect();
+                    return true;
+                }
+                Ok(None) | Err(StoreError::Invalid { .. }) => {
+                    gatherer.split(&load);
+                    return self.store_split(&load, course).await;
+                }
+                Err(error) => {
+                    if !self.waits_after(&error, course).await {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Applies what was added up batch by batch, from where it is kept.
+    async fn store_split(&self, load: &Load, course: &mut Course) -> bool {
+        if !self.apply(&load.unkept, course).await {
+            return false;
+        }
+        for (producer, sequences) in load.tally.batches() {
+            let Some(log) = self.spool.find(*producer) else { continue };
+            let mut from = 1;
+            while from <= sequences.highest() {
+                match log.read(from, CHUNK).await {
+                    Ok(batches) => {
+                        let Some(last) = batches.last() else { break };
+                        from = last.id().sequence + 1;
+                        let ours: Vec<_> = batches.into_iter().filter(|batch| load.tally.contains(batch.id())).collect();
+                        if !self.apply(&ours, course).await {
+                            return false;
+                        }
+                    }
+                    Err(error) => {
+                        let error = StoreError::unavailable(format!("cannot read the journal: {error}"));
+                        if !self.waits_after(&error, course).await {
+                            return false;
+                        }
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Waits before the next attempt to store. False if it is time to stop instead, and the clicks are kept.
+    async fn waits_after(&self, error: &StoreError, course: &mut Course) -> bool {
+        if course.is_stopping() && self.may_stop() {
+            return false;
+        }
+        tracing::warn!(consumer = ?self.consumer, %error, "cannot store clicks; trying again");
+        let wait = course.backoff.next();
+        pause(&mut course.stop, wait).await;
+        true
+    }
+
+    fn took_effect(&self) {
+        abort::point(self.consumer, Step::Applied);
+        self.settled.notify_one();
     }
 
     /// Makes the batches take effect, however long that takes. False if it was told to stop, and they
     /// are kept.
-    async fn apply(
-        &self,
-        batches: &[ClickBatch],
-        stop: &watch::Receiver<bool>,
-        backoff: &mut Backoff,
-        refused: &mut HashMap<BatchId, u32>,
-    ) -> bool {
+    async fn apply(&self, batches: &[ClickBatch], course: &mut Course) -> bool {
         let mut parts = vec![batches];
         while let Some(part) = parts.pop() {
-            match self.in_time(stop, self.sink.apply(part)).await {
+            match self.in_time(&course.stop, self.sink.apply(part)).await {
                 Ok(applied) => {
                     self.counts.stored(self.consumer, applied.clicks);
-                    if !refused.is_empty() {
-                        refused.retain(|id, _| part.iter().all(|batch| batch.id() != *id));
+                    if !course.refused.is_empty() {
+                        course.refused.retain(|id, _| part.iter().all(|batch| batch.id() != *id));
                     }
                 }
                 Err(StoreError::Invalid { reason }) => match part {
                     [] => {}
                     [batch] => {
-                        let attempts = refused.entry(batch.id()).or_default();
+                        let attempts = course.refused.entry(batch.id()).or_default();
                         *attempts += 1;
                         if *attempts < ATTEMPTS {
                             // Without a pause: one bad link that is followed all the time must not hold up the others.
                             parts.push(part);
-                        } else if self.salvage(batch, &reason, stop).await {
-                            refused.remove(&batch.id());
-                        } else if *stop.borrow() && self.may_stop() {
+                        } else if self.salvage(batch, &reason, &course.stop).await {
+                            course.refused.remove(&batch.id());
+                        } else if course.is_stopping() && self.may_stop() {
                             return false;
                         } else {
                             parts.push(part);
-                            pause(&mut stop.clone(), backoff.next()).await;
+                            let wait = course.backoff.next();
+                            pause(&mut course.stop, wait).await;
                         }
                     }
                     // One of them is at fault: the halves tell which.
@@ -128,15 +236,14 @@ impl Pipeline {
                     }
                 },
                 Err(error) => {
-                    if *stop.borrow() && self.may_stop() {
+                    if !self.waits_after(&error, course).await {
                         return false;
                     }
-                    tracing::warn!(consumer = ?self.consumer, %error, "cannot store clicks; trying again");
                     parts.push(part);
-                    pause(&mut stop.clone(), backoff.next()).await;
                 }
             }
         }
+        self.took_effect();
         true
     }
 
@@ -186,6 +293,10 @@ impl Pipeline {
             }
         }
     }
+}
+
+fn stopping() -> StoreError {
+    StoreError::unavailable("stopping; the clicks are kept")
 }
 
 /// Ends [`LAST_ATTEMPT`] after it is time to stop.

@@ -67,9 +67,8 @@ impl Shortener {
         let mut depths = Vec::new();
         for consumer in Consumer::ALL {
             let sink = self.sink(actor, consumer)?;
-            let log = &self.0.stores.log;
-            let read = async { tokio::try_join!(log.backlog(consumer), sink.count_dead_letters()) };
-            let (backlog, dead_letters) = self.0.within(read).await?;
+            let dead_letters = self.0.within(sink.count_dead_letters()).await?;
+            let backlog = self.backlog(consumer).await?;
             depths.push(QueueDepth { consumer, backlog, dead_letters });
         }
         Ok(depths)

@@ -18,7 +18,7 @@ mod journaled {
     use parking_lot::Mutex;
 
     use crate::{
-        click::ClickBatch,
+        click::{BatchId, ClickBatch},
         id::ProducerId,
         journal::{Journal, JournalConfig, ProducerLog, RetiredLog},
     };
@@ -107,6 +107,20 @@ mod journaled {
 
         pub(in crate::shortener) fn find(&self, producer: ProducerId) -> Option<SpoolLog> {
             self.logs.lock().iter().find(|log| log.producer == producer).cloned()
+        }
+
+        /// Whether a batch is on disk, as far as is known without a look.
+        pub(in crate::shortener) fn holds(&self, id: BatchId) -> bool {
+            self.find(id.producer).is_some_and(|log| match &*log.state.lock() {
+                State::Live(log) => log.holds(id.sequence),
+                State::Retired(log) => log.holds(id.sequence),
+                State::Gone => false,
+            })
+        }
+
+        /// How much may be on disk.
+        pub(in crate::shortener) fn max_bytes(&self) -> u64 {
+            self.journal.as_ref().map_or(u64::MAX, Journal::max_bytes)
         }
 
         /// Takes over the logs of processes that died.
@@ -210,7 +224,10 @@ mod journaled {
 /// The same without a journal: it keeps nothing, and there are no logs.
 #[cfg(not(feature = "journal"))]
 mod without {
-    use crate::{click::ClickBatch, id::ProducerId};
+    use crate::{
+        click::{BatchId, ClickBatch},
+        id::ProducerId,
+    };
 
     pub(in crate::shortener) struct Spool;
 
@@ -241,6 +258,14 @@ mod without {
 
         pub(in crate::shortener) const fn find(&self, _: ProducerId) -> Option<SpoolLog> {
             None
+        }
+
+        pub(in crate::shortener) const fn holds(&self, _: BatchId) -> bool {
+            false
+        }
+
+        pub(in crate::shortener) const fn max_bytes(&self) -> u64 {
+            u64::MAX
         }
 
         pub(in crate::shortener) async fn adopt(&self) -> Vec<SpoolLog> {

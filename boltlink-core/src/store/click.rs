@@ -1,6 +1,6 @@
 //! Where clicks take effect: totals, and analytics.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -9,6 +9,7 @@ use crate::{
     error::StoreError,
     id::ProducerId,
     ledger::Ledger,
+    tally::Tally,
     time::Timestamp,
 };
 
@@ -67,6 +68,22 @@ pub trait ClickSink: Send + Sync {
     /// [`StoreError::Unavailable`]: repeat the call, for ever if need be. [`StoreError::Invalid`]: a
     /// batch can never be applied; nothing was. Find it by halves and [salvage](Self::salvage) the rest of it.
     async fn apply(&self, batches: &[ClickBatch]) -> Result<Applied, StoreError>;
+
+    /// An empty tally of what this sink makes of clicks, for whoever adds them up before they are stored: an hour's clicks of
+    /// a link are one row, however many batches they came in. `None` if it takes [batches](Self::apply) only.
+    fn tally(&self) -> Option<Tally> {
+        None
+    }
+
+    /// Applies all batches of a [tally](Self::tally), as [`apply`](Self::apply) does, or none of them: `None` says that at
+    /// least one must not be applied, and nothing was done. Then apply them by themselves.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply): after [`StoreError::Invalid`] apply the batches by themselves, too.
+    async fn apply_tally(&self, tally: &Arc<Tally>) -> Result<Option<Applied>, StoreError> {
+        let _ = tally;
+        Ok(None)
+    }
 
     /// Puts a batch that the store refuses into quarantine, with the reason, so that it holds up
     /// nobody. Idempotent; does nothing if the ledger shows it as applied. Applied again later, it

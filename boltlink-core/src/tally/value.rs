@@ -1,58 +1,50 @@
-//! Adding clicks up before they are stored: what both sinks of every store do first.
+//! What a click counts for, by dimension.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
-use crate::{
-    click::{ClickBatch, clamp_skew},
-    id::LinkId,
-    store::Dimension,
-    time::Timestamp,
-};
+use foldhash::fast::RandomState;
 
-/// The clicks per link, in the order of the links (the order in which rows are locked).
-pub fn totals<'a>(batches: impl IntoIterator<Item = &'a ClickBatch>) -> BTreeMap<LinkId, u64> {
-    let mut totals = BTreeMap::new();
-    for batch in batches {
-        for click in batch.clicks() {
-            *totals.entry(click.link).or_default() += 1;
-        }
-    }
-    totals
+use crate::{click::Click, store::Dimension};
+
+/// Different values of dimensions, each with a number.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    numbers: [HashMap<Arc<str>, u32, RandomState>; Dimension::ALL.len()],
+    texts: Vec<(Dimension, Arc<str>)>,
+    /// Bytes in all of them.
+    bytes: usize,
 }
 
-/// Clicks added up by time and by dimension.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rollups {
-    /// Clicks per link and hour ([`Timestamp::hour`]).
-    pub hours: BTreeMap<(LinkId, i64), u64>,
-    /// Clicks per link, day ([`Timestamp::day`]), dimension and value. Not bounded yet: the store
-    /// knows which values it has and sends the rest to [`Dimension::OTHER`].
-    pub values: BTreeMap<(LinkId, i64, Dimension), BTreeMap<String, u64>>,
-}
-
-/// Adds up what the batches say, as of `now`.
-pub fn rollups<'a>(batches: impl IntoIterator<Item = &'a ClickBatch>, now: Timestamp) -> Rollups {
-    let mut rollups = Rollups::default();
-    for batch in batches {
-        for click in batch.clicks() {
-            let at = clamp_skew(click.at, now);
-            *rollups.hours.entry((click.link, at.hour())).or_default() += 1;
-            let day = at.day();
-            let mut count = |dimension, value: &str| {
-                let values = rollups.values.entry((click.link, day, dimension)).or_default();
-                // Most values have been seen: look before paying for a String.
-                match values.get_mut(value) {
-                    Some(clicks) => *clicks += 1,
-                    None => {
-                        values.insert(value.to_owned(), 1);
-                    }
-                }
-            };
-            count(Dimension::Referrer, &referrer_host(click.referrer.unwrap_or_default()));
-            count(Dimension::Language, &primary_language(click.language.unwrap_or_default()));
-        }
+impl Values {
+    /// The numbers of what a click says of each dimension.
+    pub(super) fn of(&mut self, click: &Click<'_>) -> [u32; Dimension::ALL.len()] {
+        Dimension::ALL.map(|dimension| match dimension {
+            Dimension::Referrer => self.number(dimension, &referrer_host(click.referrer.unwrap_or_default())),
+            Dimension::Language => self.number(dimension, &primary_language(click.language.unwrap_or_default())),
+        })
     }
-    rollups
+
+    fn number(&mut self, dimension: Dimension, value: &str) -> u32 {
+        let numbers = &mut self.numbers[dimension as usize];
+        if let Some(number) = numbers.get(value) {
+            return *number;
+        }
+        let (number, value) = (self.texts.len() as u32, Arc::<str>::from(value));
+        self.bytes += value.len();
+        numbers.insert(value.clone(), number);
+        self.texts.push((dimension, value));
+        number
+    }
+
+    pub(super) fn text(&self, number: u32) -> (Dimension, &str) {
+        let (dimension, text) = &self.texts[number as usize];
+        (*dimension, text)
+    }
+
+    /// About how many bytes it takes.
+    pub(super) const fn weight(&self) -> usize {
+        self.bytes + self.texts.len() * 96
+    }
 }
 
 /// The longest value kept of a dimension, in bytes: a DNS name's bound.

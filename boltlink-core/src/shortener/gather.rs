@@ -1,0 +1,207 @@
+//! Clicks on their way from a log of this process into a store, added up: what a store writes then grows with the
+//! different links, not with the clicks.
+
+use std::{collections::HashMap, mem, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::spool::Spool;
+use crate::{
+    click::{BatchId, ClickBatch},
+    error::StoreError,
+    id::{LinkId, ProducerId},
+    ledger,
+    store::{Backlog, ClickSink, LedgerState},
+    tally::Tally,
+    time::Clock,
+};
+
+/// Storing takes up to one part in so many of the time: the more is stored at once the less each click costs.
+const SHARE: u32 = 20;
+/// However long storing takes, it begins again after this.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Bytes of memory in a tally beyond which it is stored.
+const HEAVY: usize = 64 << 20;
+/// Clicks that no journal has are in memory twice until they are stored: so many at most.
+const UNKEPT: usize = 1 << 18;
+/// What is known of so many producers at once. One comes with every start and day of a recorder.
+const PRODUCERS: usize = 1024;
+
+/// What one consumer has added up, as others see it.
+#[derive(Debug, Default)]
+pub(super) struct Gathered(Mutex<Tallies>);
+
+#[derive(Debug, Default)]
+struct Tallies {
+    open: Option<Tally>,
+    storing: Option<Arc<Tally>>,
+}
+
+/// Clicks of which nobody knows yet whether they are stored: they are if the ledger has the batch.
+pub(super) struct Storing {
+    pub(super) batch: BatchId,
+    pub(super) clicks: Vec<u64>,
+}
+
+impl Gathered {
+    /// The clicks of these links that are not being stored yet, and those that are.
+    pub(super) fn clicks_of(&self, links: &[LinkId]) -> (Vec<u64>, Option<Storing>) {
+        let Tallies { open, storing } = &*self.0.lock();
+        let of = |tally: &Tally| links.iter().map(|link| tally.clicks_of(*link)).collect::<Vec<_>>();
+        let storing = storing.as_ref().and_then(|tally| {
+            let (producer, sequences) = tally.batches().first_key_value()?;
+            let batch = BatchId { producer: *producer, sequence: sequences.highest() };
+            Some(Storing { batch, clicks: of(tally) })
+        });
+        (open.as_ref().map_or_else(|| vec![0; links.len()], of), storing)
+    }
+
+    /// How much of it there is.
+    pub(super) fn backlog(&self) -> Backlog {
+        let Tallies { open, storing } = &*self.0.lock();
+        let both = || open.iter().chain(storing.as_deref());
+        Backlog { batches: both().map(Tally::batch_count).sum(), oldest: both().filter_map(Tally::oldest).min() }
+    }
+}
+
+/// Adds up what one consumer takes from the log.
+pub(super) struct Gatherer {
+    gathered: Arc<Gathered>,
+    sink: Arc<dyn ClickSink>,
+    spool: Arc<Spool>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    /// What the sink has dealt with, of the producers that were seen.
+    known: HashMap<ProducerId, LedgerState>,
+    /// Batches that are added up, and that no journal has.
+    unkept: Vec<ClickBatch>,
+    unkept_clicks: usize,
+    /// Bytes that the journal has of those it has.
+    kept_bytes: u64,
+    /// When they are to be stored.
+    due: Instant,
+}
+
+/// A tally that is to be stored, and those of its batches that are nowhere else.
+pub(super) struct Load {
+    pub(super) tally: Arc<Tally>,
+    pub(super) unkept: Vec<ClickBatch>,
+    began: Instant,
+}
+
+impl Gatherer {
+    /// `None` if the sink takes batches only.
+    pub(super) fn new(
+        gathered: Arc<Gathered>,
+        sink: Arc<dyn ClickSink>,
+        spool: Arc<Spool>,
+        clock: Arc<dyn Clock>,
+        interval: Duration,
+    ) -> Option<Self> {
+        gathered.0.lock().open = Some(sink.tally()?);
+        let (known, unkept) = (HashMap::new(), Vec::new());
+        let due = Instant::now() + interval;
+        Some(Self { gathered, sink, spool, clock, interval, known, unkept, unkept_clicks: 0, kept_bytes: 0, due })
+    }
+
+    /// Learns what the sink has dealt with of the producers of these batches.
+    ///
+    /// # Errors
+    /// As [`ClickSink::applied`].
+    pub(super) async fn learn(&mut self, batches: &[ClickBatch]) -> Result<(), StoreError> {
+        let mut unknown: Vec<_> = batches.iter().map(|batch| batch.id().producer).collect();
+        unknown.retain(|producer| !self.known.contains_key(producer));
+        unknown.sort_unstable();
+        unknown.dedup();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let states = self.sink.applied(&unknown).await?;
+        if self.known.len() + unknown.len() > PRODUCERS {
+            self.known.clear();
+        }
+        self.known.extend(unknown.into_iter().zip(states));
+        Ok(())
+    }
+
+    /// Adds batches up, and gives back those that must be applied by themselves. Those that are known to be dealt with are
+    /// dropped.
+    pub(super) async fn take(&mut self, batches: Vec<ClickBatch>) -> Vec<ClickBatch> {
+        let now = self.clock.now();
+        let (mut fresh, mut others) = (Vec::with_capacity(batches.len()), Vec::new());
+        for batch in batches {
+            let BatchId { producer, sequence } = batch.id();
+            let state = self.known.get(&producer);
+            if state.is_some_and(|state| state.has_dealt_with(sequence)) {
+                continue;
+            }
+            let is_known = state.is_some_and(|state| state.ledger.highest() > 0);
+            if is_known || ledger::may_begin(producer, now) { fresh.push(batch) } else { others.push(batch) }
+        }
+        let (gathered, clock) = (self.gathered.clone(), self.clock.clone());
+        // Not on a thread that visits wait for.
+        let added = tokio::task::spawn_blocking(move || {
+            fresh.retain(|batch| {
+                // For each anew, so that no reader waits long.
+                let mut tallies = gathered.0.lock();
+                let Some(tally) = tallies.open.as_mut().filter(|tally| !tally.contains(batch.id())) else { return false };
+                tally.add([batch], clock.now());
+                true
+            });
+            fresh
+        });
+        // An error: the runtime is ending.
+        for batch in added.await.unwrap_or_default() {
+            if self.spool.holds(batch.id()) {
+                self.kept_bytes += batch.encoded().len() as u64;
+            } else {
+                self.unkept_clicks += batch.len();
+                self.unkept.push(batch);
+            }
+        }
+        others
+    }
+
+    /// How long until what was added up is to be stored.
+    pub(super) fn due_in(&self) -> Duration {
+        let full = self.unkept_clicks >= UNKEPT
+            || self.kept_bytes >= self.spool.max_bytes() / 2
+            || self.gathered.0.lock().open.as_ref().is_some_and(|tally| tally.weight() >= HEAVY);
+        if full { Duration::ZERO } else { self.due.saturating_duration_since(Instant::now()) }
+    }
+
+    /// Begins to store what was added up, if there is something.
+    pub(super) fn begin(&mut self) -> Option<Load> {
+        let began = Instant::now();
+        self.due = began + self.interval;
+        let mut tallies = self.gathered.0.lock();
+        let full = tallies.open.take_if(|tally| !tally.is_empty())?;
+        tallies.open = self.sink.tally();
+        let tally = Arc::new(full);
+        tallies.storing = Some(tally.clone());
+        drop(tallies);
+        (self.unkept_clicks, self.kept_bytes) = (0, 0);
+        Some(Load { tally, unkept: mem::take(&mut self.unkept), began })
+    }
+
+    /// Ends it: all of it took effect.
+    pub(super) fn stored(&mut self, load: &Load) {
+        self.gathered.0.lock().storing = None;
+        for (producer, sequences) in load.tally.batches() {
+            let Some(state) = self.known.get_mut(producer) else { continue };
+            for sequence in sequences.applied().flatten() {
+                state.ledger.apply(sequence);
+            }
+        }
+        self.due = load.began + self.interval.max((load.began.elapsed() * SHARE).min(LONGEST));
+    }
+
+    /// Ends it: its batches are to be applied by themselves, and what that makes of them is not known.
+    pub(super) fn split(&mut self, load: &Load) {
+        self.gathered.0.lock().storing = None;
+        for producer in load.tally.batches().keys() {
+            self.known.remove(producer);
+        }
+    }
+}

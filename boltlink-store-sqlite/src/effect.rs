@@ -1,0 +1,113 @@
+//! What clicks do once they take effect: totals, or rollups and single clicks.
+
+use std::{sync::LazyLock, time::Duration};
+
+use async_trait::async_trait;
+use boltlink_core::{
+    ClickBatch, LinkId, Timestamp,
+    sample::{Sampled, Sampler},
+    store::Consumer,
+    tally::Tally,
+};
+use boltlink_store_sql::{
+    Error, dead,
+    row::{click_values, signed, unsigned},
+};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+
+use crate::{batch::Batch, rollups};
+
+static ADD: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/totals_add.sql")));
+static KEEP: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/clicks_add.sql")));
+static MISSING: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/totals_missing.sql")));
+
+/// How many clicks that are too old are dropped at a time, at least.
+const PRUNED: i64 = 1_000;
+
+/// What one of the two sinks does with clicks.
+#[derive(Debug, Clone)]
+pub(crate) enum Effect {
+    Totals,
+    /// The sampler is shared, as a transaction outlives the call that began it.
+    Analytics(Sampler),
+}
+
+/// An effect at some moment.
+pub(crate) struct At<'a> {
+    pub(crate) effect: &'a Effect,
+    pub(crate) now: Timestamp,
+}
+
+impl Effect {
+    pub(crate) const fn consumer(&self) -> Consumer {
+        match self {
+            Self::Totals => Consumer::Totals,
+            Self::Analytics(_) => Consumer::Analytics,
+        }
+    }
+
+    /// An empty tally of what it needs.
+    pub(crate) fn tally(&self) -> Tally {
+        match self {
+            Self::Totals => Tally::of_totals(),
+            Self::Analytics(sampler) => Tally::of_analytics(sampler.clone()),
+        }
+    }
+}
+
+impl At<'_> {
+    /// Makes clicks take effect, and says how many of them found no link.
+    pub(crate) async fn take_tally(&self, db: &DatabaseTransaction, tally: &Tally) -> Result<u64, Error> {
+        match self.effect {
+            Effect::Totals => add_totals(db, &tally.totals()).await,
+            Effect::Analytics(sampler) => {
+                rollups::add(db, tally).await?;
+                keep(db, &tally.sample(), sampler.raw_clicks().retention, self.now).await?;
+                Ok(0)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl dead::Effect for At<'_> {
+    async fn take(&self, db: &DatabaseTransaction, batches: &[&ClickBatch]) -> Result<u64, Error> {
+        let mut tally = self.effect.tally();
+        tally.add(batches.iter().copied(), self.now);
+        self.take_tally(db, &tally).await
+    }
+}
+
+/// Adds to the totals that exist, and returns the clicks that have none.
+async fn add_totals(db: &DatabaseTransaction, totals: &[(LinkId, u64)]) -> Result<u64, Error> {
+    let values = || totals.iter().flat_map(|(link, clicks)| [(*link.as_uuid()).into(), signed(*clicks).into()]);
+    let mut missing = false;
+    ADD.execute(db, values().collect(), |rows, affected| missing |= affected < rows as u64).await?;
+    if !missing {
+        return Ok(0);
+    }
+    let mut orphaned = 0;
+    for row in MISSING.query(db, values().collect()).await? {
+        orphaned += unsigned(row.try_get_by_index(0)?);
+    }
+    Ok(orphaned)
+}
+
+/// Keeps single clicks, and drops some that are too old by now.
+async fn keep(
+    db: &DatabaseTransaction,
+    clicks: &[Sampled<'_>],
+    retention: Duration,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if clicks.is_empty() {
+        return Ok(());
+    }
+    KEEP.execute(db, clicks.iter().flat_map(click_values).collect(), |_, _| {}).await?;
+    // More than have come, so that those that are too old grow fewer.
+    let pruned = PRUNED + 2 * signed(clicks.len() as u64);
+    let values = [now.minus(retention).as_micros().into(), pruned.into()];
+    let prune = Statement::from_sql_and_values(DbBackend::Sqlite, include_str!("sql/clicks_prune.sql"), values);
+    db.execute_raw(prune).await?;
+    Ok(())
+}
