@@ -8,12 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
-use crate::{
-    click::Click,
-    id::ClickId,
-    store::RawClick,
-    time::Timestamp,
-};
+use crate::{click::Click, id::ClickId, store::RawClick, time::Timestamp};
 
 /// How many single clicks a store keeps, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,17 +43,17 @@ pub enum Purpose {
     Peek,
 }
 
-/// What is known of who asks. Header values are kept by reference count, not copied.
+/// What is known of who asks. Headers are as they came, whatever bytes are in them; what is kept of them is copied.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Visitor<'a> {
     /// The address; leaves the process only as a keyed hash and a /24 or /48 prefix.
     pub address: Option<IpAddr>,
     /// `Referer`.
-    pub referrer: Option<&'a HeaderValue>,
+    pub referrer: Option<&'a [u8]>,
     /// `User-Agent`.
-    pub user_agent: Option<&'a HeaderValue>,
+    pub user_agent: Option<&'a [u8]>,
     /// `Accept-Language`.
-    pub language: Option<&'a HeaderValue>,
+    pub language: Option<&'a [u8]>,
 }
 
 /// What becomes of a visit. Matched exhaustively by whoever answers it: a new one must be thought

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, str::FromStr};
 
 use boltlink_core::IpNet;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue};
 
 /// The header in which proxies say from whom a request came. One of them is believed and never both: a proxy that sets
 /// the one passes on what a client made up in the other.
@@ -55,12 +55,16 @@ impl Proxies {
     /// only said, by somebody whom we do not know. `None` where a proxy says something that cannot be read: then it must
     /// not be taken for the proxy's own.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        self.client_by(peer, headers.get_all(self.header.as_str()).iter().rev().map(HeaderValue::as_bytes))
+    }
+
+    /// The same by the lines of the header, the last one first.
+    pub(crate) fn client_by<'a>(&self, peer: IpAddr, lines: impl Iterator<Item = &'a [u8]>) -> Option<IpAddr> {
         let mut client = peer.to_canonical();
         if !self.trusts(client) {
             return Some(client);
         }
-        let lines = headers.get_all(self.name());
-        for line in lines.iter().rev() {
+        for line in lines {
             for hop in self.hops(line) {
                 client = hop?;
                 if !self.trusts(client) {
@@ -75,23 +79,19 @@ impl Proxies {
         self.trusted.iter().any(|network| network.contains(&address))
     }
 
-    const fn name(&self) -> HeaderName {
-        match self.header {
-            ProxyHeader::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
-            ProxyHeader::Forwarded => header::FORWARDED,
-        }
-    }
-
     /// The hops of one line, the nearest first; `None` for one that is no address.
-    fn hops(&self, line: &HeaderValue) -> Vec<Option<IpAddr>> {
+    fn hops(&self, line: &[u8]) -> Vec<Option<IpAddr>> {
         match self.header {
             // Each by itself: what a client wrote must not spoil what a proxy has added to it.
             ProxyHeader::XForwardedFor => {
-                let hops = line.as_bytes().rsplit(|byte| *byte == b',');
+                let hops = line.rsplit(|byte| *byte == b',');
                 hops.map(|hop| address(str::from_utf8(hop).ok()?.trim())).collect()
             }
             ProxyHeader::Forwarded => {
-                let Ok(line) = line.to_str() else { return vec![None] };
+                let visible = |byte| matches!(byte, b'\t' | b' '..=b'~');
+                let Some(line) = str::from_utf8(line).ok().filter(|line| line.bytes().all(visible)) else {
+                    return vec![None];
+                };
                 let Some(elements) = split(line, ',') else { return vec![None] };
                 elements.into_iter().rev().map(forwarded_for).collect()
             }
@@ -267,7 +267,7 @@ mod tests {
                 let expected = Some("192.0.2.7".parse().unwrap());
                 let last = headers.get_all(header.as_str()).iter().next_back().unwrap().as_bytes();
                 let longer = [last, b", ", added.as_bytes()].concat();
-                let alone = HeaderMap::from_iter([(proxies.name(), HeaderValue::from_bytes(&longer).unwrap())]);
+                let alone = HeaderMap::from_iter([(header.as_str().parse().unwrap(), HeaderValue::from_bytes(&longer).unwrap())]);
                 let client = proxies.client(peer, &alone);
                 prop_assert!(client == expected || rfc && client.is_none(), "{:?}", client);
                 headers.append(header.as_str(), HeaderValue::from_static(added));

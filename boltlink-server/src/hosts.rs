@@ -109,10 +109,18 @@ impl Hosts {
         if hosts.next().is_some() {
             return None;
         }
-        let asked = match uri.authority() {
-            Some(authority) => authority.as_str(),
-            None => host?.to_str().ok()?,
-        };
+        match uri.authority() {
+            Some(authority) => self.of_host(authority.as_str().as_bytes()),
+            None => self.of_host(host?.as_bytes()),
+        }
+    }
+
+    /// The domain of a request with this one header `Host`.
+    pub(crate) fn of_host(&self, host: &[u8]) -> Option<&Domain> {
+        if self.any {
+            return self.known.first().map(|known| &known.domain);
+        }
+        let asked = str::from_utf8(host).ok()?;
         self.known.iter().find(|known| matches(asked, known.authority.as_str())).map(|known| &known.domain)
     }
 

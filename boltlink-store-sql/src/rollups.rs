@@ -42,9 +42,8 @@ pub fn hours(hours: &[(LinkId, i64, u64)]) -> Vec<(LinkId, i64, i64)> {
 /// The rows of `rollup_link_day`: link, day, clicks.
 #[must_use]
 pub fn days(hours: &[(LinkId, i64, u64)]) -> Vec<(LinkId, i64, i64)> {
-    let same_day = |a: &(LinkId, i64, u64), b: &(LinkId, i64, u64)| {
-        (a.0, a.1.div_euclid(24)) == (b.0, b.1.div_euclid(24))
-    };
+    let same_day =
+        |a: &(LinkId, i64, u64), b: &(LinkId, i64, u64)| (a.0, a.1.div_euclid(24)) == (b.0, b.1.div_euclid(24));
     let day = |hours: &[(LinkId, i64, u64)]| {
         let (link, hour, _) = hours[0];
         (link, hour.div_euclid(24), signed(hours.iter().map(|hour| hour.2).sum()))

@@ -145,7 +145,9 @@ impl Gatherer {
             fresh.retain(|batch| {
                 // For each anew, so that no reader waits long.
                 let mut tallies = gathered.0.lock();
-                let Some(tally) = tallies.open.as_mut().filter(|tally| !tally.contains(batch.id())) else { return false };
+                let Some(tally) = tallies.open.as_mut().filter(|tally| !tally.contains(batch.id())) else {
+                    return false;
+                };
                 tally.add([batch], clock.now());
                 true
             });

@@ -166,7 +166,8 @@ impl Pipeline {
                     Ok(batches) => {
                         let Some(last) = batches.last() else { break };
                         from = last.id().sequence + 1;
-                        let ours: Vec<_> = batches.into_iter().filter(|batch| load.tally.contains(batch.id())).collect();
+                        let ours: Vec<_> =
+                            batches.into_iter().filter(|batch| load.tally.contains(batch.id())).collect();
                         if !self.apply(&ours, course).await {
                             return false;
                         }

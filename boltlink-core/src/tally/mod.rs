@@ -240,7 +240,13 @@ impl Tally {
     }
 
     /// Counts a click of a batch, as of `at`, by its dimensions, too, and keeps it if it is to be one of the sample.
-    fn count_in_detail(&mut self, (batch, index): (&ClickBatch, usize), click: &Click<'_>, at: Timestamp, share: &mut Share) {
+    fn count_in_detail(
+        &mut self,
+        (batch, index): (&ClickBatch, usize),
+        click: &Click<'_>,
+        at: Timestamp,
+        share: &mut Share,
+    ) {
         let place = self.count(click.link, at.hour());
         let Some(Detail { values, by_value, kept, .. }) = self.detail.as_deref_mut() else { return };
         for value in values.of(click) {

@@ -41,6 +41,17 @@ impl Body {
     }
 }
 
+impl Body {
+    /// All of it, if it is here.
+    pub(super) fn into_bytes(self) -> Option<Bytes> {
+        match self {
+            Self::Empty => Some(Bytes::new()),
+            Self::Full(bytes) => Some(bytes),
+            Self::Boxed { .. } | Self::Piped { .. } => None,
+        }
+    }
+}
+
 /// Makes the pieces of a body, a few ahead, until nobody reads them any more.
 fn pipe(mut body: BoxBody<Bytes, io::Error>) -> mpsc::Receiver<Option<Piece>> {
     let (sender, pieces) = mpsc::channel(AHEAD);

@@ -7,6 +7,8 @@
 mod aside;
 mod body;
 mod connections;
+mod express;
+mod plain;
 mod service;
 mod socket;
 mod unlock;
@@ -14,7 +16,7 @@ mod unlock;
 use std::{
     future::{Future, poll_fn},
     io,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Duration,
@@ -36,6 +38,7 @@ use tokio_rustls::{Accept, server::TlsStream};
 pub(crate) use self::{body::Body, service::Router};
 use self::{
     connections::{Command, Connection, Connections},
+    express::{End, Express},
     service::Service,
     socket::Socket,
 };
@@ -45,6 +48,8 @@ use crate::{server::Limits, tls::Tls};
 pub(crate) struct Front {
     router: Arc<Router>,
     http: Arc<Http>,
+    /// What a request's head may take.
+    head_bytes: usize,
     limits: Limits,
     tls: Option<Tls>,
 }
@@ -56,10 +61,10 @@ impl Front {
         let mut http = auto::Builder::new(TokioExecutor::new());
         // hyper's own header timeout takes an allocation and a timer per request; `Connections` watches
         // all connections with one.
-        let head = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).max(8 << 10);
-        http.http1().pipeline_flush(true).header_read_timeout(None).max_buf_size(head);
+        let head_bytes = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).max(8 << 10);
+        http.http1().pipeline_flush(true).header_read_timeout(None).max_buf_size(head_bytes);
         http.http2().max_header_list_size(limits.header_bytes).max_concurrent_streams(200);
-        Self { router: Arc::new(router), http: Arc::new(http), limits, tls }
+        Self { router: Arc::new(router), http: Arc::new(http), head_bytes, limits, tls }
     }
 
     /// Accepts and serves until `shutdown` is done, then lets the connections end.
@@ -104,7 +109,7 @@ impl Front {
         let registration = connections.register();
         let connection = registration.connection().clone();
         let held = (place, registration);
-        let http = self.http.clone();
+        let (http, head_bytes) = (self.http.clone(), self.head_bytes);
         let service = |scheme| Service::new(self.router.clone(), connection.clone(), local, remote, scheme);
         // Two kinds of tasks, so that a connection without TLS pays nothing for it.
         match &self.tls {
@@ -112,7 +117,7 @@ impl Front {
                 let service = service(Scheme::HTTP);
                 tokio::spawn(async move {
                     let _held = held;
-                    converse(&http, stream, service, &connection).await;
+                    converse(&http, stream, service, (&connection, head_bytes)).await;
                 });
             }
             Some(tls) => {
@@ -121,7 +126,7 @@ impl Front {
                 tokio::spawn(async move {
                     let _held = held;
                     if let Some(stream) = shake_hands(accept, &connection).await {
-                        converse(&http, stream, service, &connection).await;
+                        converse(&http, stream, service, (&connection, head_bytes)).await;
                     }
                 });
             }
@@ -144,11 +149,19 @@ async fn shake_hands(accept: Accept<TcpStream>, connection: &Connection) -> Opti
 }
 
 /// Answers what is asked on `stream`, until either side has had enough.
-async fn converse<S>(http: &Http, stream: S, service: Service, connection: &Arc<Connection>)
+async fn converse<S>(http: &Http, stream: S, service: Service, (connection, head_bytes): (&Arc<Connection>, usize))
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let socket = TokioIo::new(Socket::new(stream, connection.clone()));
+    let mut express = Express::new(stream, connection.clone(), head_bytes);
+    let end = poll_fn(|cx| express.poll(&service, cx)).await;
+    let (mut stream, unread) = express.into_parts();
+    if matches!(end, End::Closed) {
+        // Tried once: whoever does not read that we go need not be waited for.
+        poll_fn(|cx| Poll::Ready(drop(Pin::new(&mut stream).poll_shutdown(cx)))).await;
+        return;
+    }
+    let socket = TokioIo::new(Socket::new(stream, unread.into(), connection.clone()));
     let mut serving = pin!(http.serve_connection(socket, service));
     let mut draining = false;
     poll_fn(|cx| {

@@ -11,14 +11,14 @@ use std::{
 };
 
 use boltlink_core::{Domain, Error, Outcome, Purpose, Shortener, Visit, Visitor, slug};
-use http::{HeaderMap, Method, Request, Response, header, uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header, uri};
 use hyper::body::Incoming;
 use poem::{
     Addr, Endpoint,
     web::{LocalAddr, RemoteAddr},
 };
 
-use super::{aside, body::Body, connections::Connection};
+use super::{aside, body::Body, connections::Connection, plain::Plain};
 use crate::{
     api::{Api, cookie, problem},
     forwarded::Proxies,
@@ -96,11 +96,22 @@ impl Service {
     }
 
     /// From whom a request came, if that is known.
-    fn client(&self, request: &Request<Incoming>) -> Option<IpAddr> {
+    fn client<B>(&self, request: &Request<B>) -> Option<IpAddr> {
         self.router.proxies.client(self.remote.ip(), request.headers())
     }
 
-    fn visit(&self, request: Request<Incoming>) -> Answer {
+    /// What becomes of a visit, if that can be said at once; see [`Shortener::try_visit`].
+    pub(super) fn try_visit(&self, plain: &Plain<'_, '_>) -> Option<Outcome> {
+        let Router { shortener, hosts, proxies, throttle, .. } = &*self.router;
+        if throttle.limit_visits() {
+            return None;
+        }
+        let client = proxies.client_by(self.remote.ip(), plain.lines(proxies.header.as_str()));
+        shortener.try_visit(&plain.visit(hosts.of_host(plain.host)?, client))
+    }
+
+    /// Answers what asks for a short link.
+    pub(super) fn visit<B: Send + 'static>(&self, request: Request<B>) -> Answer {
         let router = &self.router;
         let Some(domain) = router.hosts.of(&request) else {
             return Answer::now(router.pages.unknown_host(request.headers()));
@@ -108,7 +119,6 @@ impl Service {
         let purpose = match *request.method() {
             Method::GET => Purpose::Follow,
             Method::HEAD => Purpose::Peek,
-            Method::POST => return self.unlock(request),
             _ => return Answer::now(router.pages.method_not_allowed(request.headers())),
         };
         let client = self.client(&request);
@@ -133,15 +143,17 @@ impl Service {
 
     /// The link is not cached, or takes more than a look: see [`Shortener::visit`]. Or somebody far away has to say
     /// whether it may be followed once more.
-    fn visit_later(
+    fn visit_later<B: Send + 'static>(
         &self,
-        request: Request<Incoming>,
+        request: Request<B>,
         purpose: Purpose,
         client: Option<IpAddr>,
         taken: Vec<Taken>,
     ) -> Answer {
         let router = self.router.clone();
         let answering = self.connection.answer();
+        // A body that nobody reads would only have to be one that threads can share.
+        let request = request.map(drop);
         Answer::later(async move {
             let _answering = answering;
             let Some(domain) = router.hosts.of(&request) else {
@@ -161,6 +173,9 @@ impl Service {
 
     /// A form is sent to a link.
     fn unlock(&self, request: Request<Incoming>) -> Answer {
+        if self.router.hosts.of(&request).is_none() {
+            return Answer::now(self.router.pages.unknown_host(request.headers()));
+        }
         let (router, client) = (self.router.clone(), self.client(&request));
         let answering = self.connection.answer();
         self.aside(async move {
@@ -209,7 +224,11 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     fn call(&self, request: Request<Incoming>) -> Answer {
         self.connection.note_request(request.version());
         let head = request.method() == Method::HEAD;
-        let answer = if asked(request.uri().path()).is_some() { self.visit(request) } else { self.hand_over(request) };
+        let answer = match (asked(request.uri().path()), request.method()) {
+            (None, _) => self.hand_over(request),
+            (Some(_), &Method::POST) => self.unlock(request),
+            (Some(_), _) => self.visit(request),
+        };
         if head { answer.without_body() } else { answer }
     }
 }
@@ -238,9 +257,9 @@ pub(super) fn visit<'a, B>(
         purpose,
         visitor: Visitor {
             address: client,
-            referrer: headers.get(header::REFERER),
-            user_agent: headers.get(header::USER_AGENT),
-            language: headers.get(header::ACCEPT_LANGUAGE),
+            referrer: headers.get(header::REFERER).map(HeaderValue::as_bytes),
+            user_agent: headers.get(header::USER_AGENT).map(HeaderValue::as_bytes),
+            language: headers.get(header::ACCEPT_LANGUAGE).map(HeaderValue::as_bytes),
         },
     }
 }
@@ -260,6 +279,13 @@ impl Answer {
         Self::Later(Box::pin(response))
     }
 
+    pub(super) fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        match self {
+            Self::Now(response) => response.take().map_or(Poll::Pending, Poll::Ready),
+            Self::Later(response) => response.as_mut().poll(cx),
+        }
+    }
+
     /// The answer to HEAD. HTTP/1 would drop the body by itself, HTTP/2 would break the protocol.
     fn without_body(self) -> Self {
         match self {
@@ -277,10 +303,7 @@ impl Future for Answer {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Now(response) => response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response))),
-            Self::Later(response) => response.as_mut().poll(cx).map(Ok),
-        }
+        self.poll_response(cx).map(Ok)
     }
 }
 

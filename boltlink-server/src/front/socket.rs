@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connections::Connection;
@@ -14,12 +15,14 @@ use super::connections::Connection;
 /// Plain, or with TLS in it: then only what TLS gives out counts, as its own bytes begin no request.
 pub(super) struct Socket<S> {
     stream: S,
+    /// What was read of it before.
+    unread: Bytes,
     connection: Arc<Connection>,
 }
 
 impl<S> Socket<S> {
-    pub(super) const fn new(stream: S, connection: Arc<Connection>) -> Self {
-        Self { stream, connection }
+    pub(super) const fn new(stream: S, unread: Bytes, connection: Arc<Connection>) -> Self {
+        Self { stream, unread, connection }
     }
 
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -32,6 +35,11 @@ impl<S> Socket<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let len = self.unread.len().min(buf.remaining());
+            buf.put_slice(&self.unread.split_to(len));
+            return Poll::Ready(Ok(()));
+        }
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {
             self.connection.note_read();

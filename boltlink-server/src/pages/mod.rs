@@ -218,8 +218,13 @@ fn send_on(redirect: &Redirect) -> Response<Body> {
     *response.status_mut() = StatusCode::from_u16(redirect.kind.code()).unwrap_or(StatusCode::FOUND);
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, redirect.location.clone());
-    headers.insert(header::CACHE_CONTROL, if redirect.cacheable { BRIEFLY } else { NO_STORE });
+    headers.insert(header::CACHE_CONTROL, cache_control(redirect));
     response
+}
+
+/// What caches may do with a redirect.
+pub(crate) const fn cache_control(redirect: &Redirect) -> HeaderValue {
+    if redirect.cacheable { BRIEFLY } else { NO_STORE }
 }
 
 /// Whether the client names HTML among what it accepts, as browsers do and programs do not.

@@ -15,6 +15,7 @@ mod connections;
 mod counts;
 mod creating;
 mod domains;
+mod express;
 mod finding;
 mod forwarding;
 mod health;

@@ -1,0 +1,192 @@
+//! The requests that nearly all visits are, and their answers, as they stand on the wire.
+
+use std::{
+    mem::MaybeUninit,
+    net::IpAddr,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use boltlink_core::{Domain, Purpose, Redirect, Visit, Visitor};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use httparse::{Header, Status};
+
+use super::{body::Body, service::asked};
+use crate::pages::cache_control;
+
+/// Room for the headers of a request: more than browsers send.
+pub(super) type Headers<'b> = [MaybeUninit<Header<'b>>; 64];
+
+/// What stands at the beginning of a buffer.
+pub(super) enum Beginning<'h, 'b> {
+    /// A part of a request, or nothing.
+    Part,
+    /// A request for a short link.
+    Plain(Plain<'h, 'b>),
+    /// Something else, perhaps no HTTP at all.
+    Other,
+}
+
+/// `GET /slug[/rest][?query]` by HTTP/1.1, of one host and without a body. Nothing in it changes how the connection is
+/// spoken on, unless it ends.
+pub(super) struct Plain<'h, 'b> {
+    /// How many bytes it takes.
+    pub(super) len: usize,
+    /// The header `Host`.
+    pub(super) host: &'b [u8],
+    /// Whether the connection is to end with its answer.
+    pub(super) is_last: bool,
+    target: &'b str,
+    referrer: Option<&'b [u8]>,
+    user_agent: Option<&'b [u8]>,
+    language: Option<&'b [u8]>,
+    headers: &'h [Header<'b>],
+}
+
+impl<'h, 'b> Beginning<'h, 'b> {
+    /// Reads by the parser that hyper reads by, too.
+    pub(super) fn of(buffer: &'b [u8], headers: &'h mut Headers<'b>) -> Self {
+        let mut request = httparse::Request::new(&mut []);
+        let len = match request.parse_with_uninit_headers(buffer, headers) {
+            Ok(Status::Complete(len)) => len,
+            Ok(Status::Partial) => return Self::Part,
+            Err(_) => return Self::Other,
+        };
+        let (Some("GET"), Some(1), Some(target)) = (request.method, request.version, request.path) else {
+            return Self::Other;
+        };
+        Plain::new(len, target, request.headers).map_or(Self::Other, Self::Plain)
+    }
+}
+
+impl<'h, 'b> Plain<'h, 'b> {
+    fn new(len: usize, target: &'b str, headers: &'h [Header<'b>]) -> Option<Self> {
+        // What may be written otherwise, or not at all, is for others to judge.
+        let ordinary = |byte| matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'Z' | b'_' | b'a'..=b'z' | b'~');
+        if !target.bytes().all(ordinary) {
+            return None;
+        }
+        let (mut host, mut is_last) = (None, false);
+        let (mut referrer, mut user_agent, mut language) = (None, None, None);
+        for Header { name, value } in headers {
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            match name.len() {
+                4 if is("host") && host.replace(*value).is_some() => return None,
+                6 if is("expect") => return None,
+                7 if is("upgrade") => return None,
+                7 if is("referer") => referrer = referrer.or(Some(*value)),
+                10 if is("user-agent") => user_agent = user_agent.or(Some(*value)),
+                10 if is("connection") => match value {
+                    value if value.eq_ignore_ascii_case(b"keep-alive") => {}
+                    value if value.eq_ignore_ascii_case(b"close") => is_last = true,
+                    _ => return None,
+                },
+                14 if is("content-length") => return None,
+                15 if is("accept-language") => language = language.or(Some(*value)),
+                17 if is("transfer-encoding") => return None,
+                _ => {}
+            }
+        }
+        let plain = Self { len, host: host?, is_last, target, referrer, user_agent, language, headers };
+        asked(plain.path()).is_some().then_some(plain)
+    }
+
+    fn path(&self) -> &'b str {
+        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+    }
+
+    /// The lines of a header, the last one first.
+    pub(super) fn lines(&self, name: &'static str) -> impl Iterator<Item = &'b [u8]> {
+        let named = move |header: &&Header<'_>| header.name.eq_ignore_ascii_case(name);
+        self.headers.iter().rev().filter(named).map(|header| header.value)
+    }
+
+    /// The visit that it is.
+    pub(super) fn visit<'d>(&self, domain: &'d Domain, address: Option<IpAddr>) -> Visit<'d>
+    where
+        'b: 'd,
+    {
+        let (slug, rest) = asked(self.path()).unwrap_or_default();
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        let (referrer, user_agent, language) = (self.referrer, self.user_agent, self.language);
+        let visitor = Visitor { address, referrer, user_agent, language };
+        Visit { domain, slug, rest, query, pass: None, purpose: Purpose::Follow, visitor }
+    }
+
+    /// The same with a life of its own.
+    pub(super) fn to_request(&self) -> Option<Request<()>> {
+        let mut request = Request::new(());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = self.target.parse().ok()?;
+        let headers: &mut HeaderMap = request.headers_mut();
+        for Header { name, value } in self.headers {
+            headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?);
+        }
+        Some(request)
+    }
+}
+
+/// Writes answers as hyper writes them.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    pub(super) bytes: Vec<u8>,
+    /// The second that `date` is of.
+    second: u64,
+    date: String,
+}
+
+impl Writer {
+    /// The redirect that nearly all answers are.
+    pub(super) fn redirect(&mut self, redirect: &Redirect, is_last: bool) {
+        self.status(StatusCode::from_u16(redirect.kind.code()).unwrap_or(StatusCode::FOUND));
+        self.header(&header::LOCATION, &redirect.location);
+        self.header(&header::CACHE_CONTROL, &cache_control(redirect));
+        self.end(&[], is_last);
+    }
+
+    /// Any other answer to a visit. `None` if its body is not here.
+    pub(super) fn response(&mut self, response: Response<Body>, is_last: bool) -> Option<()> {
+        let (head, body) = response.into_parts();
+        let body = body.into_bytes()?;
+        self.status(head.status);
+        for (name, value) in &head.headers {
+            self.header(name, value);
+        }
+        self.end(&body, is_last);
+        Some(())
+    }
+
+    fn status(&mut self, status: StatusCode) {
+        self.bytes.extend_from_slice(b"HTTP/1.1 ");
+        self.bytes.extend_from_slice(status.as_str().as_bytes());
+        self.bytes.push(b' ');
+        self.bytes.extend_from_slice(status.canonical_reason().unwrap_or("Other").as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    fn header(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.bytes.extend_from_slice(name.as_str().as_bytes());
+        self.bytes.extend_from_slice(b": ");
+        self.bytes.extend_from_slice(value.as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    fn end(&mut self, body: &[u8], is_last: bool) {
+        if is_last {
+            self.bytes.extend_from_slice(b"connection: close\r\n");
+        }
+        self.bytes.extend_from_slice(b"content-length: ");
+        match body.len() {
+            0 => self.bytes.push(b'0'),
+            len => self.bytes.extend_from_slice(len.to_string().as_bytes()),
+        }
+        self.bytes.extend_from_slice(b"\r\ndate: ");
+        let now = SystemTime::now();
+        let second = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        if second != self.second {
+            (self.second, self.date) = (second, httpdate::fmt_http_date(now));
+        }
+        self.bytes.extend_from_slice(self.date.as_bytes());
+        self.bytes.extend_from_slice(b"\r\n\r\n");
+        self.bytes.extend_from_slice(body);
+    }
+}
