@@ -382,3 +382,23 @@ async fn what_no_bound_has_room_for_is_redirected_and_counted_as_lost() {
     let lost = counters().clicks_lost;
     assert!((500_000 - 100_000 - 262_144..200_000).contains(&lost), "{lost}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cap_that_is_set_later_counts_what_waits_to_be_stored() {
+    let shortener = Shortener::builder().flush_interval(Duration::from_secs(3_600)).build().await.unwrap();
+    let link = shortener.create(&Actor::OPERATOR, to("https://example.com/a")).await.unwrap();
+    for _ in 0..3 {
+        visit(&shortener, &link).await;
+    }
+    while clicks(&shortener, &link).await < 3 {
+        std::thread::sleep(Duration::from_millis(1));
+        tokio::task::yield_now().await;
+    }
+    let edit = LinkEdit { max_visits: Field::Set(4.try_into().unwrap()), ..LinkEdit::default() };
+    let edited = shortener.edit(&Actor::OPERATOR, link.link.id, edit, None).await.unwrap();
+    assert_eq!(edited.clicks, 3);
+    assert!(matches!(visit(&shortener, &link).await, Outcome::Redirect(_)));
+    assert_eq!(visit(&shortener, &link).await, Outcome::Exhausted);
+    shortener.shutdown().await;
+    assert_eq!(clicks(&shortener, &link).await, 4);
+}

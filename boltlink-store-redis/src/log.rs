@@ -258,8 +258,8 @@ fn name_of(id: BatchId) -> Vec<u8> {
 /// The batch's clicks per link, as scripts read them: 16 bytes of a link, 4 of a number, little-endian.
 fn counts(batch: &ClickBatch) -> Vec<u8> {
     let mut counts: HashMap<LinkId, u32> = HashMap::new();
-    for click in batch.clicks() {
-        *counts.entry(click.link).or_default() += 1;
+    for link in batch.links() {
+        *counts.entry(link).or_default() += 1;
     }
     let mut encoded = Vec::with_capacity(counts.len() * 20);
     for (link, clicks) in counts {

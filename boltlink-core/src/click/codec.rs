@@ -1,14 +1,21 @@
-//! The encoding of a batch, version 1.
+//! The encoding of a batch, version 2. (Version 1 was in no release.)
 //!
 //! ```text
-//! batch   = version:u8(1) producer:[16] sequence:varint count:varint base:i64le click*
-//! click   = link:[16] offset:zigzag(at - base, µs) fields:u8 field*
-//! field   = 1 referrer:text | 2 user agent:text | 4 language:text
-//!         | 8 visitor:u128le | 16 IPv4 network:[3] | 32 IPv6 network:[6]     (in this order)
+//! batch   = version:u8(2) producer:[16] sequence:varint count:varint base:i64le texts:varint text* click*
 //! text    = length:varint utf8:[length]
+//! click   = link:[16] offset:zigzag(at - base, µs) fields:u8 field*
+//! field   = 1 referrer:ref | 2 user agent:ref | 4 language:ref
+//!         | 8 visitor:u128le | 16 IPv4 network:[3] | 32 IPv6 network:[6]     (in this order)
+//! ref     = which of the texts, from 0:varint
 //! ```
+//!
+//! Visitors' texts are mostly those of other visitors: written once for each batch they take a third of the bytes, and
+//! whoever reads one has to do so once.
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::{BatchId, Click, ClickBatch, Network, VisitorHash};
@@ -17,7 +24,7 @@ use crate::{
     time::Timestamp,
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const REFERRER: u8 = 1;
 const USER_AGENT: u8 = 2;
 const LANGUAGE: u8 = 4;
@@ -38,26 +45,28 @@ pub enum DecodeError {
 }
 
 pub(super) fn encode<'a>(id: BatchId, clicks: impl IntoIterator<Item = Click<'a>>) -> ClickBatch {
-    let clicks = clicks.into_iter();
-    let mut body = Vec::with_capacity(clicks.size_hint().0 * 128);
+    let (mut texts, mut body) = (Texts::default(), Vec::new());
     let mut base = None;
     let mut len = 0;
     for click in clicks {
         let base = *base.get_or_insert(click.at);
-        put_click(&mut body, &click, base);
+        put_click(&mut body, &mut texts, &click, base);
         len += 1;
     }
     let base = base.unwrap_or(Timestamp::EPOCH);
 
-    let mut encoded = Vec::with_capacity(body.len() + 45);
+    let mut encoded = Vec::with_capacity(texts.bytes.len() + body.len() + 55);
     encoded.push(VERSION);
     encoded.extend_from_slice(id.producer.as_uuid().as_bytes());
     put_varint(&mut encoded, id.sequence);
     put_varint(&mut encoded, len as u64);
     encoded.extend_from_slice(&base.as_micros().to_le_bytes());
+    let table = encoded.len();
+    put_varint(&mut encoded, texts.numbers.len() as u64);
+    encoded.extend_from_slice(&texts.bytes);
     let start = encoded.len();
     encoded.extend_from_slice(&body);
-    ClickBatch { id, len, encoded: encoded.into(), body: start, base, first: 0 }
+    ClickBatch { id, len, encoded: encoded.into(), table, body: start, base, first: 0 }
 }
 
 pub(super) fn decode(encoded: Bytes) -> Result<ClickBatch, DecodeError> {
@@ -76,40 +85,77 @@ fn check(encoded: Bytes) -> Option<ClickBatch> {
     let id = BatchId { producer, sequence: input.varint()? };
     let len = usize::try_from(input.varint()?).ok()?;
     let base = Timestamp::from_micros(i64::from_le_bytes(input.array()?))?;
+    let table = encoded.len() - input.0.len();
+    let texts = input.texts()?.len();
     let body = encoded.len() - input.0.len();
     for _ in 0..len {
-        input.click(base)?;
+        let entry = input.entry(base)?;
+        if entry.texts.into_iter().flatten().any(|text| text >= texts) {
+            return None;
+        }
     }
-    input.0.is_empty().then(|| ClickBatch { id, len, body, base, encoded: encoded.clone(), first: 0 })
+    input.0.is_empty().then(|| ClickBatch { id, len, table, body, base, encoded: encoded.clone(), first: 0 })
 }
 
-/// Walks the clicks of a batch that was checked.
-pub(super) struct Clicks<'a> {
-    input: Input<'a>,
-    base: Timestamp,
-    left: usize,
+/// A click whose texts are those of its batch, by their numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) link: LinkId,
+    pub(crate) at: Timestamp,
+    /// Referrer, user agent, language.
+    pub(crate) texts: [Option<usize>; 3],
+    visitor: Option<VisitorHash>,
+    network: Option<Network>,
 }
 
-impl<'a> Clicks<'a> {
-    pub(super) const fn new(body: &'a [u8], base: Timestamp, len: usize) -> Self {
-        Self { input: Input(body), base, left: len }
+impl Entry {
+    /// The click, given the texts of its batch.
+    pub(crate) fn click<'a>(&self, texts: &[&'a str]) -> Click<'a> {
+        let [referrer, user_agent, language] = self.texts.map(|text| texts.get(text?).copied());
+        Click {
+            link: self.link,
+            at: self.at,
+            referrer,
+            user_agent,
+            language,
+            visitor: self.visitor,
+            network: self.network,
+        }
     }
 }
 
-impl<'a> Iterator for Clicks<'a> {
-    type Item = Click<'a>;
-
-    fn next(&mut self) -> Option<Click<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        self.input.click(self.base)
+impl ClickBatch {
+    /// The different texts of its clicks.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        Input(&self.encoded[self.table..self.body]).texts().unwrap_or_default()
     }
 
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+    /// Its clicks, in order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let (mut input, base) = (Input(&self.encoded[self.body..]), self.base);
+        (0..self.len).map_while(move |_| input.entry(base))
     }
 }
 
-fn put_click(out: &mut Vec<u8>, click: &Click<'_>, base: Timestamp) {
+/// Different texts, each with its number.
+#[derive(Default)]
+struct Texts<'a> {
+    numbers: HashMap<&'a str, u64, RandomState>,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Texts<'a> {
+    fn number(&mut self, text: &'a str) -> u64 {
+        let next = self.numbers.len() as u64;
+        *self.numbers.entry(text).or_insert_with(|| {
+            put_varint(&mut self.bytes, text.len() as u64);
+            self.bytes.extend_from_slice(text.as_bytes());
+            next
+        })
+    }
+}
+
+fn put_click<'a>(out: &mut Vec<u8>, texts: &mut Texts<'a>, click: &Click<'a>, base: Timestamp) {
     out.extend_from_slice(click.link.as_uuid().as_bytes());
     let offset = click.at.as_micros() - base.as_micros();
     put_varint(out, ((offset << 1) ^ (offset >> 63)).cast_unsigned());
@@ -119,9 +165,7 @@ fn put_click(out: &mut Vec<u8>, click: &Click<'_>, base: Timestamp) {
     for (field, text) in [(REFERRER, click.referrer), (USER_AGENT, click.user_agent), (LANGUAGE, click.language)] {
         if let Some(text) = text {
             fields |= field;
-            let text = &text[..text.floor_char_boundary(Click::MAX_TEXT)];
-            put_varint(out, text.len() as u64);
-            out.extend_from_slice(text.as_bytes());
+            put_varint(out, texts.number(&text[..text.floor_char_boundary(Click::MAX_TEXT)]));
         }
     }
     if let Some(VisitorHash(hash)) = click.visitor {
@@ -188,31 +232,41 @@ impl<'a> Input<'a> {
         str::from_utf8(self.take(len)?).ok()
     }
 
-    fn click(&mut self, base: Timestamp) -> Option<Click<'a>> {
+    /// A table of texts.
+    fn texts(&mut self) -> Option<Vec<&'a str>> {
+        let count = usize::try_from(self.varint()?).ok()?;
+        // Each takes a byte at least: no number that was made up takes more memory than it came in.
+        let mut texts = Vec::with_capacity(count.min(self.0.len()));
+        for _ in 0..count {
+            texts.push(self.text()?);
+        }
+        Some(texts)
+    }
+
+    fn entry(&mut self, base: Timestamp) -> Option<Entry> {
         let link = LinkId::from_uuid(Uuid::from_bytes(self.array()?));
         let zigzag = self.varint()?;
         let offset = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());
-        let mut click = Click::bare(link, Timestamp::from_micros(base.as_micros().checked_add(offset)?)?);
+        let at = Timestamp::from_micros(base.as_micros().checked_add(offset)?)?;
         let [fields] = self.array()?;
         if fields >= 64 || fields & (NETWORK_V4 | NETWORK_V6) == NETWORK_V4 | NETWORK_V6 {
             return None;
         }
-        for (field, text) in
-            [(REFERRER, &mut click.referrer), (USER_AGENT, &mut click.user_agent), (LANGUAGE, &mut click.language)]
-        {
+        let mut entry = Entry { link, at, texts: [None; 3], visitor: None, network: None };
+        for (field, text) in [REFERRER, USER_AGENT, LANGUAGE].into_iter().zip(&mut entry.texts) {
             if fields & field != 0 {
-                *text = Some(self.text()?);
+                *text = Some(usize::try_from(self.varint()?).ok()?);
             }
         }
         if fields & VISITOR != 0 {
-            click.visitor = Some(VisitorHash(u128::from_le_bytes(self.array()?)));
+            entry.visitor = Some(VisitorHash(u128::from_le_bytes(self.array()?)));
         }
         if fields & NETWORK_V4 != 0 {
-            click.network = Some(Network::V4(self.array()?));
+            entry.network = Some(Network::V4(self.array()?));
         } else if fields & NETWORK_V6 != 0 {
-            click.network = Some(Network::V6(self.array()?));
+            entry.network = Some(Network::V6(self.array()?));
         }
-        Some(click)
+        Some(entry)
     }
 }
 
@@ -227,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn version_1_stays_readable() {
+    fn version_2_stays_readable() {
         let link = "019ab2c4-6f1e-7cc3-98c4-dc0c0c073990".parse().unwrap();
         let click = Click {
             referrer: Some("https://a.example/"),
@@ -237,8 +291,9 @@ mod tests {
             ..Click::bare(link, Timestamp::from_micros(1_767_225_600_000_000).unwrap())
         };
         let batch = ClickBatch::new(BatchId { producer: producer(), sequence: 300 }, [click]);
-        let vector = "01019ab2c46f1e7cc398c4dc0c0c07398fac02010040204648470600019ab2c46f1e7cc398c4dc0c0c073990001d\
-                      1268747470733a2f2f612e6578616d706c652f02646507000000000000000000000000000000c00002";
+        let vector = "02019ab2c46f1e7cc398c4dc0c0c07398fac0201004020464847060002\
+                      1268747470733a2f2f612e6578616d706c652f026465\
+                      019ab2c46f1e7cc398c4dc0c0c073990001d000107000000000000000000000000000000c00002";
         let hex: String = batch.encoded().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, vector);
     }

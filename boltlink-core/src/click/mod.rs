@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub use codec::DecodeError;
-pub(crate) use codec::Input;
+pub(crate) use codec::{Entry, Input};
 
 /// A counted visit, borrowed from the batch it belongs to (or from the request that it was).
 ///
@@ -141,13 +141,15 @@ impl fmt::Display for BatchId {
 /// Clicks under one name, in the encoding they have in journals and logs.
 ///
 /// A batch is immutable, and cloning it costs a reference count. It is checked once, when it is
-/// made or decoded; walking its clicks afterwards allocates nothing and cannot fail.
+/// made or decoded; walking its clicks afterwards allocates no more than a list of its texts, and cannot fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClickBatch {
     id: BatchId,
     len: usize,
     encoded: Bytes,
-    /// Where the clicks begin in `encoded`, and the time theirs are relative to.
+    /// Where the texts begin in `encoded`.
+    table: usize,
+    /// Where the clicks begin, and the time theirs are relative to.
     body: usize,
     base: Timestamp,
     /// The place of its first click in the whole batch: not 0 for a [part](Self::part).
@@ -195,7 +197,13 @@ impl ClickBatch {
 
     /// Its clicks, in order.
     pub fn clicks(&self) -> impl Iterator<Item = Click<'_>> {
-        codec::Clicks::new(&self.encoded[self.body..], self.base, self.len)
+        let texts = self.texts();
+        self.entries().map(move |entry| entry.click(&texts))
+    }
+
+    /// The links of its clicks, in order. Costs less than the clicks.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> {
+        self.entries().map(|entry| entry.link)
     }
 
     /// Some of its clicks, by their places, as a batch of the same name whose clicks have the ids that they have here.

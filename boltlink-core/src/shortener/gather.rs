@@ -4,7 +4,10 @@
 use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::spool::Spool;
 use crate::{
@@ -30,12 +33,22 @@ const PRODUCERS: usize = 1024;
 
 /// What one consumer has added up, as others see it.
 #[derive(Debug, Default)]
-pub(super) struct Gathered(Mutex<Tallies>);
+pub(super) struct Gathered {
+    tallies: Mutex<Tallies>,
+    /// Somebody waits until it is stored.
+    hurry: Notify,
+    /// How many tallies were dealt with.
+    done: watch::Sender<u64>,
+}
 
 #[derive(Debug, Default)]
 struct Tallies {
     open: Option<Tally>,
     storing: Option<Arc<Tally>>,
+    /// How many were begun to be stored.
+    begun: u64,
+    /// Whether the open one is to be stored at once.
+    wanted: bool,
 }
 
 /// Clicks of which nobody knows yet whether they are stored: they are if the ledger has the batch.
@@ -47,7 +60,7 @@ pub(super) struct Storing {
 impl Gathered {
     /// The clicks of these links that are not being stored yet, and those that are.
     pub(super) fn clicks_of(&self, links: &[LinkId]) -> (Vec<u64>, Option<Storing>) {
-        let Tallies { open, storing } = &*self.0.lock();
+        let Tallies { open, storing, .. } = &*self.tallies.lock();
         let of = |tally: &Tally| links.iter().map(|link| tally.clicks_of(*link)).collect::<Vec<_>>();
         let storing = storing.as_ref().and_then(|tally| {
             let (producer, sequences) = tally.batches().first_key_value()?;
@@ -57,9 +70,35 @@ impl Gathered {
         (open.as_ref().map_or_else(|| vec![0; links.len()], of), storing)
     }
 
+    /// Until all that is in the log or added up by now is stored.
+    pub(super) async fn stored(&self) {
+        let last = {
+            let mut tallies = self.tallies.lock();
+            if tallies.open.is_none() {
+                // Nothing is added up here.
+                return;
+            }
+            tallies.wanted = true;
+            tallies.begun + 1
+        };
+        self.hurry.notify_one();
+        // An error: nobody will store any more.
+        let _ = self.done.subscribe().wait_for(|done| *done >= last).await;
+    }
+
+    /// Until somebody is in a hurry.
+    pub(super) async fn is_wanted(&self) {
+        self.hurry.notified().await;
+    }
+
+    fn ended(&self) {
+        self.tallies.lock().storing = None;
+        self.done.send_modify(|done| *done += 1);
+    }
+
     /// How much of it there is.
     pub(super) fn backlog(&self) -> Backlog {
-        let Tallies { open, storing } = &*self.0.lock();
+        let Tallies { open, storing, .. } = &*self.tallies.lock();
         let both = || open.iter().chain(storing.as_deref());
         Backlog { batches: both().map(Tally::batch_count).sum(), oldest: both().filter_map(Tally::oldest).min() }
     }
@@ -79,8 +118,9 @@ pub(super) struct Gatherer {
     unkept_clicks: usize,
     /// Bytes that the journal has of those it has.
     kept_bytes: u64,
-    /// When they are to be stored.
+    /// When they are to be stored; and if there is one that no journal has.
     due: Instant,
+    soon: Instant,
 }
 
 /// A tally that is to be stored, and those of its batches that are nowhere else.
@@ -99,10 +139,21 @@ impl Gatherer {
         clock: Arc<dyn Clock>,
         interval: Duration,
     ) -> Option<Self> {
-        gathered.0.lock().open = Some(sink.tally()?);
-        let (known, unkept) = (HashMap::new(), Vec::new());
+        gathered.tallies.lock().open = Some(sink.tally()?);
         let due = Instant::now() + interval;
-        Some(Self { gathered, sink, spool, clock, interval, known, unkept, unkept_clicks: 0, kept_bytes: 0, due })
+        Some(Self {
+            gathered,
+            sink,
+            spool,
+            clock,
+            interval,
+            known: HashMap::new(),
+            unkept: Vec::new(),
+            unkept_clicks: 0,
+            kept_bytes: 0,
+            due,
+            soon: due,
+        })
     }
 
     /// Learns what the sink has dealt with of the producers of these batches.
@@ -144,7 +195,7 @@ impl Gatherer {
         let added = tokio::task::spawn_blocking(move || {
             fresh.retain(|batch| {
                 // For each anew, so that no reader waits long.
-                let mut tallies = gathered.0.lock();
+                let mut tallies = gathered.tallies.lock();
                 let Some(tally) = tallies.open.as_mut().filter(|tally| !tally.contains(batch.id())) else {
                     return false;
                 };
@@ -167,18 +218,32 @@ impl Gatherer {
 
     /// How long until what was added up is to be stored.
     pub(super) fn due_in(&self) -> Duration {
-        let full = self.unkept_clicks >= UNKEPT
-            || self.kept_bytes >= self.spool.max_bytes() / 2
-            || self.gathered.0.lock().open.as_ref().is_some_and(|tally| tally.weight() >= HEAVY);
-        if full { Duration::ZERO } else { self.due.saturating_duration_since(Instant::now()) }
+        let full = self.unkept_clicks >= UNKEPT || self.kept_bytes >= self.spool.max_bytes() / 2 || {
+            let tallies = self.gathered.tallies.lock();
+            tallies.wanted || tallies.open.as_ref().is_some_and(|tally| tally.weight() >= HEAVY)
+        };
+        let due = if self.unkept.is_empty() { self.due } else { self.soon };
+        if full { Duration::ZERO } else { due.saturating_duration_since(Instant::now()) }
+    }
+
+    /// Until somebody waits for it to be stored.
+    pub(super) async fn is_wanted(&self) {
+        self.gathered.is_wanted().await;
     }
 
     /// Begins to store what was added up, if there is something.
     pub(super) fn begin(&mut self) -> Option<Load> {
         let began = Instant::now();
-        self.due = began + self.interval;
-        let mut tallies = self.gathered.0.lock();
-        let full = tallies.open.take_if(|tally| !tally.is_empty())?;
+        self.soon = began + self.interval;
+        self.due = self.soon;
+        let mut tallies = self.gathered.tallies.lock();
+        tallies.begun += 1;
+        tallies.wanted = false;
+        let Some(full) = tallies.open.take_if(|tally| !tally.is_empty()) else {
+            drop(tallies);
+            self.gathered.ended();
+            return None;
+        };
         tallies.open = self.sink.tally();
         let tally = Arc::new(full);
         tallies.storing = Some(tally.clone());
@@ -189,7 +254,7 @@ impl Gatherer {
 
     /// Ends it: all of it took effect.
     pub(super) fn stored(&mut self, load: &Load) {
-        self.gathered.0.lock().storing = None;
+        self.gathered.ended();
         for (producer, sequences) in load.tally.batches() {
             let Some(state) = self.known.get_mut(producer) else { continue };
             for sequence in sequences.applied().flatten() {
@@ -199,9 +264,14 @@ impl Gatherer {
         self.due = load.began + self.interval.max((load.began.elapsed() * SHARE).min(LONGEST));
     }
 
-    /// Ends it: its batches are to be applied by themselves, and what that makes of them is not known.
-    pub(super) fn split(&mut self, load: &Load) {
-        self.gathered.0.lock().storing = None;
+    /// Begins to apply its batches by themselves: which of them are stored shows in no tally.
+    pub(super) fn split(&self) {
+        self.gathered.tallies.lock().storing = None;
+    }
+
+    /// Ends that. What became of them is to be learnt anew.
+    pub(super) fn stored_split(&mut self, load: &Load) {
+        self.gathered.ended();
         for producer in load.tally.batches().keys() {
             self.known.remove(producer);
         }

@@ -126,8 +126,16 @@ impl Shortener {
         loop {
             let before = self.to_change(actor, id, if_version).await?;
             let current = before.version;
-            let old = slug_of(&before);
+            let (old, was_capped) = (slug_of(&before), before.max_visits.is_some());
             let after = edit.clone().apply(before, self.now())?;
+            if after.max_visits.is_some() && !was_capped {
+                // The cap counts from what is stored.
+                let stored = async {
+                    self.0.gathered[Consumer::Totals as usize].stored().await;
+                    Ok(())
+                };
+                self.0.within(stored).await?;
+            }
             let (links, new) = (self.0.stores.links.clone(), slug_of(&after));
             let deed = deed(Action::LinkEdited, id, detail(fields.join(" ")));
             let forget = |caches: &Caches| [old, new].into_iter().for_each(|slug| caches.evict(slug));

@@ -71,8 +71,15 @@ impl Pipeline {
                 Err(_) if stopping && self.may_stop() => return,
                 Ok(()) => {
                     // Long groups are cheap groups: everything of this interval goes in one transaction.
-                    let wait = gatherer.as_ref().map_or(self.interval, |gatherer| gatherer.due_in().min(GATHERING));
-                    let _ = tokio::time::timeout(wait, course.stop.wait_for(|stop| *stop)).await;
+                    let Some(gatherer) = &gatherer else {
+                        let _ = tokio::time::timeout(self.interval, course.stop.wait_for(|stop| *stop)).await;
+                        continue;
+                    };
+                    tokio::select! {
+                        () = tokio::time::sleep(gatherer.due_in().min(GATHERING)) => {}
+                        () = gatherer.is_wanted() => {}
+                        _ = course.stop.wait_for(|stop| *stop) => {}
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(consumer = ?self.consumer, %error, "cannot read the click log; trying again");
@@ -141,8 +148,12 @@ impl Pipeline {
                     return true;
                 }
                 Ok(None) | Err(StoreError::Invalid { .. }) => {
-                    gatherer.split(&load);
-                    return self.store_split(&load, course).await;
+                    gatherer.split();
+                    let stored = self.store_split(&load, course).await;
+                    if stored {
+                        gatherer.stored_split(&load);
+                    }
+                    return stored;
                 }
                 Err(error) => {
                     if !self.waits_after(&error, course).await {

@@ -18,7 +18,8 @@ use crate::{
 const TOP: u32 = 20;
 const DAYS: i64 = 30;
 
-/// The counts of a link. All but `clicks` come from rollups, which follow within seconds.
+/// The counts of a link. All but `clicks` come from rollups, which follow within seconds; under the heaviest load within
+/// half a minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkStats {
     /// Clicks as of now: stored, and on their way.

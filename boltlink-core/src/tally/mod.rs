@@ -10,9 +10,12 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use self::{kept::Kept, value::Values};
+use self::{
+    kept::Kept,
+    value::{Said, Values},
+};
 use crate::{
-    click::{BatchId, Click, ClickBatch, clamp_skew},
+    click::{BatchId, ClickBatch, clamp_skew},
     id::{LinkId, ProducerId},
     ledger::Ledger,
     sample::{Sampled, Sampler, Share},
@@ -103,14 +106,11 @@ impl Tally {
             self.batches.entry(producer).or_default().apply(sequence);
             self.count += 1;
             self.clicks += batch.len() as u64;
-            for (index, click) in batch.clicks().enumerate() {
-                self.oldest = Some(self.oldest.map_or(click.at, |oldest| oldest.min(click.at)));
-                match &mut share {
-                    None => _ = self.count(click.link, TOTAL),
-                    Some(share) => {
-                        self.count_in_detail((batch, index), &click, clamp_skew(click.at, now), share);
-                    }
-                }
+            // The first one's will do.
+            self.oldest = self.oldest.into_iter().chain(batch.entries().next().map(|first| first.at)).min();
+            match &mut share {
+                None => batch.links().for_each(|link| _ = self.count(link, TOTAL)),
+                Some(share) => self.add_in_detail(batch, share, now),
             }
         }
         if let (Some(detail), Some(share)) = (&self.detail, share) {
@@ -148,7 +148,7 @@ impl Tally {
         self.clicks
     }
 
-    /// When the oldest of them was made.
+    /// About when the oldest of them was made.
     #[must_use]
     pub const fn oldest(&self) -> Option<Timestamp> {
         self.oldest
@@ -239,32 +239,31 @@ impl Tally {
         place
     }
 
-    /// Counts a click of a batch, as of `at`, by its dimensions, too, and keeps it if it is to be one of the sample.
-    fn count_in_detail(
-        &mut self,
-        (batch, index): (&ClickBatch, usize),
-        click: &Click<'_>,
-        at: Timestamp,
-        share: &mut Share,
-    ) {
-        let place = self.count(click.link, at.hour());
-        let Some(Detail { values, by_value, kept, .. }) = self.detail.as_deref_mut() else { return };
-        for value in values.of(click) {
-            *by_value.entry((place, value)).or_default() += 1;
-        }
-        if share.is_too_old(at) {
-            return;
-        }
-        let due = share.is_due();
-        match &mut self.rows[place as usize].kept {
-            Some((_, clicks)) if !due => *clicks += 1,
-            // The first of a row always is.
-            last => {
-                if let Some((which, clicks)) = *last {
-                    kept.set_weight(which, clicks);
+    /// Counts the clicks of a batch by their dimensions, too, and keeps those that are to be of the sample.
+    fn add_in_detail(&mut self, batch: &ClickBatch, share: &mut Share, now: Timestamp) {
+        let texts = batch.texts();
+        let mut said = Said::by(&texts);
+        for (index, click) in batch.entries().enumerate() {
+            let at = clamp_skew(click.at, now);
+            let place = self.count(click.link, at.hour());
+            let Some(Detail { values, by_value, kept, .. }) = self.detail.as_deref_mut() else { return };
+            for value in said.of(&click, values) {
+                *by_value.entry((place, value)).or_default() += 1;
+            }
+            if share.is_too_old(at) {
+                continue;
+            }
+            let due = share.is_due();
+            match &mut self.rows[place as usize].kept {
+                Some((_, clicks)) if !due => *clicks += 1,
+                // The first of a row always is.
+                last => {
+                    if let Some((which, clicks)) = *last {
+                        kept.set_weight(which, clicks);
+                    }
+                    share.take();
+                    *last = Some((kept.push(batch, index, &click.click(&texts), at), 1));
                 }
-                share.take();
-                *last = Some((kept.push(batch, index, click, at), 1));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 
-use crate::{click::Click, store::Dimension};
+use crate::{click::Entry, store::Dimension};
 
 /// Different values of dimensions, each with a number.
 #[derive(Debug, Default)]
@@ -15,15 +15,44 @@ pub(super) struct Values {
     bytes: usize,
 }
 
-impl Values {
-    /// The numbers of what a click says of each dimension.
-    pub(super) fn of(&mut self, click: &Click<'_>) -> [u32; Dimension::ALL.len()] {
-        Dimension::ALL.map(|dimension| match dimension {
-            Dimension::Referrer => self.number(dimension, &referrer_host(click.referrer.unwrap_or_default())),
-            Dimension::Language => self.number(dimension, &primary_language(click.language.unwrap_or_default())),
-        })
+/// The numbers of what the texts of one batch say of each dimension, as far as somebody has asked: most texts are many
+/// clicks'.
+#[derive(Debug)]
+pub(super) struct Said<'a> {
+    texts: &'a [&'a str],
+    /// The last ones are of no text.
+    numbers: Vec<[Option<u32>; Dimension::ALL.len()]>,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn by(texts: &'a [&'a str]) -> Self {
+        Self { texts, numbers: vec![[None; Dimension::ALL.len()]; texts.len() + 1] }
     }
 
+    /// What a click says of each dimension.
+    pub(super) fn of(&mut self, click: &Entry, values: &mut Values) -> [u32; Dimension::ALL.len()] {
+        let [referrer, _, language] = click.texts;
+        Dimension::ALL.map(|dimension| {
+            let which = match dimension {
+                Dimension::Referrer => referrer,
+                Dimension::Language => language,
+            };
+            let known = &mut self.numbers[which.unwrap_or(self.texts.len())][dimension as usize];
+            *known.get_or_insert_with(|| {
+                let text = which.map_or("", |which| self.texts[which]);
+                values.number(
+                    dimension,
+                    &match dimension {
+                        Dimension::Referrer => referrer_host(text),
+                        Dimension::Language => primary_language(text),
+                    },
+                )
+            })
+        })
+    }
+}
+
+impl Values {
     fn number(&mut self, dimension: Dimension, value: &str) -> u32 {
         let numbers = &mut self.numbers[dimension as usize];
         if let Some(number) = numbers.get(value) {

@@ -15,8 +15,8 @@ use std::{
 
 use async_trait::async_trait;
 use boltlink_core::{
-    Actor, Domain, Error, Link, LinkId, NewLink, Outcome, Shortener, Slug, SlugCase, StoreError, StoredLink, Stores,
-    SystemClock, TargetRules, TargetUrl, Timestamp, Visit,
+    Actor, Domain, Error, Link, LinkId, NewLink, Outcome, Shortener, ShortenerBuilder, Slug, SlugCase, StoreError,
+    StoredLink, Stores, SystemClock, TargetRules, TargetUrl, Timestamp, Visit,
     store::{Idempotency, Insert, Inserted, LinkCursor, LinkFilter, LinkOrder, LinkStore, SlugCaseChange},
 };
 use sink::Faulty;
@@ -53,6 +53,7 @@ async fn clicks_wait_for_a_sink_that_is_away_and_are_counted_once() {
     // The recorder's thread lives by the machine's clock, the rest by the test's.
     std::thread::sleep(Duration::from_millis(50));
     tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(counts(&shortener, &link).await.0, 10, "live totals show what waits");
     assert!(follow(&shortener, &link).await.is_ok(), "redirects go on");
 
     totals.deaf.store(true, Ordering::SeqCst);
@@ -64,10 +65,22 @@ async fn clicks_wait_for_a_sink_that_is_away_and_are_counted_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_is_refused_for_good_holds_up_nobody() {
+    refuse_for_good(|builder| builder).await;
+}
+
+#[cfg(feature = "journal")]
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_added_up_is_read_again_from_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    refuse_for_good(|builder| builder.journal(boltlink_core::JournalConfig::new(dir.path()))).await;
+}
+
+/// A store of totals refuses the second of four batches for ever.
+async fn refuse_for_good(change: impl FnOnce(ShortenerBuilder) -> ShortenerBuilder) {
     let mut stores = stores();
     let totals = Faulty::new(&stores.totals, Some(2));
     stores.totals = totals.clone();
-    let shortener = Shortener::builder().stores(stores).build().await.unwrap();
+    let shortener = change(Shortener::builder().stores(stores)).build().await.unwrap();
     let link = link(&shortener).await;
     for sequence in 1..=4 {
         follow(&shortener, &link).await.unwrap();

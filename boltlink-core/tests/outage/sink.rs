@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use boltlink_core::{
     BatchId, ClickBatch, ProducerId, StoreError,
     store::{Applied, ClickSink, DeadLetter, LedgerState},
+    tally::Tally,
 };
 use parking_lot::Mutex;
 
@@ -44,6 +45,25 @@ impl ClickSink for Faulty {
             return Err(StoreError::Invalid { reason: "poison".into() });
         }
         let applied = self.sink.apply(batches).await?;
+        if self.deaf.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::unavailable("the reply was lost"));
+        }
+        Ok(applied)
+    }
+
+    fn tally(&self) -> Option<Tally> {
+        self.sink.tally()
+    }
+
+    async fn apply_tally(&self, tally: &Arc<Tally>) -> Result<Option<Applied>, StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("away"));
+        }
+        let poison = self.poison.unwrap_or_default();
+        if tally.batches().keys().any(|producer| tally.contains(BatchId { producer: *producer, sequence: poison })) {
+            return Err(StoreError::Invalid { reason: "poison".into() });
+        }
+        let applied = self.sink.apply_tally(tally).await?;
         if self.deaf.swap(false, Ordering::SeqCst) {
             return Err(StoreError::unavailable("the reply was lost"));
         }

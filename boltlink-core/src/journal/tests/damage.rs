@@ -253,7 +253,7 @@ fn another_producers_records_are_damage() {
     let mut bytes = wreck.files[path].clone();
     let stranger = batch(producer(2), 7, 0);
     put_record(&mut bytes, stranger.encoded().len() as u32, stranger.encoded());
-    put_record(&mut bytes, 3, &[1, 2, 3]);
+    put_record(&mut bytes, 3, &[2, 2, 3]);
     let end = bytes.len();
     let (read, damaged) = wreck.read_with(path, &bytes, &(wreck.files[path].len()..end));
     assert_eq!(read.len(), wreck.batches.len());

@@ -10,8 +10,8 @@ pub(super) type Counts = HashMap<LinkId, u64>;
 /// Counts a batch. The dear part of keeping the view.
 pub(super) fn count(batch: &ClickBatch) -> Counts {
     let mut counts = Counts::new();
-    for click in batch.clicks() {
-        *counts.entry(click.link).or_default() += 1;
+    for link in batch.links() {
+        *counts.entry(link).or_default() += 1;
     }
     counts
 }

@@ -7,12 +7,14 @@ mod analytics;
 mod dead;
 mod ledger;
 mod raw;
+mod tally;
 mod totals;
 
 pub use analytics::*;
 pub use dead::*;
 pub use ledger::*;
 pub use raw::*;
+pub use tally::*;
 pub use totals::*;
 
 /// Runs the suites of both [`ClickSink`](crate::store::ClickSink)s and of the
@@ -92,6 +94,8 @@ macro_rules! __sink_cases {
             an_unknown_producer_of_a_week_ago_may_begin
             a_known_producer_is_judged_by_its_ledger_at_any_age
             a_ledger_outlives_its_producers_last_batch
+            a_tally_has_the_effect_of_its_batches_once
+            a_tally_with_a_batch_that_must_not_be_applied_does_nothing
             a_batch_set_aside_is_dealt_with_and_has_no_effect
             a_batch_set_aside_stays_there
             a_batch_is_set_aside_once
