@@ -42,6 +42,34 @@ impl Batch {
         Ok(())
     }
 
+    /// The same of very many rows, which are never all there as values.
+    pub(crate) async fn execute_rows<R: Sync, const N: usize>(
+        &self,
+        db: &impl ConnectionTrait,
+        rows: &[R],
+        values: impl Fn(&R) -> [Value; N] + Sync,
+        mut affected: impl FnMut(usize, u64) + Send,
+    ) -> Result<(), Error> {
+        for rows in rows.chunks(SIZES[0]) {
+            self.execute(db, rows.iter().flat_map(&values).collect(), &mut affected).await?;
+        }
+        Ok(())
+    }
+
+    /// The rows that the statements return for very many rows.
+    pub(crate) async fn query_rows<R: Sync, const N: usize>(
+        &self,
+        db: &impl ConnectionTrait,
+        rows: &[R],
+        values: impl Fn(&R) -> [Value; N] + Sync,
+    ) -> Result<Vec<QueryResult>, Error> {
+        let mut found = Vec::new();
+        for rows in rows.chunks(SIZES[0]) {
+            found.extend(self.query(db, rows.iter().flat_map(&values).collect()).await?);
+        }
+        Ok(found)
+    }
+
     /// The rows that the statements return for `values`.
     pub(crate) async fn query(&self, db: &impl ConnectionTrait, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
         let mut values = values.into_iter();

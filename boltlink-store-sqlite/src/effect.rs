@@ -14,6 +14,7 @@ use boltlink_store_sql::{
     row::{click_values, signed, unsigned},
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::{batch::Batch, rollups};
 
@@ -59,13 +60,21 @@ impl At<'_> {
     /// Makes clicks take effect, and says how many of them found no link.
     pub(crate) async fn take_tally(&self, db: &DatabaseTransaction, tally: &Tally) -> Result<u64, Error> {
         match self.effect {
-            Effect::Totals => add_totals(db, &tally.totals()).await,
+            Effect::Totals => add_totals(db, &at_length(|| tally.totals())).await,
             Effect::Analytics(sampler) => {
                 rollups::add(db, tally).await?;
-                keep(db, &tally.sample(), sampler.raw_clicks().retention, self.now).await?;
+                keep(db, &at_length(|| tally.sample()), sampler.raw_clicks().retention, self.now).await?;
                 Ok(0)
             }
         }
+    }
+}
+
+/// Does work that may take its time: where other threads can do what this one is to do meanwhile, they do.
+pub(crate) fn at_length<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
@@ -80,14 +89,14 @@ impl dead::Effect for At<'_> {
 
 /// Adds to the totals that exist, and returns the clicks that have none.
 async fn add_totals(db: &DatabaseTransaction, totals: &[(LinkId, u64)]) -> Result<u64, Error> {
-    let values = || totals.iter().flat_map(|(link, clicks)| [(*link.as_uuid()).into(), signed(*clicks).into()]);
+    let values = |(link, clicks): &(LinkId, u64)| [(*link.as_uuid()).into(), signed(*clicks).into()];
     let mut missing = false;
-    ADD.execute(db, values().collect(), |rows, affected| missing |= affected < rows as u64).await?;
+    ADD.execute_rows(db, totals, values, |rows, affected| missing |= affected < rows as u64).await?;
     if !missing {
         return Ok(0);
     }
     let mut orphaned = 0;
-    for row in MISSING.query(db, values().collect()).await? {
+    for row in MISSING.query_rows(db, totals, values).await? {
         orphaned += unsigned(row.try_get_by_index(0)?);
     }
     Ok(orphaned)
@@ -103,7 +112,7 @@ async fn keep(
     if clicks.is_empty() {
         return Ok(());
     }
-    KEEP.execute(db, clicks.iter().flat_map(click_values).collect(), |_, _| {}).await?;
+    KEEP.execute_rows(db, clicks, click_values, |_, _| {}).await?;
     // More than have come, so that those that are too old grow fewer.
     let pruned = PRUNED + 2 * signed(clicks.len() as u64);
     let values = [now.minus(retention).as_micros().into(), pruned.into()];

@@ -16,7 +16,7 @@ use boltlink_store_sql::{
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
 
-use crate::batch::Batch;
+use crate::{batch::Batch, effect::at_length};
 
 static HOURS: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/hours_add.sql")));
 static LINK_DAYS: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/link_days_add.sql")));
@@ -25,22 +25,21 @@ static CROWDED: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/
 
 /// Adds to the rollups that are stored.
 pub(crate) async fn add(db: &impl ConnectionTrait, tally: &Tally) -> Result<(), Error> {
-    let (hours, values) = (tally.hours(), tally.values());
-    HOURS.execute(db, triples(rollups::hours(&hours)), |_, _| {}).await?;
-    LINK_DAYS.execute(db, triples(rollups::days(&hours)), |_, _| {}).await?;
+    let (hours, values) = at_length(|| (tally.hours(), tally.values()));
+    HOURS.execute_rows(db, &rollups::hours(&hours), triple, |_, _| {}).await?;
+    LINK_DAYS.execute_rows(db, &rollups::days(&hours), triple, |_, _| {}).await?;
 
     let kept = crowded(db, &values).await?;
-    let row = |row: rollups::ValueRow<'_>| {
+    let row = |row: &rollups::ValueRow<'_>| {
         [id(row.link), row.day.into(), row.dimension.into(), row.value.into(), row.clicks.into()]
     };
-    let rows = rollups::values(&values, &kept).into_iter().flat_map(row).collect();
-    VALUES.execute(db, rows, |_, _| {}).await
+    VALUES.execute_rows(db, &rollups::values(&values, &kept), row, |_, _| {}).await
 }
 
 /// The values that are kept of the links and days which have no room.
 async fn crowded(db: &impl ConnectionTrait, values: &[ValueClicks<'_>]) -> Result<Kept, Error> {
     let mut crowded = Kept::new();
-    for row in CROWDED.query(db, triples(rollups::rooms(values))).await? {
+    for row in CROWDED.query_rows(db, &rollups::rooms(values), triple).await? {
         let group = (LinkId::from_uuid(row.try_get_by_index::<Uuid>(0)?), row.try_get_by_index(1)?);
         crowded.insert(group, kept(db, group).await?);
     }
@@ -58,8 +57,8 @@ async fn kept(db: &impl ConnectionTrait, (link, day): Group) -> Result<BTreeMap<
     Ok(kept)
 }
 
-fn triples(rows: Vec<(LinkId, i64, i64)>) -> Vec<Value> {
-    rows.into_iter().flat_map(|(link, at, number)| [id(link), at.into(), number.into()]).collect()
+fn triple(&(link, at, number): &(LinkId, i64, i64)) -> [Value; 3] {
+    [id(link), at.into(), number.into()]
 }
 
 fn id(link: LinkId) -> Value {

@@ -158,7 +158,11 @@ where
     let (mut stream, unread) = express.into_parts();
     if matches!(end, End::Closed) {
         // Tried once: whoever does not read that we go need not be waited for.
-        poll_fn(|cx| Poll::Ready(drop(Pin::new(&mut stream).poll_shutdown(cx)))).await;
+        poll_fn(|cx| {
+            let _ = Pin::new(&mut stream).poll_shutdown(cx);
+            Poll::Ready(())
+        })
+        .await;
         return;
     }
     let socket = TokioIo::new(Socket::new(stream, unread.into(), connection.clone()));
