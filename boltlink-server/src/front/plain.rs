@@ -36,6 +36,9 @@ pub(super) struct Plain<'h, 'b> {
     /// Whether the connection is to end with its answer.
     pub(super) is_last: bool,
     target: &'b str,
+    slug: &'b str,
+    rest: &'b str,
+    query: &'b str,
     referrer: Option<&'b [u8]>,
     user_agent: Option<&'b [u8]>,
     language: Option<&'b [u8]>,
@@ -86,12 +89,13 @@ impl<'h, 'b> Plain<'h, 'b> {
                 _ => {}
             }
         }
-        let plain = Self { len, host: host?, is_last, target, referrer, user_agent, language, headers };
-        asked(plain.path()).is_some().then_some(plain)
-    }
-
-    fn path(&self) -> &'b str {
-        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+        let (path, query) = match target.bytes().position(|byte| byte == b'?') {
+            Some(mark) => (&target[..mark], &target[mark + 1..]),
+            None => (target, ""),
+        };
+        let (slug, rest) = asked(path)?;
+        let host = host?;
+        Some(Self { len, host, is_last, target, slug, rest, query, referrer, user_agent, language, headers })
     }
 
     /// The lines of a header, the last one first.
@@ -105,9 +109,7 @@ impl<'h, 'b> Plain<'h, 'b> {
     where
         'b: 'd,
     {
-        let (slug, rest) = asked(self.path()).unwrap_or_default();
-        let query = self.target.split_once('?').map_or("", |(_, query)| query);
-        let (referrer, user_agent, language) = (self.referrer, self.user_agent, self.language);
+        let Self { slug, rest, query, referrer, user_agent, language, .. } = *self;
         let visitor = Visitor { address, referrer, user_agent, language };
         Visit { domain, slug, rest, query, pass: None, purpose: Purpose::Follow, visitor }
     }
