@@ -235,8 +235,8 @@ impl<'a> Input<'a> {
     /// A table of texts.
     fn texts(&mut self) -> Option<Vec<&'a str>> {
         let count = usize::try_from(self.varint()?).ok()?;
-        // Each takes a byte at least: no number that was made up takes more memory than it came in.
-        let mut texts = Vec::with_capacity(count.min(self.0.len()));
+        // Whoever made up the number gets no memory for it.
+        let mut texts = Vec::with_capacity(count.min(1024));
         for _ in 0..count {
             texts.push(self.text()?);
         }

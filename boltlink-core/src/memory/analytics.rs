@@ -49,9 +49,11 @@ impl MemoryAnalytics {
     }
 
     fn add(&self, tally: &Tally) -> u64 {
+        // Before the rollups are locked, so that readers do not wait for the sums.
+        let (hours, values, sample) = (tally.hours(), tally.values(), tally.sample());
         let mut tables = self.rollups.write();
-        tables.add(tally);
-        tables.keep(tally.sample());
+        tables.add(hours, values);
+        tables.keep(sample);
         0
     }
 }
@@ -234,15 +236,15 @@ struct Tables {
 }
 
 impl Tables {
-    fn add(&mut self, tally: &Tally) {
-        for (link, hour, clicks) in tally.hours() {
+    fn add(&mut self, hours: Vec<(LinkId, i64, u64)>, values: Vec<ValueClicks<'_>>) {
+        for (link, hour, clicks) in hours {
             self.total += clicks;
             *self.totals.entry(link).or_default() += clicks;
             *self.hours.entry((link, hour)).or_default() += clicks;
             *self.global_hours.entry(hour).or_default() += clicks;
             *self.days.entry((hour.div_euclid(24), link)).or_default() += clicks;
         }
-        for ValueClicks { link, day, dimension, value, clicks } in tally.values() {
+        for ValueClicks { link, day, dimension, value, clicks } in values {
             add_value(self.values.entry((link, dimension, day)).or_default(), value, clicks);
         }
     }

@@ -39,7 +39,9 @@ impl MemoryTotals {
     }
 
     fn add(&self, tally: &Tally) -> u64 {
-        self.database.tables.write().links.count(tally.totals())
+        // Before links are locked, so that nobody waits for the sums.
+        let totals = tally.totals();
+        self.database.tables.write().links.count(totals)
     }
 }
 

@@ -37,18 +37,19 @@ pub(super) struct Gathered {
     tallies: Mutex<Tallies>,
     /// Somebody waits until it is stored.
     hurry: Notify,
-    /// How many tallies were dealt with.
-    done: watch::Sender<u64>,
+    /// The number of the last one who need not wait any more.
+    served: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Tallies {
+    /// `None` if nobody adds up here.
     open: Option<Tally>,
     storing: Option<Arc<Tally>>,
-    /// How many were begun to be stored.
-    begun: u64,
-    /// Whether the open one is to be stored at once.
-    wanted: bool,
+    /// Which is being applied batch by batch: how much of it is stored is not known.
+    split: Option<Arc<Tally>>,
+    /// How many have waited until all is stored.
+    waited: u64,
 }
 
 /// Clicks of which nobody knows yet whether they are stored: they are if the ledger has the batch.
@@ -72,35 +73,24 @@ impl Gathered {
 
     /// Until all that is in the log or added up by now is stored.
     pub(super) async fn stored(&self) {
-        let last = {
+        let number = {
             let mut tallies = self.tallies.lock();
             if tallies.open.is_none() {
-                // Nothing is added up here.
                 return;
             }
-            tallies.wanted = true;
-            tallies.begun + 1
+            tallies.waited += 1;
+            tallies.waited
         };
         self.hurry.notify_one();
-        // An error: nobody will store any more.
-        let _ = self.done.subscribe().wait_for(|done| *done >= last).await;
-    }
-
-    /// Until somebody is in a hurry.
-    pub(super) async fn is_wanted(&self) {
-        self.hurry.notified().await;
-    }
-
-    fn ended(&self) {
-        self.tallies.lock().storing = None;
-        self.done.send_modify(|done| *done += 1);
+        // The sender is ours: it is no error.
+        let _ = self.served.subscribe().wait_for(|served| *served >= number).await;
     }
 
     /// How much of it there is.
     pub(super) fn backlog(&self) -> Backlog {
-        let Tallies { open, storing, .. } = &*self.tallies.lock();
-        let both = || open.iter().chain(storing.as_deref());
-        Backlog { batches: both().map(Tally::batch_count).sum(), oldest: both().filter_map(Tally::oldest).min() }
+        let Tallies { open, storing, split, .. } = &*self.tallies.lock();
+        let all = || open.iter().chain(storing.as_deref()).chain(split.as_deref());
+        Backlog { batches: all().map(Tally::batch_count).sum(), oldest: all().filter_map(Tally::oldest).min() }
     }
 }
 
@@ -170,7 +160,7 @@ impl Gatherer {
         }
         let states = self.sink.applied(&unknown).await?;
         if self.known.len() + unknown.len() > PRODUCERS {
-            self.known.clear();
+            self.known.retain(|producer, _| batches.iter().any(|batch| batch.id().producer == *producer));
         }
         self.known.extend(unknown.into_iter().zip(states));
         Ok(())
@@ -183,15 +173,14 @@ impl Gatherer {
         let (mut fresh, mut others) = (Vec::with_capacity(batches.len()), Vec::new());
         for batch in batches {
             let BatchId { producer, sequence } = batch.id();
-            let state = self.known.get(&producer);
-            if state.is_some_and(|state| state.has_dealt_with(sequence)) {
-                continue;
+            match self.known.get(&producer) {
+                Some(state) if state.has_dealt_with(sequence) => {}
+                Some(state) if state.ledger.highest() > 0 || ledger::may_begin(producer, now) => fresh.push(batch),
+                _ => others.push(batch),
             }
-            let is_known = state.is_some_and(|state| state.ledger.highest() > 0);
-            if is_known || ledger::may_begin(producer, now) { fresh.push(batch) } else { others.push(batch) }
         }
-        let (gathered, clock) = (self.gathered.clone(), self.clock.clone());
-        // Not on a thread that visits wait for.
+        let (gathered, clock, spool) = (self.gathered.clone(), self.clock.clone(), self.spool.clone());
+        // Not on a thread that visits wait for: it takes its time, and whoever writes to the journal holds it up.
         let added = tokio::task::spawn_blocking(move || {
             fresh.retain(|batch| {
                 // For each anew, so that no reader waits long.
@@ -202,11 +191,17 @@ impl Gatherer {
                 tally.add([batch], clock.now());
                 true
             });
-            fresh
+            let kept = fresh.iter().map(|batch| spool.holds(batch.id())).collect::<Vec<_>>();
+            (fresh, kept)
         });
-        // An error: the runtime is ending.
-        for batch in added.await.unwrap_or_default() {
-            if self.spool.holds(batch.id()) {
+        let (fresh, kept) = match added.await {
+            Ok(added) => added,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is ending.
+            Err(_) => return others,
+        };
+        for (batch, kept) in fresh.into_iter().zip(kept) {
+            if kept {
                 self.kept_bytes += batch.encoded().len() as u64;
             } else {
                 self.unkept_clicks += batch.len();
@@ -218,17 +213,27 @@ impl Gatherer {
 
     /// How long until what was added up is to be stored.
     pub(super) fn due_in(&self) -> Duration {
-        let full = self.unkept_clicks >= UNKEPT || self.kept_bytes >= self.spool.max_bytes() / 2 || {
-            let tallies = self.gathered.tallies.lock();
-            tallies.wanted || tallies.open.as_ref().is_some_and(|tally| tally.weight() >= HEAVY)
-        };
+        let full = self.unkept_clicks >= UNKEPT
+            || self.kept_bytes > self.spool.max_bytes() / 2
+            || self.gathered.tallies.lock().open.as_ref().is_some_and(|tally| tally.weight() >= HEAVY);
         let due = if self.unkept.is_empty() { self.due } else { self.soon };
         if full { Duration::ZERO } else { due.saturating_duration_since(Instant::now()) }
     }
 
     /// Until somebody waits for it to be stored.
     pub(super) async fn is_wanted(&self) {
-        self.gathered.is_wanted().await;
+        self.gathered.hurry.notified().await;
+    }
+
+    /// The number of the last one who waits for all to be stored, if anybody does.
+    pub(super) fn waiting(&self) -> Option<u64> {
+        let waited = self.gathered.tallies.lock().waited;
+        (waited > *self.gathered.served.borrow()).then_some(waited)
+    }
+
+    /// Tells those up to this number that all that there was is stored.
+    pub(super) fn serve(&self, number: u64) {
+        self.gathered.served.send_replace(number);
     }
 
     /// Begins to store what was added up, if there is something.
@@ -237,13 +242,7 @@ impl Gatherer {
         self.soon = began + self.interval;
         self.due = self.soon;
         let mut tallies = self.gathered.tallies.lock();
-        tallies.begun += 1;
-        tallies.wanted = false;
-        let Some(full) = tallies.open.take_if(|tally| !tally.is_empty()) else {
-            drop(tallies);
-            self.gathered.ended();
-            return None;
-        };
+        let full = tallies.open.take_if(|tally| !tally.is_empty())?;
         tallies.open = self.sink.tally();
         let tally = Arc::new(full);
         tallies.storing = Some(tally.clone());
@@ -254,7 +253,7 @@ impl Gatherer {
 
     /// Ends it: all of it took effect.
     pub(super) fn stored(&mut self, load: &Load) {
-        self.gathered.ended();
+        self.gathered.tallies.lock().storing = None;
         for (producer, sequences) in load.tally.batches() {
             let Some(state) = self.known.get_mut(producer) else { continue };
             for sequence in sequences.applied().flatten() {
@@ -266,14 +265,23 @@ impl Gatherer {
 
     /// Begins to apply its batches by themselves: which of them are stored shows in no tally.
     pub(super) fn split(&self) {
-        self.gathered.tallies.lock().storing = None;
+        let mut tallies = self.gathered.tallies.lock();
+        tallies.split = tallies.storing.take();
     }
 
     /// Ends that. What became of them is to be learnt anew.
     pub(super) fn stored_split(&mut self, load: &Load) {
-        self.gathered.ended();
+        self.gathered.tallies.lock().split = None;
         for producer in load.tally.batches().keys() {
             self.known.remove(producer);
         }
+    }
+}
+
+impl Drop for Gatherer {
+    fn drop(&mut self) {
+        // Nobody stores any more: whoever waits would do so for ever. What is left is in the journal.
+        *self.gathered.tallies.lock() = Tallies::default();
+        self.gathered.served.send_replace(u64::MAX);
     }
 }

@@ -92,6 +92,7 @@ impl Pipeline {
 
     /// Takes all that the log has, unless it need not be drained, and makes it take effect as far as it is due.
     async fn drain(&self, mut gatherer: Option<&mut Gatherer>, course: &mut Course) -> Result<(), StoreError> {
+        let waiting = gatherer.as_ref().and_then(|gatherer| gatherer.waiting());
         while !(course.is_stopping() && self.log.outlives_process()) {
             let batches = self.log.seal(self.consumer, LIMIT).await?;
             if batches.is_empty() {
@@ -116,11 +117,14 @@ impl Pipeline {
             }
             course.backoff.reset();
         }
-        if let Some(gatherer) = gatherer
-            && (course.is_stopping() || gatherer.due_in().is_zero())
+        let Some(gatherer) = gatherer else { return Ok(()) };
+        if (course.is_stopping() || waiting.is_some() || gatherer.due_in().is_zero())
             && !self.store(gatherer, course).await
         {
             return Err(stopping());
+        }
+        if let Some(number) = waiting {
+            gatherer.serve(number);
         }
         Ok(())
     }
@@ -166,12 +170,15 @@ impl Pipeline {
 
     /// Applies what was added up batch by batch, from where it is kept.
     async fn store_split(&self, load: &Load, course: &mut Course) -> bool {
-        if !self.apply(&load.unkept, course).await {
-            return false;
+        for part in load.unkept.chunks(LIMIT) {
+            if !self.apply(part, course).await {
+                return false;
+            }
         }
         for (producer, sequences) in load.tally.batches() {
             let Some(log) = self.spool.find(*producer) else { continue };
-            let mut from = 1;
+            let mut from = sequences.applied().next().map_or(1, |range| *range.start());
+            let mut attempts = 0;
             while from <= sequences.highest() {
                 match log.read(from, CHUNK).await {
                     Ok(batches) => {
@@ -183,7 +190,13 @@ impl Pipeline {
                             return false;
                         }
                     }
+                    Err(error) if attempts == ATTEMPTS => {
+                        // It must not hold up the others. What it has is for the next process.
+                        tracing::error!(%producer, %error, "cannot read the journal: clicks wait in it for the next start");
+                        break;
+                    }
                     Err(error) => {
+                        attempts += 1;
                         let error = StoreError::unavailable(format!("cannot read the journal: {error}"));
                         if !self.waits_after(&error, course).await {
                             return false;

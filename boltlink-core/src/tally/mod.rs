@@ -102,16 +102,16 @@ impl Tally {
         let clicks = batches.clone().map(|batch| batch.len() as u64).sum();
         let mut share = self.detail.as_ref().map(|detail| detail.sampler.begin(clicks, now));
         for batch in batches {
-            let BatchId { producer, sequence } = batch.id();
-            self.batches.entry(producer).or_default().apply(sequence);
-            self.count += 1;
-            self.clicks += batch.len() as u64;
             // The first one's will do.
             self.oldest = self.oldest.into_iter().chain(batch.entries().next().map(|first| first.at)).min();
             match &mut share {
                 None => batch.links().for_each(|link| _ = self.count(link, TOTAL)),
                 Some(share) => self.add_in_detail(batch, share, now),
             }
+            let BatchId { producer, sequence } = batch.id();
+            self.batches.entry(producer).or_default().apply(sequence);
+            self.count += 1;
+            self.clicks += batch.len() as u64;
         }
         if let (Some(detail), Some(share)) = (&self.detail, share) {
             detail.sampler.end(share);

@@ -24,6 +24,9 @@ use super::{
 /// Bytes read at a time.
 const READ: usize = 16 << 10;
 
+/// Bytes of answers beyond which they are sent before more are made.
+const FULL: usize = 64 << 10;
+
 /// A connection on which only visits were asked for so far.
 pub(super) struct Express<S> {
     stream: S,
@@ -38,6 +41,12 @@ pub(super) struct Express<S> {
     answer: Option<(Answer, bool)>,
     /// The last answer was given.
     is_over: bool,
+    /// There is something that is not for us.
+    is_other: bool,
+    /// More could be answered than is sent at once.
+    is_full: bool,
+    /// Something was written, and perhaps not sent.
+    must_flush: bool,
 }
 
 /// How it ended.
@@ -59,8 +68,10 @@ thread_local! {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
-    pub(super) const fn new(stream: S, connection: Arc<Connection>, most: usize) -> Self {
-        Self { stream, connection, most, unread: Vec::new(), unsent: Vec::new(), answer: None, is_over: false }
+    pub(super) fn new(stream: S, connection: Arc<Connection>, most: usize) -> Self {
+        let (unread, unsent) = (Vec::new(), Vec::new());
+        let [is_over, is_other, is_full, must_flush] = [false; 4];
+        Self { stream, connection, most, unread, unsent, answer: None, is_over, is_other, is_full, must_flush }
     }
 
     /// The stream, and what was read of it and not answered.
@@ -74,56 +85,54 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
         let mut desk = DESK.take().unwrap_or_else(new);
         let end = self.poll_at(&mut desk, service, cx);
         desk.output.bytes.clear();
+        desk.output.bytes.shrink_to(2 * FULL);
         DESK.set(Some(desk));
         end
     }
 
     fn poll_at(&mut self, desk: &mut Desk, service: &Service, cx: &mut Context<'_>) -> Poll<End> {
         let Desk { input, output } = desk;
+        // Also where somebody does not take what was answered.
+        if self.connection.command(cx) == Command::Stop {
+            return Poll::Ready(End::Closed);
+        }
         // What is left from before.
-        let mut other = match self.answer_all(None, output, service, cx) {
-            Ok(other) => other,
-            Err(Gone) => return Poll::Ready(End::Closed),
+        let mut next = if self.answer.is_some() || self.is_full {
+            self.answer_all(None, output, service, cx)
+        } else if self.is_other {
+            Next::Other
+        } else {
+            Next::Read
         };
         loop {
-            if ready!(self.send(&mut output.bytes, cx)).is_err() {
+            self.is_other = matches!(next, Next::Other);
+            if matches!(next, Next::Fail) || ready!(self.send(&mut output.bytes, cx)).is_err() {
                 return Poll::Ready(End::Closed);
-            }
-            if other && self.answer.is_none() {
-                return Poll::Ready(End::Other);
             }
             let rests = self.unread.is_empty() && self.answer.is_none();
-            match self.connection.command(cx) {
-                Command::Stop => return Poll::Ready(End::Closed),
-                _ if self.is_over => return Poll::Ready(End::Closed),
-                Command::Drain if rests => return Poll::Ready(End::Closed),
-                Command::Serve | Command::Drain => {}
-            }
-            if self.answer.is_some() {
-                return Poll::Pending;
-            }
-            let mut read = ReadBuf::new(&mut input[..]);
-            if ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)).is_err() || read.filled().is_empty() {
+            if self.is_over || rests && self.connection.command(cx) != Command::Serve {
                 return Poll::Ready(End::Closed);
             }
-            self.connection.note_read();
-            let len = read.filled().len();
-            other = match self.answer_all(Some(&input[..len]), output, service, cx) {
-                Ok(other) => other,
-                Err(Gone) => return Poll::Ready(End::Closed),
+            next = match next {
+                Next::Other => return Poll::Ready(End::Other),
+                Next::Wait => return Poll::Pending,
+                Next::Again => self.answer_all(None, output, service, cx),
+                Next::Read | Next::Fail => {
+                    let mut read = ReadBuf::new(&mut input[..]);
+                    if ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)).is_err() || read.filled().is_empty()
+                    {
+                        return Poll::Ready(End::Closed);
+                    }
+                    self.connection.note_read();
+                    let len = read.filled().len();
+                    self.answer_all(Some(&input[..len]), output, service, cx)
+                }
             };
         }
     }
 
-    /// Answers all whole requests in what was read, `new` behind what is left from before. Says whether there is something
-    /// else then.
-    fn answer_all(
-        &mut self,
-        new: Option<&[u8]>,
-        output: &mut Writer,
-        service: &Service,
-        cx: &mut Context<'_>,
-    ) -> Result<bool, Gone> {
+    /// Answers the requests in what was read, `new` behind what is left from before, and says how to go on.
+    fn answer_all(&mut self, new: Option<&[u8]>, output: &mut Writer, service: &Service, cx: &mut Context<'_>) -> Next {
         let joined;
         let all = match new {
             Some(new) if self.unread.is_empty() => new,
@@ -134,20 +143,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
             }
         };
         let mut left = all;
-        let other = loop {
+        self.is_full = false;
+        let next = loop {
             if let Some((answer, is_last)) = &mut self.answer {
-                let Poll::Ready(response) = answer.poll_response(cx) else { break false };
-                output.response(response, *is_last).ok_or(Gone)?;
+                let Poll::Ready(response) = answer.poll_response(cx) else { break Next::Wait };
+                if output.response(response, *is_last).is_none() {
+                    break Next::Fail;
+                }
                 self.is_over = *is_last;
                 self.answer = None;
             }
             if self.is_over || left.is_empty() {
-                break false;
+                break Next::Read;
+            }
+            if output.bytes.len() > FULL {
+                self.is_full = true;
+                break Next::Again;
             }
             let mut headers: Headers<'_> = [const { mem::MaybeUninit::uninit() }; _];
             match Beginning::of(left, &mut headers) {
-                Beginning::Part => break left.len() > self.most,
-                Beginning::Other => break true,
+                Beginning::Part => break if left.len() > self.most { Next::Other } else { Next::Read },
+                Beginning::Other => break Next::Other,
                 Beginning::Plain(plain) => {
                     self.connection.note_request(http::Version::HTTP_11);
                     let is_last = plain.is_last || self.connection.command(cx) != Command::Serve;
@@ -158,7 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                         }
                         _ => match plain.to_request() {
                             Some(request) => self.answer = Some((service.visit(request), is_last)),
-                            None => break true,
+                            None => break Next::Other,
                         },
                     }
                     left = &left[plain.len..];
@@ -170,37 +186,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
             self.connection.note_read();
         }
         self.unread = left.to_vec();
-        Ok(other)
+        next
     }
 
     /// Sends what was answered.
     fn send(&mut self, output: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.unsent.is_empty() {
+        if self.unsent.is_empty() {
+            let sent = self.write(output, cx);
             self.unsent.append(output);
-            let mut unsent = mem::take(&mut self.unsent);
-            let sent = self.write(&mut unsent, cx);
-            self.unsent = unsent;
             return sent;
         }
-        if output.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        let sent = self.write(output, cx);
         self.unsent.append(output);
+        let mut unsent = mem::take(&mut self.unsent);
+        let sent = self.write(&mut unsent, cx);
+        // Nothing is kept of a connection that rests.
+        self.unsent = if unsent.is_empty() { Vec::new() } else { unsent };
         sent
     }
 
-    /// Writes `bytes`, and takes away what was written.
+    /// Writes `bytes`, takes away what was written, and sees to it that it is on its way.
     fn write(&mut self, bytes: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut written = 0;
         let end = loop {
             if written == bytes.len() {
-                break Pin::new(&mut self.stream).poll_flush(cx);
+                // With TLS what was written may not be sent yet.
+                if mem::take(&mut self.must_flush) {
+                    let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+                    self.must_flush = flushed.is_pending();
+                    break flushed;
+                }
+                break Poll::Ready(Ok(()));
             }
             match Pin::new(&mut self.stream).poll_write(cx, &bytes[written..]) {
                 Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(some)) => {
                     self.connection.note_written();
+                    self.must_flush = true;
                     written += some;
                 }
                 Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
@@ -212,5 +233,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
     }
 }
 
-/// Nobody can be answered any more.
-struct Gone;
+/// How to go on once what was read is answered, and the answers are sent.
+enum Next {
+    /// Read on.
+    Read,
+    /// There is more to be answered.
+    Again,
+    /// An answer takes its time.
+    Wait,
+    /// Something else is asked.
+    Other,
+    /// An answer cannot be given.
+    Fail,
+}

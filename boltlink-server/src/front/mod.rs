@@ -15,7 +15,7 @@ mod unlock;
 
 use std::{
     future::{Future, poll_fn},
-    io,
+    io, mem,
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
@@ -169,16 +169,17 @@ where
     let mut serving = pin!(http.serve_connection(socket, service));
     let mut draining = false;
     poll_fn(|cx| {
-        match connection.command(cx) {
-            Command::Serve => {}
-            Command::Drain if draining => {}
-            Command::Drain => {
-                draining = true;
-                serving.as_mut().graceful_shutdown();
-            }
-            Command::Stop => return Poll::Ready(()),
+        let command = connection.command(cx);
+        if command == Command::Stop {
+            return Poll::Ready(());
         }
-        // However it ends, it is the client's affair.
+        // First of all what is here already: hyper would not look at it once it is told to go. However it ends, it is the
+        // client's affair.
+        let served = serving.as_mut().poll(cx).map(drop);
+        if served.is_ready() || command == Command::Serve || mem::replace(&mut draining, true) {
+            return served;
+        }
+        serving.as_mut().graceful_shutdown();
         serving.as_mut().poll(cx).map(drop)
     })
     .await;

@@ -1,6 +1,8 @@
 //! Visits that are answered without hyper are answered as hyper would.
 
-use boltlink_server::ServerOptions;
+use std::time::Duration;
+
+use boltlink_server::{Limits, ServerOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -120,12 +122,24 @@ async fn who_reads_late_gets_every_answer() {
         writing
     });
     // More than the buffers between us hold: the server has to wait for us.
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     let mut answer = String::new();
     reading.read_to_string(&mut answer).await.unwrap();
     drop(writer.await.unwrap());
     assert_eq!(answer.matches("HTTP/1.1 302 Found\r\n").count(), REQUESTS);
     assert_eq!(server.clicks(&link).await, REQUESTS as u64);
+}
+
+#[tokio::test]
+async fn who_never_reads_is_let_go() {
+    let short = Duration::from_millis(100);
+    let limits = Limits { idle_timeout: short, header_timeout: short, ..Limits::default() };
+    let server = Server::with(ServerOptions { limits, ..ServerOptions::default() }).await;
+    server.link(json!({ "slug": "s" })).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let requests = "GET /s HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1_000);
+    // Ends because the server closes.
+    while stream.write_all(requests.as_bytes()).await.is_ok() {}
 }
 
 #[tokio::test]
@@ -143,7 +157,16 @@ async fn a_stop_lets_requests_end() {
     fresh.write_all(b"GET /s HTTP/1.1\r\nHost: x\r\n\r\nGET /s HT").await.unwrap();
     fresh.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 302");
+    let mut half = TcpStream::connect(server.address).await.unwrap();
+    half.write_all(b"GET /s HTTP/1.1\r\nHost: x\r\n\r\nHEAD /s HTTP").await.unwrap();
+    half.read_exact(&mut answer).await.unwrap();
     server.stop();
+    half.write_all(b"/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut whole = String::new();
+    half.read_to_string(&mut whole).await.unwrap();
+    // The rest of the first, and the second, which is hyper's.
+    let second = whole.split_once("\r\n\r\n").unwrap().1;
+    assert!(second.starts_with("HTTP/1.1 302"), "{whole}");
     let mut rest = Vec::new();
     rests.read_to_end(&mut rest).await.unwrap();
     fresh.write_all(b"TP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
