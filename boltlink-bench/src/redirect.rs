@@ -28,10 +28,10 @@ const REST: Duration = Duration::from_millis(1_500);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// How often each server has its turn.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// How long a turn lasts.
-    #[arg(long, default_value_t = 5)]
+    /// How long a turn lasts. A busy server of ours stores clicks every 30 s at the latest.
+    #[arg(long, default_value_t = 30)]
     seconds: u64,
     /// How many links there are.
     #[arg(long, default_value_t = 100_000)]

@@ -69,18 +69,22 @@ async fn an_entry_stands_in_the_stream_as_releases_agreed() {
     };
     // Producer and sequence in hex digits · the batch as the codec has it · generation of the view · link and clicks.
     let (id, generation) = ("0102030405067708890000000000000a303030303030303030303030303130", "31");
-    let click =
-        |offset: &str| format!("00000000000000000000000000000007{offset}0206 6375726c2f38").replace("06 ", "06");
-    let head = "010102030405067708890000000000000a";
+    // Once: curl/8.
+    let texts = "01066375726c2f38";
+    let click = |offset: &str| format!("00000000000000000000000000000007{offset}0200");
+    let head = "020102030405067708890000000000000a";
     assert_eq!(
         shown(0),
         format!(
-            "1-0 i={id}32 b={head}8202020000000000000000{}{} g={generation} v=0000000000000000000000000000000702000000",
+            "1-0 i={id}32 b={head}8202020000000000000000{texts}{}{} g={generation} v=0000000000000000000000000000000702000000",
             click("00"),
             click("00")
         )
     );
-    assert_eq!(shown(1), format!("2-0 i={id}33 b={head}8302010000000000000000{} g={generation} v=", click("00")));
+    assert_eq!(
+        shown(1),
+        format!("2-0 i={id}33 b={head}8302010000000000000000{texts}{} g={generation} v=", click("00"))
+    );
 }
 
 #[tokio::test]
