@@ -77,7 +77,7 @@ impl ClickSink for SqliteClicks {
         let (batch, reason) = (batch.clone(), reason.to_owned());
         self.write(move |db, effect| {
             Box::pin(async move {
-                let (id, consumer) = (batch.id(), effect.effect.consumer());
+                let (id, consumer) = (batch.id(), effect.consumer());
                 let known = ledger::read(db, consumer, id.producer).await?;
                 if known.is_none_or(|row| !row.contains(id.sequence)) {
                     ledger::quarantine(db, consumer, &batch, &reason, effect.now).await?;
@@ -112,7 +112,7 @@ impl ClickSink for SqliteClicks {
     async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
         self.write(move |db, effect| {
             Box::pin(async move {
-                let consumer = effect.effect.consumer();
+                let consumer = effect.consumer();
                 let mut rows = Rows::read(db, consumer, [id.producer]).await?;
                 let row = rows.now.get_mut(&id.producer);
                 let applied = dead::replay(db, consumer, id, row, &effect).await?;
@@ -126,7 +126,7 @@ impl ClickSink for SqliteClicks {
     async fn purge(&self, id: BatchId) -> Result<(), StoreError> {
         self.write(move |db, effect| {
             Box::pin(async move {
-                let consumer = effect.effect.consumer();
+                let consumer = effect.consumer();
                 let mut rows = Rows::read(db, consumer, [id.producer]).await?;
                 dead::take_out(db, consumer, id, rows.now.get_mut(&id.producer)).await?;
                 rows.keep(db, effect.now).await
@@ -148,7 +148,7 @@ impl ClickSink for SqliteClicks {
 }
 
 async fn apply(db: &DatabaseTransaction, mut batches: Vec<ClickBatch>, effect: At<'_>) -> Result<Applied, Error> {
-    let (consumer, now) = (effect.effect.consumer(), effect.now);
+    let (consumer, now) = (effect.consumer(), effect.now);
     let mut applied = Applied::default();
     let producers: BTreeSet<ProducerId> = batches.iter().map(|batch| batch.id().producer).collect();
     for producer in &producers {
@@ -177,7 +177,7 @@ async fn apply(db: &DatabaseTransaction, mut batches: Vec<ClickBatch>, effect: A
 }
 
 async fn apply_tally(db: &DatabaseTransaction, tally: Arc<Tally>, effect: At<'_>) -> Result<Option<Applied>, Error> {
-    let (consumer, now) = (effect.effect.consumer(), effect.now);
+    let (consumer, now) = (effect.consumer(), effect.now);
     for (producer, sequences) in tally.batches() {
         let set_aside = ledger::quarantined(db, consumer, *producer).await?;
         if set_aside.into_iter().any(|sequence| sequences.contains(sequence)) {
@@ -195,7 +195,7 @@ async fn apply_tally(db: &DatabaseTransaction, tally: Arc<Tally>, effect: At<'_>
 
 /// Applies a batch but for the clicks that the database refuses.
 async fn salvage(db: &DatabaseTransaction, batch: ClickBatch, effect: At<'_>) -> Result<Applied, Error> {
-    let (id, consumer) = (batch.id(), effect.effect.consumer());
+    let (id, consumer) = (batch.id(), effect.consumer());
     if ledger::quarantined(db, consumer, id.producer).await?.binary_search(&id.sequence).is_ok() {
         return Ok(Applied { quarantined: 1, ..Applied::default() });
     }

@@ -57,6 +57,10 @@ impl Effect {
 }
 
 impl At<'_> {
+    pub(crate) const fn consumer(&self) -> Consumer {
+        self.effect.consumer()
+    }
+
     /// Makes clicks take effect, and says how many of them found no link.
     pub(crate) async fn take_tally(&self, db: &DatabaseTransaction, tally: &Tally) -> Result<u64, Error> {
         match self.effect {

@@ -27,8 +27,6 @@ const CAPACITY: usize = 1 << 18;
 const STOPPING_PAUSE: Duration = Duration::from_millis(100);
 /// All sequences of a producer.
 const WHOLE: RangeInclusive<u64> = 1..=u64::MAX;
-/// Batches read from a journal at a time.
-const CHUNK: usize = 256;
 
 /// Batches on their way to the log, oldest first.
 ///
@@ -215,7 +213,7 @@ impl Delivery {
         }
         let next = self.backlog.lock().front().map(|backlog| (backlog.log.clone(), backlog.left.clone()));
         let Some((log, left)) = next else { return Ok(false) };
-        let batches = log.read(*left.start(), CHUNK).await;
+        let batches = log.read(*left.start()).await;
         let batches = batches.map_err(|error| StoreError::unavailable(format!("cannot read the journal: {error}")))?;
         let mut done = left.start().saturating_sub(1);
         for batch in batches.iter().take_while(|batch| left.contains(&batch.id().sequence)) {

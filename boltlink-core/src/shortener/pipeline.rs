@@ -19,8 +19,6 @@ use crate::{
 
 /// Batches taken from the log at a time, and applied in one transaction, at most.
 const LIMIT: usize = 1024;
-/// Batches read from a journal at a time.
-const CHUNK: usize = 256;
 /// How often batches are added up.
 const GATHERING: Duration = Duration::from_millis(100);
 /// How long a store may take with its last group once it is time to stop.
@@ -180,7 +178,7 @@ impl Pipeline {
             let mut from = sequences.applied().next().map_or(1, |range| *range.start());
             let mut attempts = 0;
             while from <= sequences.highest() {
-                match log.read(from, CHUNK).await {
+                match log.read(from).await {
                     Ok(batches) => {
                         let Some(last) = batches.last() else { break };
                         from = last.id().sequence + 1;

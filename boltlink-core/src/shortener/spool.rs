@@ -44,7 +44,9 @@ mod journaled {
         Gone,
     }
 
-    /// Bytes read at a time.
+    /// Batches read at a time.
+    const CHUNK: usize = 256;
+    /// And bytes.
     const CHUNK_BYTES: usize = 1 << 20;
 
     impl Spool {
@@ -187,15 +189,15 @@ mod journaled {
             };
         }
 
-        /// Up to `limit` batches, in order, from sequence `from` on; none at the end.
+        /// Some batches, in order, from sequence `from` on; none at the end.
         ///
         /// # Errors
         /// If the files cannot be read now.
-        pub(in crate::shortener) async fn read(&self, from: u64, limit: usize) -> io::Result<Vec<ClickBatch>> {
+        pub(in crate::shortener) async fn read(&self, from: u64) -> io::Result<Vec<ClickBatch>> {
             let state = self.state.clone();
             let read = tokio::task::spawn_blocking(move || match &mut *state.lock() {
-                State::Live(log) => log.read(from, limit, CHUNK_BYTES),
-                State::Retired(log) => log.read(from, limit, CHUNK_BYTES),
+                State::Live(log) => log.read(from, CHUNK, CHUNK_BYTES),
+                State::Retired(log) => log.read(from, CHUNK, CHUNK_BYTES),
                 State::Gone => Ok(Vec::new()),
             });
             // An error here: the runtime is ending.
@@ -287,7 +289,7 @@ mod without {
             match *self {}
         }
 
-        pub(in crate::shortener) async fn read(&self, _: u64, _: usize) -> std::io::Result<Vec<ClickBatch>> {
+        pub(in crate::shortener) async fn read(&self, _: u64) -> std::io::Result<Vec<ClickBatch>> {
             match *self {}
         }
     }

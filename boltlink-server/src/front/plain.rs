@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use httparse::{Header, Status};
 
 use super::{body::Body, service::asked};
-use crate::pages::cache_control;
+use crate::pages::{cache_control, status};
 
 /// Room for the headers of a request: more than browsers send.
 pub(super) type Headers<'b> = [MaybeUninit<Header<'b>>; 64];
@@ -139,7 +139,7 @@ pub(super) struct Writer {
 impl Writer {
     /// The redirect that nearly all answers are.
     pub(super) fn redirect(&mut self, redirect: &Redirect, is_last: bool) {
-        self.status(StatusCode::from_u16(redirect.kind.code()).unwrap_or(StatusCode::FOUND));
+        self.status(status(redirect));
         self.header(&header::LOCATION, &redirect.location);
         self.header(&header::CACHE_CONTROL, &cache_control(redirect));
         self.end(&[], is_last);

@@ -111,7 +111,7 @@ impl Service {
     }
 
     /// Answers what asks for a short link.
-    pub(super) fn visit<B: Send + 'static>(&self, request: Request<B>) -> Answer {
+    pub(super) fn visit(&self, request: Request<()>) -> Answer {
         let router = &self.router;
         let Some(domain) = router.hosts.of(&request) else {
             return Answer::now(router.pages.unknown_host(request.headers()));
@@ -143,17 +143,9 @@ impl Service {
 
     /// The link is not cached, or takes more than a look: see [`Shortener::visit`]. Or somebody far away has to say
     /// whether it may be followed once more.
-    fn visit_later<B: Send + 'static>(
-        &self,
-        request: Request<B>,
-        purpose: Purpose,
-        client: Option<IpAddr>,
-        taken: Vec<Taken>,
-    ) -> Answer {
+    fn visit_later(&self, request: Request<()>, purpose: Purpose, client: Option<IpAddr>, taken: Vec<Taken>) -> Answer {
         let router = self.router.clone();
         let answering = self.connection.answer();
-        // A body that nobody reads would only have to be one that threads can share.
-        let request = request.map(drop);
         Answer::later(async move {
             let _answering = answering;
             let Some(domain) = router.hosts.of(&request) else {
@@ -227,7 +219,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let answer = match (asked(request.uri().path()), request.method()) {
             (None, _) => self.hand_over(request),
             (Some(_), &Method::POST) => self.unlock(request),
-            (Some(_), _) => self.visit(request),
+            (Some(_), _) => self.visit(request.map(drop)),
         };
         if head { answer.without_body() } else { answer }
     }

@@ -214,12 +214,17 @@ impl Pages {
 
 fn send_on(redirect: &Redirect) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
-    // Every kind is a valid status.
-    *response.status_mut() = StatusCode::from_u16(redirect.kind.code()).unwrap_or(StatusCode::FOUND);
+    *response.status_mut() = status(redirect);
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, redirect.location.clone());
     headers.insert(header::CACHE_CONTROL, cache_control(redirect));
     response
+}
+
+/// The status of a redirect.
+pub(crate) fn status(redirect: &Redirect) -> StatusCode {
+    // Every kind is a valid one.
+    StatusCode::from_u16(redirect.kind.code()).unwrap_or(StatusCode::FOUND)
 }
 
 /// What caches may do with a redirect.

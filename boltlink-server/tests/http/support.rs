@@ -8,7 +8,7 @@ use boltlink_testkit::{Client, Reply};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::oneshot,
     task::JoinHandle,
@@ -204,4 +204,25 @@ pub(crate) async fn exchange(server: &Server, request: &[u8]) -> String {
     // A reset is an end as well.
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8(answer).unwrap()
+}
+
+/// Asks for `/s` so often, on one connection, that the answers are more than the buffers between us hold, and reads them only
+/// then. Each is there; says how many.
+pub(crate) async fn follow_and_read_late<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S) -> u64 {
+    const REQUESTS: usize = 20_000;
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let writer = tokio::spawn(async move {
+        let request = "GET /s HTTP/1.1\r\nHost: x\r\n\r\n".repeat(REQUESTS - 1);
+        writing.write_all(request.as_bytes()).await.unwrap();
+        writing.write_all(b"GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        writing.flush().await.unwrap();
+        writing
+    });
+    // The server has to wait for us.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut answer = String::new();
+    reading.read_to_string(&mut answer).await.unwrap();
+    drop(writer.await.unwrap());
+    assert_eq!(answer.matches("HTTP/1.1 302 Found\r\n").count(), REQUESTS);
+    REQUESTS as u64
 }

@@ -19,7 +19,7 @@ use tokio_rustls::{
 
 use crate::{
     certificates::{Pair, connect},
-    support::{Server, exchange},
+    support::{Server, exchange, follow_and_read_late},
 };
 
 /// How a handshake begins: a record of 512 bytes, of which these are the first.
@@ -225,22 +225,7 @@ async fn a_stop_does_not_wait_for_handshakes() {
 
 #[tokio::test]
 async fn who_reads_late_gets_every_answer() {
-    const REQUESTS: usize = 20_000;
     let pair = Pair::new();
     let server = server(tls(&pair), |_| {}).await;
-    let stream = connect(server.address, pair.client_of(&[&TLS13])).await.unwrap();
-    let (mut reading, mut writing) = tokio::io::split(stream);
-    let writer = tokio::spawn(async move {
-        let request = "GET /s HTTP/1.1\r\nHost: x\r\n\r\n".repeat(REQUESTS - 1);
-        writing.write_all(request.as_bytes()).await.unwrap();
-        writing.write_all(b"GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-        writing.flush().await.unwrap();
-        writing
-    });
-    // More than the buffers between us hold: the server has to wait for us.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let mut answer = String::new();
-    reading.read_to_string(&mut answer).await.unwrap();
-    drop(writer.await.unwrap());
-    assert_eq!(answer.matches("HTTP/1.1 302 Found\r\n").count(), REQUESTS);
+    follow_and_read_late(connect(server.address, pair.client_of(&[&TLS13])).await.unwrap()).await;
 }
