@@ -21,6 +21,8 @@ use crate::{Result, visitors};
 pub(crate) enum Baseline {
     /// hyper alone, on a current-thread runtime: the floor of this HTTP stack.
     Hyper,
+    /// The same on the runtime that ours is on, of as many threads as there are cores.
+    HyperOnThreads,
     /// poem's server and one route.
     Poem,
 }
@@ -29,6 +31,7 @@ impl Baseline {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Hyper => "hyper",
+            Self::HyperOnThreads => "hyper-on-threads",
             Self::Poem => "poem",
         }
     }
@@ -36,13 +39,19 @@ impl Baseline {
 
 /// Serves on a free port, which it prints, until it is killed.
 pub(crate) fn serve(baseline: Baseline) -> Result {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut runtime = match baseline {
+        Baseline::HyperOnThreads => Builder::new_multi_thread(),
+        Baseline::Hyper | Baseline::Poem => Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         println!("http://{}", listener.local_addr()?);
         std::io::stdout().flush()?;
         match baseline {
             Baseline::Hyper => hyper(listener).await,
+            // As ours does: the thread that waits here is none of the runtime's.
+            Baseline::HyperOnThreads => tokio::spawn(hyper(listener)).await?,
             Baseline::Poem => poem(listener).await,
         }
     })

@@ -6,51 +6,52 @@
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use crate::{Result, visitors};
+use serde_json::json;
+
+use crate::{
+    Result,
+    visitors::{self, Asked, Load},
+};
 
 /// How many connections there are.
 const CONNECTIONS: usize = 64;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is expected of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Expected {
-    /// A redirect to the link's own target.
-    Target,
-    /// A redirect, always the same.
-    Constant,
-}
-
 /// What is sent to one server, and what was.
 pub(crate) struct Generator {
     address: SocketAddr,
-    visits: std::sync::Arc<[u32]>,
-    next: usize,
-    expected: Expected,
+    key: String,
+    load: Load,
     constant: String,
-    /// How often each link was asked for, and answered.
+    visits: Arc<[u32]>,
+    /// How many requests there were.
+    asked: usize,
+    /// How often each link was asked for, and answered with where it leads.
     pub(crate) sent: Vec<u64>,
 }
 
 struct Connection {
     stream: TcpStream,
+    /// Of a visit, what comes after the path.
     rest: String,
-    /// The link that was asked for last.
-    asked: usize,
+    asked: Option<Asked>,
 }
 
 impl Generator {
-    pub(crate) fn new(
-        address: SocketAddr,
-        (visits, links): (std::sync::Arc<[u32]>, usize),
-        expected: Expected,
-    ) -> Self {
+    /// For the server at `address`, whose API `key` opens.
+    pub(crate) fn new(address: SocketAddr, key: &str, load: Load, visits: Arc<[u32]>, links: usize) -> Self {
         let constant = visitors::constant_target();
-        Self { address, visits, next: 0, expected, constant, sent: vec![0; links] }
+        Self { address, key: key.to_owned(), load, constant, visits, asked: 0, sent: vec![0; links] }
+    }
+
+    /// How many clicks there are.
+    pub(crate) fn clicks(&self) -> u64 {
+        self.sent.iter().sum()
     }
 
     /// Connections of this turn: a server closes those that rest for long.
@@ -60,38 +61,35 @@ impl Generator {
             let stream = TcpStream::connect(self.address)?;
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
-            Ok(Connection { stream, rest: visitors::rest(&host, number), asked: 0 })
+            Ok(Connection { stream, rest: visitors::rest(&host, number), asked: None })
         };
         (0..CONNECTIONS).map(open).collect()
     }
 
-    /// Follows each link once, so that the server has all of them in its cache.
-    pub(crate) fn warm_up(&mut self) -> Result {
+    /// Asks for each link once, so that the server has all of them in its cache; says how many there are.
+    pub(crate) fn warm_up(&mut self) -> Result<u64> {
         let links = self.sent.len();
-        self.go(|asked| (asked < links).then_some(asked)).map(drop)
+        self.go(|asked| (asked < links).then_some(asked))
     }
 
-    /// Follows links for a while; says how many.
-    pub(crate) fn visit_for(&mut self, time: Duration) -> Result<u64> {
+    /// Asks for a while; says how often.
+    pub(crate) fn ask_for(&mut self, time: Duration) -> Result<u64> {
         let end = Instant::now() + time;
-        let visits = self.visits.clone();
-        let first = self.next;
-        let asked = self.go(|asked| {
+        let (visits, first) = (self.visits.clone(), self.asked);
+        self.go(|asked| {
             // The clock is looked at now and then only.
             let goes_on = asked % CONNECTIONS != 0 || Instant::now() < end;
             goes_on.then(|| visits[(first + asked) % visits.len()] as usize)
-        })?;
-        self.next = (first + asked) % self.visits.len();
-        Ok(asked as u64)
+        })
     }
 
-    /// Asks for what `link` says, by the number of the request, until it says nothing; says how many were asked for. All
-    /// are answered then.
-    fn go(&mut self, mut link: impl FnMut(usize) -> Option<usize>) -> Result<usize> {
+    /// Asks for what `link` says, by the number of the request, until it says nothing; says how often it asked. All is
+    /// answered then.
+    fn go(&mut self, mut link: impl FnMut(usize) -> Option<usize>) -> Result<u64> {
         let mut connections = self.connect()?;
         let mut request = Vec::with_capacity(2048);
-        let mut answer = [0; 4096];
-        let mut asked = 0;
+        let mut answer = vec![0; 256 << 10];
+        let mut count = 0;
         let mut waiting = 0;
         let mut over = false;
         let mut turn = 0;
@@ -99,8 +97,7 @@ impl Generator {
         while !over || waiting > 0 {
             let connection = &mut connections[turn];
             turn = (turn + 1) % CONNECTIONS;
-            if connection.asked > 0 {
-                let number = connection.asked - 1;
+            if let Some(asked) = connection.asked {
                 let Some(length) = connection.read(&mut answer)? else {
                     if turn == 0 && heard.elapsed() > PATIENCE {
                         return Err("the server does not answer".into());
@@ -110,34 +107,75 @@ impl Generator {
                 if turn == 0 {
                     heard = Instant::now();
                 }
-                let target;
-                let location = match self.expected {
-                    Expected::Target => {
-                        target = visitors::target(number);
-                        &target
-                    }
-                    Expected::Constant => &self.constant,
-                };
-                check(&answer[..length], location)?;
-                self.sent[number] += 1;
-                connection.asked = 0;
+                self.check(asked, &answer[..length])?;
+                connection.asked = None;
                 waiting -= 1;
             }
             if over {
                 continue;
             }
-            let Some(next) = link(asked) else {
+            let Some(next) = link(count) else {
                 over = true;
                 continue;
             };
+            let asked = self.load.ask(self.asked, next);
             request.clear();
-            write!(request, "GET /{}{}", visitors::slug(next), connection.rest)?;
+            self.write(asked, &connection.rest, &mut request)?;
             connection.stream.write_all(&request)?;
-            connection.asked = next + 1;
-            asked += 1;
+            connection.asked = Some(asked);
+            self.asked += 1;
+            count += 1;
             waiting += 1;
         }
-        Ok(asked)
+        Ok(count as u64)
+    }
+
+    fn write(&self, asked: Asked, rest: &str, request: &mut Vec<u8>) -> Result {
+        let Self { address, key, .. } = self;
+        match asked {
+            Asked::Link(link) => write!(request, "GET /{}{rest}", visitors::slug(link))?,
+            Asked::Unknown(number) => write!(request, "GET /{}{rest}", visitors::unknown_slug(number))?,
+            Asked::Page => write!(
+                request,
+                "GET /api/v1/links?limit=20 HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n\r\n"
+            )?,
+            Asked::New => {
+                let body = json!({ "target": visitors::constant_target() }).to_string();
+                write!(
+                    request,
+                    "POST /api/v1/links HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n\
+                     Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an answer is what it must be; counts it.
+    fn check(&mut self, asked: Asked, answer: &[u8]) -> Result {
+        let status: &[u8] = match asked {
+            Asked::Link(_) => b"HTTP/1.1 302 ",
+            Asked::Unknown(_) => b"HTTP/1.1 404 ",
+            Asked::Page => b"HTTP/1.1 200 ",
+            Asked::New => b"HTTP/1.1 201 ",
+        };
+        let mut is_right = answer.starts_with(status);
+        if let Asked::Link(link) = asked {
+            let own;
+            let target = if self.load == Load::Constant {
+                &self.constant
+            } else {
+                own = visitors::target(link);
+                &own
+            };
+            is_right &= field(answer, b"location: ").is_some_and(|value| value.starts_with(target.as_bytes()));
+            self.sent[link] += 1;
+        }
+        if is_right {
+            return Ok(());
+        }
+        Err(format!("{asked:?} was answered with {:?}", String::from_utf8_lossy(answer)).into())
     }
 }
 
@@ -158,20 +196,24 @@ impl Connection {
                 }
                 Err(error) => return Err(error.into()),
             }
-            // Redirects have no body.
-            if answer[..length].windows(4).rev().any(|end| end == b"\r\n\r\n") {
+            if is_whole(&answer[..length]) {
                 return Ok(Some(length));
             }
         }
     }
 }
 
-/// Whether an answer is what it must be.
-fn check(answer: &[u8], location: &str) -> Result {
-    let at = answer.windows(10).position(|name| name.eq_ignore_ascii_case(b"location: "));
-    let told = at.is_some_and(|at| answer[at + 10..].starts_with(location.as_bytes()));
-    if answer.starts_with(b"HTTP/1.1 302 ") && told {
-        return Ok(());
-    }
-    Err(format!("a request was answered with {:?}", String::from_utf8_lossy(answer)).into())
+/// Whether an answer is here with its body.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|end| end == b"\r\n\r\n") else { return false };
+    let digits = field(&answer[..end + 2], b"content-length: ").unwrap_or_default().iter();
+    let length = digits.take_while(|digit| digit.is_ascii_digit());
+    let length = length.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
+    answer.len() >= end + 4 + length
+}
+
+/// What comes after the name of a header, written with its colon and a blank.
+fn field<'a>(answer: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let at = answer.windows(name.len()).position(|there| there.eq_ignore_ascii_case(name))?;
+    Some(&answer[at + name.len()..])
 }

@@ -1,7 +1,10 @@
 //! What BoltLink costs, beside what else could be picked. `cargo xtask bench redirect` builds and runs it.
 
+mod backend;
 mod baselines;
 mod generator;
+mod links;
+mod process;
 mod redirect;
 mod report;
 mod subject;
@@ -14,6 +17,9 @@ use clap::{Parser, Subcommand};
 /// The one that the server has, for whatever is compared with it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The core of whatever is no server that is measured: this program is started on it.
+const OTHERS: &str = "1";
 
 /// A measurement, or why there is none.
 type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;

@@ -2,19 +2,18 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
-    io::{BufWriter, Write},
-    path::{Path, PathBuf},
+    fs,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use boltlink_testkit::{Client, Server};
-use serde_json::json;
+use boltlink_testkit::Client;
 
 use crate::{
     Result,
     generator::Generator,
+    links::Links,
     report::{self, Row, Sample},
     subject::{KINDS, Kind, Subject},
     visitors,
@@ -56,6 +55,8 @@ struct Contender {
     kind: Kind,
     subject: Subject,
     generator: Generator,
+    /// When nothing was cached.
+    first: Sample,
     samples: Vec<Sample>,
 }
 
@@ -64,21 +65,15 @@ pub(crate) fn run(options: &Options) -> Result {
 }
 
 async fn measure(options: &Options) -> Result {
-    let data = tempfile::tempdir()?;
-    make_links(data.path(), options.links).await?;
+    let links = Links::make(options.links)?;
     let visits: Arc<[u32]> = visitors::visits(options.links).into();
     let mut contenders = Vec::new();
     for kind in KINDS.iter().copied().filter(|kind| is_wanted(*kind, &options.only)) {
-        let Some(subject) = kind.start(data.path(), &options.settings).await? else {
+        let Some(subject) = kind.start(&links, &options.settings).await? else {
             eprintln!("{}: not installed, left out", kind.name());
             continue;
         };
-        let mut generator = Generator::new(subject.address(), (visits.clone(), options.links), kind.expected());
-        generator.warm_up()?;
-        contenders.push(Contender { kind, subject, generator, samples: Vec::new() });
-    }
-    for contender in &contenders {
-        contender.settle().await?;
+        contenders.push(Contender::new(kind, subject, visits.clone(), options.links).await?);
     }
     for round in 1..=options.rounds {
         for contender in &mut contenders {
@@ -92,7 +87,8 @@ async fn measure(options: &Options) -> Result {
         contender.settle().await?;
         contender.check_counts().await?;
         let memory = contender.subject.peak_memory()?;
-        rows.push(Row { name: contender.kind.name(), samples: contender.samples, memory });
+        let Contender { kind, first, samples, .. } = contender;
+        rows.push(Row { name: kind.name(), first, samples, memory });
     }
     report::print(&rows);
     if let Some(folder) = options.json.parent() {
@@ -112,43 +108,40 @@ fn is_wanted(kind: Kind, only: &[String]) -> bool {
     only.is_empty() || kind.name() == "hyper" || only.iter().any(|part| kind.name().contains(part.as_str()))
 }
 
-/// Puts the links into a database in `folder`.
-async fn make_links(folder: &Path, links: usize) -> Result {
-    let file = tempfile::tempdir()?;
-    let path = file.path().join("links.ndjson");
-    let mut lines = BufWriter::new(File::create(&path)?);
-    for link in 0..links {
-        writeln!(lines, "{}", json!({ "slug": visitors::slug(link), "target": visitors::target(link) }))?;
-    }
-    lines.into_inner()?.sync_all()?;
-    let mut import = Server::builder(Server::built_beside()?).command_in(folder);
-    let output = import.arg("import").arg(&path).output()?;
-    if !output.status.success() {
-        return Err(format!("boltlink import: {}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    Ok(())
-}
-
 impl Contender {
-    /// Follows links for a while, and waits until every click is stored, if it is to be a part of what they cost.
+    /// Has it asked for everything once.
+    async fn new(kind: Kind, subject: Subject, visits: Arc<[u32]>, links: usize) -> Result<Self> {
+        let generator = Generator::new(subject.address(), subject.key(), kind.load(), visits, links);
+        let mut new = Self { kind, subject, generator, first: Sample::default(), samples: Vec::new() };
+        new.first = new.measure(Generator::warm_up, true).await?;
+        Ok(new)
+    }
+
+    /// Asks for a while.
     async fn turn(&mut self, time: Duration, settles: bool) -> Result<Sample> {
-        let (before, begin) = (self.subject.cpu()?, Instant::now());
-        let requests = self.generator.visit_for(time)?;
-        let (taken, loaded) = (begin.elapsed(), self.subject.cpu()? - before);
+        self.measure(|generator| generator.ask_for(time), settles).await
+    }
+
+    /// Asks, and waits until every click is stored, if it is to be a part of what they cost.
+    async fn measure(&mut self, ask: impl FnOnce(&mut Generator) -> Result<u64>, settles: bool) -> Result<Sample> {
+        let (cpu, backend, begin) = (self.subject.cpu()?, self.subject.backend_cpu()?, Instant::now());
+        let requests = ask(&mut self.generator)?;
+        let (taken, loaded) = (begin.elapsed(), self.subject.cpu()? - cpu);
         if settles {
             self.settle().await?;
         }
-        Ok(Sample { requests, taken, loaded, cpu: self.subject.cpu()? - before })
+        let backend = self.subject.backend_cpu()?.since(backend);
+        Ok(Sample { requests, taken, loaded, cpu: self.subject.cpu()? - cpu, backend })
     }
 
     async fn settle(&self) -> Result {
         tokio::time::sleep(REST).await;
-        let Subject::Ours { server, .. } = &self.subject else { return Ok(()) };
-        let (client, sent) = (server.client(), self.generator.sent.iter().sum::<u64>());
+        let Some(client) = self.subject.client() else { return Ok(()) };
+        let sent = self.generator.clicks();
         let end = Instant::now() + STORED;
         loop {
             let stored = client.rolled_up().await?;
-            if stored == sent {
+            if stored == sent && waiting(&client).await? == 0 {
                 return Ok(());
             }
             if stored > sent || Instant::now() > end {
@@ -160,8 +153,8 @@ impl Contender {
 
     /// Whether each link has as many clicks as it was followed.
     async fn check_counts(&self) -> Result {
-        let Subject::Ours { server, .. } = &self.subject else { return Ok(()) };
-        let counted = counts(&server.client()).await?;
+        let Some(client) = self.subject.client() else { return Ok(()) };
+        let counted = counts(&client).await?;
         for (link, sent) in self.generator.sent.iter().enumerate() {
             let slug = visitors::slug(link);
             let counted = counted.get(&slug).copied().unwrap_or_default();
@@ -171,6 +164,13 @@ impl Contender {
         }
         Ok(())
     }
+}
+
+/// Batches of clicks that are not stored yet.
+async fn waiting(client: &Client) -> Result<u64> {
+    let queue = client.get("/api/v1/admin/queue").await?.expect(200)?;
+    let consumers = queue["consumers"].as_array().ok_or("a queue without consumers")?;
+    Ok(consumers.iter().filter_map(|consumer| consumer["batches"].as_u64()).sum())
 }
 
 /// The clicks of every link, as the API has them.

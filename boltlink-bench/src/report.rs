@@ -4,8 +4,10 @@ use std::{fmt, time::Duration};
 
 use serde_json::{Value, json};
 
+use crate::backend::Used;
+
 /// One turn of one server.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sample {
     pub(crate) requests: u64,
     /// How long the load lasted.
@@ -14,6 +16,8 @@ pub(crate) struct Sample {
     pub(crate) loaded: Duration,
     /// What it used until every click was stored.
     pub(crate) cpu: Duration,
+    /// What all that it stands on used until then.
+    pub(crate) backend: Used,
 }
 
 impl Sample {
@@ -21,32 +25,57 @@ impl Sample {
         self.requests as f64 / self.taken.as_secs_f64()
     }
 
-    /// In microseconds.
-    fn cpu_per_request(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.requests as f64
+    /// What this is for each request, in microseconds.
+    fn each(&self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e6 / self.requests as f64
     }
 
-    fn loaded_per_request(&self) -> f64 {
-        self.loaded.as_secs_f64() * 1e6 / self.requests as f64
+    fn cpu_per_request(&self) -> f64 {
+        self.each(self.cpu)
+    }
+
+    /// Of the server and all that it stands on.
+    fn whole_per_request(&self) -> f64 {
+        self.each(self.cpu + self.backend.sum())
     }
 }
 
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (loaded, all) = (self.loaded_per_request(), self.cpu_per_request());
-        write!(f, "{:>8.0} requests/s {loaded:>6.2} µs under load {all:>6.2} µs in all", self.per_second())
+        let (loaded, all) = (self.each(self.loaded), self.cpu_per_request());
+        write!(f, "{:>8.0} requests/s {loaded:>6.2} µs under load {all:>6.2} µs until stored", self.per_second())?;
+        let Used { redis, workers, postgres } = self.backend;
+        if self.backend.sum().is_zero() {
+            return Ok(());
+        }
+        let [redis, workers, postgres] = [redis, workers, postgres].map(|used| self.each(used));
+        write!(f, "; Redis {redis:.2}, workers {workers:.2}, Postgres {postgres:.2} µs")
     }
 }
 
 /// All turns of one server.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
+    /// When nothing was cached.
+    pub(crate) first: Sample,
     pub(crate) samples: Vec<Sample>,
     /// At its peak, in bytes.
     pub(crate) memory: u64,
 }
 
 impl Row {
+    fn median(&self, of: impl Fn(&Sample) -> f64) -> f64 {
+        spread(self.samples.iter().map(of).collect())[0]
+    }
+
+    /// Requests per second, and microseconds of CPU for a first visit, a later one, and one with all that the server
+    /// stands on.
+    fn medians(&self) -> [f64; 4] {
+        let first = self.first.cpu_per_request();
+        let (cpu, whole) = (self.median(Sample::cpu_per_request), self.median(Sample::whole_per_request));
+        [self.median(Sample::per_second), first, cpu, whole]
+    }
+
     /// How many times what a redirect costs here the first row's costs, round by round: its median, least and most.
     fn ratio_to(&self, first: &Self) -> [f64; 3] {
         let pairs = first.samples.iter().zip(&self.samples);
@@ -63,26 +92,37 @@ fn spread(mut values: Vec<f64>) -> [f64; 3] {
 
 pub(crate) fn print(rows: &[Row]) {
     println!(
-        "\n{:<28} {:>10} {:>11} {:>22} {:>11}",
-        "", "requests/s", "CPU/request", "hyper's ÷ its CPU", "peak memory"
+        "\n{:<28} {:>10} {:>11} {:>11} {:>11} {:>22} {:>11}",
+        "", "requests/s", "first visit", "CPU/request", "in all", "hyper's ÷ its CPU", "peak memory"
     );
     for row in rows {
-        let [per_second, ..] = spread(row.samples.iter().map(Sample::per_second).collect());
-        let [cpu, ..] = spread(row.samples.iter().map(Sample::cpu_per_request).collect());
+        let [per_second, first, cpu, whole] = row.medians();
         let [ratio, least, most] = row.ratio_to(&rows[0]);
         let memory = row.memory as f64 / 1e6;
         let ratio = format!("{ratio:.2} ({least:.2}–{most:.2})");
-        println!("{:<28} {per_second:>10.0} {cpu:>8.2} µs {ratio:>22} {memory:>8.1} MB", row.name);
+        println!(
+            "{:<28} {per_second:>10.0} {first:>8.2} µs {cpu:>8.2} µs {whole:>8.2} µs {ratio:>22} {memory:>8.1} MB",
+            row.name
+        );
     }
 }
 
 pub(crate) fn json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
+        let [per_second, first, cpu, whole] = row.medians();
         let [ratio, least, most] = row.ratio_to(&rows[0]);
+        let of = |part: fn(&Used) -> Duration| row.median(|sample| sample.each(part(&sample.backend)));
         json!({
             "server": row.name,
-            "requests_per_second": spread(row.samples.iter().map(Sample::per_second).collect())[0],
-            "cpu_microseconds_per_request": spread(row.samples.iter().map(Sample::cpu_per_request).collect())[0],
+            "requests_per_second": per_second,
+            "cpu_microseconds_per_request": {
+                "server": cpu,
+                "redis": of(|used| used.redis),
+                "workers": of(|used| used.workers),
+                "postgres": of(|used| used.postgres),
+                "all": whole,
+            },
+            "cpu_microseconds_per_first_visit": first,
             "ratio_to_hyper": { "median": ratio, "least": least, "most": most },
             "peak_memory_bytes": row.memory,
             "requests": row.samples.iter().map(|sample| sample.requests).sum::<u64>(),

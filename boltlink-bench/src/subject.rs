@@ -1,21 +1,21 @@
 //! What is measured: servers, each on the one core that all of them take turns on.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
-use boltlink_testkit::{Builder, Server, usage};
+use boltlink_testkit::{Builder, Client, Server, usage};
 use tempfile::TempDir;
 
-use crate::{Result, baselines::Baseline, generator::Expected, this, visitors};
+use crate::{
+    Result,
+    backend::{Backend, Used},
+    baselines::Baseline,
+    links::Links,
+    process::Process,
+    visitors::Load,
+};
 
 /// The core that servers run on. The generator, and whatever else there is, is on others.
-const CORE: &str = "0";
+pub(crate) const CORE: &str = "0";
 
 /// How a server is told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,22 +25,40 @@ pub(crate) enum Kind {
     Ours(Mode),
 }
 
-/// How ours is set up.
+/// How ours is set up, and what is asked of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mode {
-    pub(crate) name: &'static str,
-    pub(crate) settings: &'static [(&'static str, &'static str)],
+    name: &'static str,
+    /// Whether clicks go through Redis to workers, which store them in Postgres.
+    shared: bool,
+    settings: &'static [(&'static str, &'static str)],
+    load: Load,
 }
+
+const EMBEDDED: Mode = Mode { name: "buffered", shared: false, settings: &[], load: Load::Visits };
+const SHARED: Mode = Mode { name: "Redis, buffered", shared: true, ..EMBEDDED };
+const ACKNOWLEDGED: &[(&str, &str)] = &[("BOLTLINK_DURABILITY", "acknowledged")];
 
 /// What is compared, unless it is said otherwise.
 pub(crate) const KINDS: &[Kind] = &[
     Kind::Baseline(Baseline::Hyper),
+    Kind::Baseline(Baseline::HyperOnThreads),
     Kind::Nginx,
     Kind::Baseline(Baseline::Poem),
-    Kind::Ours(Mode { name: "buffered", settings: &[] }),
-    Kind::Ours(Mode { name: "buffered, no raw clicks", settings: &[("BOLTLINK_RAW_CLICKS", "0")] }),
-    Kind::Ours(Mode { name: "buffered, all raw clicks", settings: &[("BOLTLINK_RAW_CLICKS", "1000000")] }),
-    Kind::Ours(Mode { name: "acknowledged", settings: &[("BOLTLINK_DURABILITY", "acknowledged")] }),
+    Kind::Ours(EMBEDDED),
+    Kind::Ours(Mode { name: "buffered, no raw clicks", settings: &[("BOLTLINK_RAW_CLICKS", "0")], ..EMBEDDED }),
+    Kind::Ours(Mode { name: "buffered, all raw clicks", settings: &[("BOLTLINK_RAW_CLICKS", "1000000")], ..EMBEDDED }),
+    Kind::Ours(Mode { name: "acknowledged", settings: ACKNOWLEDGED, ..EMBEDDED }),
+    Kind::Ours(SHARED),
+    Kind::Ours(Mode { name: "Redis, acknowledged", settings: ACKNOWLEDGED, ..SHARED }),
+    Kind::Ours(Mode { name: "unknown slugs", load: Load::Unknown, ..EMBEDDED }),
+    Kind::Ours(Mode { name: "unknown slugs, none twice", load: Load::Scan, ..EMBEDDED }),
+    Kind::Ours(Mode {
+        name: "2 % of it for the API",
+        settings: &[("BOLTLINK_LIMIT_API", "off")],
+        load: Load::Mixed,
+        ..EMBEDDED
+    }),
 ];
 
 impl Kind {
@@ -52,47 +70,87 @@ impl Kind {
         }
     }
 
-    pub(crate) const fn expected(self) -> Expected {
+    pub(crate) const fn load(self) -> Load {
         match self {
-            Self::Baseline(_) | Self::Nginx => Expected::Constant,
-            Self::Ours(_) => Expected::Target,
+            Self::Baseline(_) | Self::Nginx => Load::Constant,
+            Self::Ours(mode) => mode.load,
         }
     }
 
-    /// Starts one; ours with a copy of the links in `data`, with `settings` beside its own. `None` if it is not installed
-    /// here.
-    pub(crate) async fn start(self, data: &Path, settings: &[(String, String)]) -> Result<Option<Subject>> {
+    /// Starts one; ours with the links, and with `settings` beside its own. `None` if it is not installed here.
+    pub(crate) async fn start(self, links: &Links, settings: &[(String, String)]) -> Result<Option<Subject>> {
         Ok(match self {
             Self::Baseline(baseline) => Some(Subject::Other(Process::baseline(baseline)?)),
             Self::Nginx => Process::nginx()?.map(Subject::Other),
-            Self::Ours(mode) => {
-                let own = copy(data)?;
-                let server = pinned(&Server::built_beside()?).data_dir(own.path());
-                let server = mode.settings.iter().fold(server, |server, (name, value)| server.env(name, value));
-                let server = settings.iter().fold(server, |server, (name, value)| server.env(name, value));
-                Some(Subject::Ours { server: server.start().await?, _data: own })
-            }
+            Self::Ours(mode) => Some(mode.start(links, settings).await?),
         })
+    }
+}
+
+impl Mode {
+    async fn start(self, links: &Links, settings: &[(String, String)]) -> Result<Subject> {
+        let program = Server::built_beside()?;
+        let mut server = pinned(&program);
+        for (name, value) in self.settings {
+            server = server.env(name, value);
+        }
+        for (name, value) in settings {
+            server = server.env(name, value);
+        }
+        if !self.shared {
+            let data = links.database()?;
+            let server = server.data_dir(data.path()).start().await?;
+            return Ok(Subject::Ours { server, backend: None, _data: data });
+        }
+        let (data, mut backend) = (tempfile::tempdir()?, Backend::start().await?);
+        links.import(backend.used_by(Server::builder(&program)), data.path())?;
+        let server = backend.used_by(server).data_dir(data.path()).start().await?;
+        backend.start_workers(&server)?;
+        Ok(Subject::Ours { server, backend: Some(backend), _data: data })
     }
 }
 
 /// A server that runs.
 pub(crate) enum Subject {
-    Ours { server: Server, _data: TempDir },
+    Ours { server: Server, backend: Option<Backend>, _data: TempDir },
     Other(Process),
 }
 
 impl Subject {
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub(crate) const fn address(&self) -> SocketAddr {
         match self {
             Self::Ours { server, .. } => server.address(),
             Self::Other(process) => process.address,
         }
     }
 
-    /// What it has used so far.
+    /// Its API, if it has one.
+    pub(crate) fn client(&self) -> Option<Client> {
+        match self {
+            Self::Ours { server, .. } => Some(server.client()),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// What opens it.
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::Ours { server, .. } => server.key(),
+            Self::Other(_) => "",
+        }
+    }
+
+    /// What the server has used so far.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         Ok(self.pids()?.into_iter().map(usage::cpu_time).sum::<std::result::Result<_, _>>()?)
+    }
+
+    /// What all that it stands on has used so far.
+    pub(crate) fn backend_cpu(&self) -> Result<Used> {
+        match self {
+            Self::Ours { backend: Some(backend), .. } => backend.used(),
+            Self::Ours { backend: None, .. } | Self::Other(_) => Ok(Used::default()),
+        }
     }
 
     /// The most memory it has had, in bytes.
@@ -103,7 +161,7 @@ impl Subject {
     fn pids(&self) -> Result<Vec<u32>> {
         let first = match self {
             Self::Ours { server, .. } => server.pid(),
-            Self::Other(process) => process.child.id(),
+            Self::Other(process) => process.id(),
         };
         let children = fs::read_to_string(format!("/proc/{first}/task/{first}/children"))?;
         Ok(std::iter::once(first).chain(children.split_whitespace().filter_map(|pid| pid.parse().ok())).collect())
@@ -114,84 +172,4 @@ impl Subject {
 fn pinned(program: &Path) -> Builder {
     // It becomes the program, so the process is the same.
     Server::builder("taskset").arg("-c").arg(CORE).arg(program)
-}
-
-/// A server that is none of ours. Dropping it ends it.
-pub(crate) struct Process {
-    child: Child,
-    address: SocketAddr,
-    _folder: Option<TempDir>,
-}
-
-impl Process {
-    fn baseline(baseline: Baseline) -> Result<Self> {
-        let mut command = Command::new("taskset");
-        command.args(["-c", CORE]).arg(this()?).args(["serve", baseline.name()]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        if let Some(output) = child.stdout.take() {
-            BufReader::new(output).read_line(&mut line)?;
-        }
-        // Made before the address may be wrong, so that the process is killed.
-        let mut process = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), _folder: None };
-        process.address = line.trim().trim_start_matches("http://").parse()?;
-        Ok(process)
-    }
-
-    /// nginx with a constant redirect, if it is installed.
-    fn nginx() -> Result<Option<Self>> {
-        if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_err() {
-            return Ok(None);
-        }
-        let folder = tempfile::tempdir()?;
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let configuration = format!(
-            "worker_processes 1;\npid {folder}/pid;\nerror_log {folder}/errors;\ndaemon off;\n\
-             events {{ worker_connections 1024; }}\n\
-             http {{\n  access_log off;\n  server_tokens off;\n  keepalive_requests 1000000000;\n  \
-             client_body_temp_path {folder}/a;\n  proxy_temp_path {folder}/b;\n  fastcgi_temp_path {folder}/c;\n  \
-             uwsgi_temp_path {folder}/d;\n  scgi_temp_path {folder}/e;\n  \
-             server {{\n    listen {address};\n    return 302 {target};\n  }}\n}}\n",
-            folder = folder.path().display(),
-            target = visitors::constant_target(),
-        );
-        let file = folder.path().join("nginx.conf");
-        fs::write(&file, configuration)?;
-        let mut command = Command::new("taskset");
-        command.args(["-c", CORE, "nginx", "-e"]).arg(folder.path().join("errors")).arg("-c").arg(file);
-        let child = command.stdin(Stdio::null()).spawn()?;
-        let mut process = Self { child, address, _folder: Some(folder) };
-        let end = Instant::now() + Duration::from_secs(5);
-        while TcpStream::connect(address).is_err() {
-            if process.child.try_wait()?.is_some() || Instant::now() > end {
-                return Err("nginx does not start".into());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(Some(process))
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // The id of a process that has ended may be another's by now.
-        if !matches!(self.child.try_wait(), Ok(None)) {
-            return;
-        }
-        // Asked, not killed, as nginx has to end its worker.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
-    }
-}
-
-/// A copy of a folder of files.
-fn copy(data: &Path) -> Result<TempDir> {
-    let own = tempfile::tempdir()?;
-    for entry in fs::read_dir(data)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            fs::copy(entry.path(), own.path().join(entry.file_name()))?;
-        }
-    }
-    Ok(own)
 }

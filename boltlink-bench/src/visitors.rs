@@ -1,4 +1,4 @@
-//! Who visits what: links by Zipf, with the headers of ordinary browsers.
+//! Who asks for what: links by Zipf, with the headers of ordinary browsers.
 
 use std::fmt::Write;
 
@@ -24,6 +24,48 @@ const BROWSERS: [&str; 6] = [
 const LANGUAGES: [&str; 4] = ["en-US,en;q=0.9", "de-DE,de;q=0.9,en;q=0.8", "fr-FR,fr;q=0.9", "ja"];
 const REFERRERS: [&str; 4] =
     ["https://www.google.com/", "https://www.reddit.com/", "https://t.co/", "https://news.ycombinator.com/"];
+
+/// What servers are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// Links, of somebody who knows one redirect only.
+    Constant,
+    /// Links.
+    Visits,
+    /// Slugs that no link has, again and again.
+    Unknown,
+    /// Slugs that no link has, each once.
+    Scan,
+    /// Links; and every hundredth time a page of the list of links, and a new link.
+    Mixed,
+}
+
+/// One request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Link(usize),
+    Unknown(usize),
+    Page,
+    New,
+}
+
+impl Load {
+    /// The request of this number, if a link is asked for this one.
+    pub(crate) const fn ask(self, number: usize, link: usize) -> Asked {
+        match (self, number % 100) {
+            (Self::Mixed, 33) => Asked::Page,
+            (Self::Mixed, 67) => Asked::New,
+            (Self::Constant | Self::Visits | Self::Mixed, _) => Asked::Link(link),
+            (Self::Unknown, _) => Asked::Unknown(link),
+            (Self::Scan, _) => Asked::Unknown(number),
+        }
+    }
+}
+
+/// A slug that no link has, as long as those of links.
+pub(crate) fn unknown_slug(number: usize) -> String {
+    format!("x{number:06}")
+}
 
 /// The slug of the link of this number. As long as those that are made at random.
 pub(crate) fn slug(link: usize) -> String {

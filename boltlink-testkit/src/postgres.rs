@@ -11,14 +11,8 @@ use crate::{
     programs::{Postgres, Programs},
 };
 
-/// What a throw-away server is run with.
-///
-/// Without `fsync` the tests are several times as fast and [`PostgresServer::kill`] is still honest:
-/// what a killed process has written is with the operating system, which goes on. Only a machine that
-/// loses its power forgets it. A commit still waits for its record to be written.
-const SETTINGS: [&str; 9] = [
-    "fsync=off",
-    "full_page_writes=off",
+/// What a server is run with.
+const SETTINGS: [&str; 7] = [
     "synchronous_commit=on",
     "max_connections=300",
     "shared_buffers=64MB",
@@ -28,6 +22,13 @@ const SETTINGS: [&str; 9] = [
     "listen_addresses=127.0.0.1",
     "max_wal_size=256MB",
 ];
+
+/// What a throw-away server is run with beside.
+///
+/// Without `fsync` the tests are several times as fast and [`PostgresServer::kill`] is still honest:
+/// what a killed process has written is with the operating system, which goes on. Only a machine that
+/// loses its power forgets it. A commit still waits for its record to be written.
+const THROW_AWAY: [&str; 2] = ["fsync=off", "full_page_writes=off"];
 
 /// How often a start may meet a port that someone else was quicker to take.
 const ATTEMPTS: usize = 5;
@@ -40,6 +41,8 @@ const ATTEMPTS: usize = 5;
 pub struct PostgresServer {
     daemon: Daemon,
     programs: Postgres,
+    /// Whether its data has to be there after a loss of power.
+    durable: bool,
     port: u16,
     url: String,
 }
@@ -51,9 +54,21 @@ impl PostgresServer {
     /// If Postgres is neither installed nor to be had from Docker, with the command that installs it;
     /// or if it does not start, with all that it wrote.
     pub async fn start() -> Result<Self, Error> {
+        Self::make(false).await
+    }
+
+    /// The same with `fsync`, as servers are run whose data counts: for benches.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_durable() -> Result<Self, Error> {
+        Self::make(true).await
+    }
+
+    async fn make(durable: bool) -> Result<Self, Error> {
         let programs = Programs::installed().postgres()?;
         let daemon = Daemon::new("postgres", &programs.postgres, true)?;
-        let server = Self { daemon, programs, port: 0, url: String::new() };
+        let server = Self { daemon, programs, durable, port: 0, url: String::new() };
         server.make_data()?;
         server.on_a_free_port().await
     }
@@ -73,6 +88,12 @@ impl PostgresServer {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The id of its first process, while it runs; in a container, of the client that started that.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.daemon.pid()
     }
 
     /// Kills all of the server's processes without a warning, as `kill -9` does. What was committed is
@@ -119,7 +140,8 @@ impl PostgresServer {
         copy.args(["-d", &self.url, "-D", "data", "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
         let copied = spawn_blocking(move || succeed("pg_basebackup", &mut copy)).await;
         copied.map_err(|error| Error::new(error.to_string()))??;
-        let standby = Self { daemon, programs: self.programs.clone(), port: 0, url: String::new() };
+        let (programs, durable) = (self.programs.clone(), self.durable);
+        let standby = Self { daemon, programs, durable, port: 0, url: String::new() };
         let standby = standby.on_a_free_port().await?;
         for statement in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"] {
             self.execute(statement).await?;
@@ -174,7 +196,8 @@ impl PostgresServer {
     async fn run(&mut self) -> Result<bool, Error> {
         let mut command = self.daemon.command(&self.programs.postgres)?;
         command.args(["-D", "data", "-p", &self.port.to_string()]);
-        command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        let beside: &[&str] = if self.durable { &[] } else { &THROW_AWAY };
+        command.args(SETTINGS.iter().chain(beside).flat_map(|setting| ["-c", setting]));
         let answers = async || {
             let Ok(connection) = PgConnection::connect(&self.url).await else { return false };
             // Best effort: it has served its purpose.

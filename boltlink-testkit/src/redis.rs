@@ -85,6 +85,12 @@ impl RedisServer {
         &self.url
     }
 
+    /// The id of its process, while it runs; in a container, of the client that started that.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.daemon.pid()
+    }
+
     /// Kills the server without a warning, as `kill -9` does.
     pub fn kill(&mut self) {
         // It may have ended by itself.
