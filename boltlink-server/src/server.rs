@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, future::Future, io, str::FromStr, sync::Arc, time::Duration};
 
 use boltlink_core::{Domain, Shortener, TargetUrl};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 
 use crate::{
     api,
@@ -125,11 +125,12 @@ impl Default for Limits {
 /// is done, then drains: no new connections, and [`Limits::drain_timeout`] for requests that are being answered. To flush what
 /// was recorded is left to whoever built the shortener: [`Shortener::shutdown`].
 ///
-/// Everything but visits is answered on threads apart, as many as there are cores, which all servers of a process share and
-/// which live as long as it does.
+/// Connections are on threads of the server's own, as many as there are cores, so that nothing else of the process holds up
+/// a visit. The runtime that calls this accepts them, and looks up the links that are not cached. Everything but visits is
+/// answered on threads apart, as many again, which all servers of a process share and which live as long as it does.
 ///
 /// # Errors
-/// If the listener has no address. A connection's failure is its own.
+/// If the listener has no address, or the operating system gives no threads. A connection's failure is its own.
 pub async fn run(
     listener: TcpListener,
     shortener: Shortener,
@@ -146,12 +147,12 @@ pub async fn run(
     let pages = Pages::new(hosts.is_https(), &options.not_found_urls);
     let throttle = Arc::new(Throttle::new(options.rates.clone(), &shortener));
     let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), throttle.clone(), &options);
-    let router = Router::new(shortener, hosts, api, pages, options.proxies, throttle, options.limits.body_timeout);
+    let body_timeout = options.limits.body_timeout;
+    let router = Router::new(shortener, hosts, api, pages, options.proxies, throttle, body_timeout, Handle::current());
     Front::new(router, options.limits, options.tls)
         .serve(listener, async move {
             shutdown.await;
             readiness.drain();
         })
-        .await;
-    Ok(())
+        .await
 }

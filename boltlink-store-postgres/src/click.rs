@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use boltlink_core::{
     BatchId, ClickBatch, Clock, LinkId, ProducerId, StoreError, Timestamp,
     abort::{self, Step},
-    ledger::sift,
+    ledger::{sift, sift_whole},
     store::{Applied, ClickSink, Consumer, DeadLetter, LedgerState},
     tally::Tally,
 };
@@ -50,6 +50,23 @@ impl ClickSink for PostgresClicks {
             .write(move |db| {
                 let (batches, raw, clock) = (batches.clone(), raw.clone(), clock.clone());
                 Box::pin(async move { apply(db, consumer, &batches, &raw, clock.now()).await })
+            })
+            .await
+    }
+
+    /// Only rollups are added up for long: visits to capped links wait for whoever writes totals.
+    fn tally(&self) -> Option<Tally> {
+        (self.consumer == Consumer::Analytics).then(|| Tally::of_analytics(self.raw.sampler().clone()))
+    }
+
+    async fn apply_tally(&self, tally: &Arc<Tally>) -> Result<Option<Applied>, StoreError> {
+        self.raw.keep_house(&self.pool, self.clock.now()).await;
+        let (consumer, tally, clock) = (self.consumer, tally.clone(), self.clock.clone());
+        self.pool
+            // As many statements as it has rows for.
+            .write_at_length(move |db| {
+                let (tally, clock) = (tally.clone(), clock.clone());
+                Box::pin(async move { apply_tally(db, consumer, &tally, clock.now()).await })
             })
             .await
     }
@@ -171,6 +188,27 @@ async fn apply(
     Ok(applied)
 }
 
+/// Applies all of a tally of analytics, as part of a transaction, or finds that it must not be applied whole.
+async fn apply_tally(
+    db: &DatabaseTransaction,
+    consumer: Consumer,
+    tally: &Tally,
+    now: Timestamp,
+) -> Result<Option<Applied>, Error> {
+    let mut ledgers = Ledgers::lock(db, consumer, tally.batches().keys().copied().collect(), now).await?;
+    let set_aside = ledgers::quarantine_of(db, consumer, tally.batches().keys().copied()).await?;
+    let is_whole =
+        !set_aside.into_iter().any(|id| tally.contains(id)) && sift_whole(tally.batches(), &mut ledgers.rows, now);
+    if !is_whole {
+        ledgers.leave(db).await?;
+        return Ok(None);
+    }
+    take_analytics(db, tally).await?;
+    ledgers.keep(db, now).await?;
+    abort::point(consumer, Step::Written);
+    Ok(Some(Applied { batches: tally.batch_count(), clicks: tally.clicks(), ..Applied::default() }))
+}
+
 /// Applies a batch, the only one of `batches`, but for the clicks that the database refuses.
 async fn salvage(
     db: &DatabaseTransaction,
@@ -216,12 +254,16 @@ impl dead::Effect for Effect<'_> {
             Consumer::Analytics => {
                 let mut tally = Tally::of_analytics(self.raw.sampler().clone());
                 tally.add(batches.iter().copied(), self.now);
-                rollups::add(db, &tally).await?;
-                raw::keep(db, &tally.sample()).await?;
+                take_analytics(db, &tally).await?;
                 Ok(0)
             }
         }
     }
+}
+
+async fn take_analytics(db: &DatabaseTransaction, tally: &Tally) -> Result<(), Error> {
+    rollups::add(db, tally).await?;
+    raw::keep(db, &tally.sample()).await
 }
 
 /// Adds to the totals that exist, and returns the clicks that have none.

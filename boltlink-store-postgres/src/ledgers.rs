@@ -70,17 +70,28 @@ impl Ledgers {
             ];
             db.execute_raw(statement(include_str!("sql/ledger_write.sql"), values)).await?;
         }
-        let applied = |producer: &ProducerId| self.rows.get(producer).is_some_and(|row| row.highest() > 0);
-        let unused: Vec<_> = self.producers.iter().filter(|producer| !applied(producer)).collect();
-        if !unused.is_empty() {
-            let sql = "DELETE FROM ledger WHERE consumer = $1 AND producer = ANY($2) AND highest = 0";
-            let unused = uuids(unused.into_iter().map(|producer| *producer.as_uuid()));
-            db.execute_raw(statement(sql, [consumer.into(), unused])).await?;
-        }
+        self.drop_unused(db, &self.rows).await?;
         if changed.iter().any(|(producer, _)| !self.known.contains_key(*producer)) {
             let before = now.minus(RETENTION).as_micros();
             let values = [consumer.into(), before.into(), PRUNED.into()];
             db.execute_raw(statement(include_str!("sql/ledger_prune.sql"), values)).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves all rows as they were.
+    pub(crate) async fn leave(self, db: &DatabaseTransaction) -> Result<(), Error> {
+        self.drop_unused(db, &self.known).await
+    }
+
+    /// Drops the rows of producers of which nothing was applied, by what is known of them.
+    async fn drop_unused(&self, db: &DatabaseTransaction, rows: &BTreeMap<ProducerId, Ledger>) -> Result<(), Error> {
+        let applied = |producer: &ProducerId| rows.get(producer).is_some_and(|row| row.highest() > 0);
+        let unused: Vec<_> = self.producers.iter().filter(|producer| !applied(producer)).collect();
+        if !unused.is_empty() {
+            let sql = "DELETE FROM ledger WHERE consumer = $1 AND producer = ANY($2) AND highest = 0";
+            let unused = uuids(unused.into_iter().map(|producer| *producer.as_uuid()));
+            db.execute_raw(statement(sql, [code(self.consumer).into(), unused])).await?;
         }
         Ok(())
     }
@@ -100,8 +111,22 @@ pub(crate) async fn quarantined(
         bigints(batches.iter().map(|batch| signed(batch.id().sequence))),
     ];
     let rows = db.query_all_raw(statement(sql, values)).await?;
-    let id = |row: &QueryResult| Ok(BatchId { producer: producer(row)?, sequence: unsigned(row.try_get_by_index(1)?) });
-    rows.iter().map(id).collect()
+    rows.iter().map(batch_id).collect()
+}
+
+/// Which batches of the producers are in quarantine, in the order of their sequences.
+pub(crate) async fn quarantine_of(
+    db: &impl ConnectionTrait,
+    consumer: Consumer,
+    producers: impl Iterator<Item = ProducerId>,
+) -> Result<Vec<BatchId>, Error> {
+    let sql = "SELECT producer, sequence FROM quarantine WHERE consumer = $1 AND producer = ANY($2) ORDER BY sequence";
+    let values = [code(consumer).into(), uuids(producers.map(|producer| *producer.as_uuid()))];
+    db.query_all_raw(statement(sql, values)).await?.iter().map(batch_id).collect()
+}
+
+fn batch_id(row: &QueryResult) -> Result<BatchId, Error> {
+    Ok(BatchId { producer: producer(row)?, sequence: unsigned(row.try_get_by_index(1)?) })
 }
 
 /// What is known of the producers, for those of which something is.
@@ -110,15 +135,14 @@ pub(crate) async fn states(
     consumer: Consumer,
     producers: &[ProducerId],
 ) -> Result<HashMap<ProducerId, LedgerState>, Error> {
-    let values = || [code(consumer).into(), uuids(producers.iter().map(|producer| *producer.as_uuid()))];
+    let values = [code(consumer).into(), uuids(producers.iter().map(|producer| *producer.as_uuid()))];
     let mut states: HashMap<ProducerId, LedgerState> = HashMap::new();
     // In this order: a batch that moves from the quarantine into the ledger meanwhile is seen in one of them at least.
-    let sql = "SELECT producer, sequence FROM quarantine WHERE consumer = $1 AND producer = ANY($2) ORDER BY sequence";
-    for row in &db.query_all_raw(statement(sql, values())).await? {
-        states.entry(producer(row)?).or_default().quarantined.push(unsigned(row.try_get_by_index(1)?));
+    for BatchId { producer, sequence } in quarantine_of(db, consumer, producers.iter().copied()).await? {
+        states.entry(producer).or_default().quarantined.push(sequence);
     }
     let sql = "SELECT producer, highest, holes FROM ledger WHERE consumer = $1 AND producer = ANY($2)";
-    for found in &db.query_all_raw(statement(sql, values())).await? {
+    for found in &db.query_all_raw(statement(sql, values)).await? {
         let (producer, ledger) = row(found)?;
         states.entry(producer).or_default().ledger = ledger;
     }

@@ -65,10 +65,12 @@ impl Pool {
                 Box::pin(async move { Ok(trusted) })
             })
             .connect_lazy_with(url.options());
+        // To compile a statement to machine code takes the server longer than to write many thousand rows by it.
+        //
         // Every commit is on disk before it is answered, and on the synchronous standby if there is one: no less than
         // that, whatever the default is.
         let begin = format!(
-            "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
+            "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; SET LOCAL jit = off; \
              SELECT set_config('synchronous_commit', 'on', TRUE) \
              WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')",
             config.statement_timeout.as_millis().max(1),

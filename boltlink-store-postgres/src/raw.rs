@@ -11,6 +11,7 @@ use crate::{
     array::{bigints, ids, optional, optional_bytes, statement, uuids},
     partition::{self, Housekeeping},
     pool::Pool,
+    rollups::ROWS,
 };
 
 /// Which single clicks are kept, and where.
@@ -48,7 +49,7 @@ impl Raw {
 
 /// Keeps single clicks.
 pub(crate) async fn keep(db: &DatabaseTransaction, clicks: &[Sampled<'_>]) -> Result<(), Error> {
-    if !clicks.is_empty() {
+    for clicks in clicks.chunks(ROWS) {
         db.execute_raw(statement(include_str!("sql/clicks_add.sql"), columns(clicks))).await?;
     }
     Ok(())

@@ -139,17 +139,19 @@ impl RedisLog {
 #[async_trait]
 impl CounterStore for RedisLog {
     async fn add(&self, batch: &ClickBatch, delivery: Delivery) -> Result<(), StoreError> {
+        self.add_all(&[(batch.clone(), delivery)]).await
+    }
+
+    async fn add_all(&self, batches: &[(ClickBatch, Delivery)]) -> Result<(), StoreError> {
+        let Some((first, _)) = batches.first() else { return Ok(()) };
         self.shards().await?;
-        let id = batch.id();
-        let counts = if delivery == Delivery::First { counts(batch) } else { Vec::new() };
         let capacity = self.redis.config.capacity / u64::from(self.redis.config.shards.get());
-        let mut call = self.call(&ADD, self.home(id.producer));
-        call.arg(id.producer.as_uuid().as_bytes().as_slice())
-            .arg(format!("{:016x}", id.sequence))
-            .arg(batch.encoded().as_ref())
-            .arg(counts)
-            .arg(capacity)
-            .arg(PRODUCERS);
+        let mut call = self.call(&ADD, self.home(first.id().producer));
+        call.arg(first.id().producer.as_uuid().as_bytes().as_slice()).arg(capacity).arg(PRODUCERS);
+        for (batch, delivery) in batches {
+            let counts = if *delivery == Delivery::First { counts(batch) } else { Vec::new() };
+            call.arg(format!("{:016x}", batch.id().sequence)).arg(batch.encoded().as_ref()).arg(counts);
+        }
         let held: bool = self.redis.clicks.invoke(&call).await?;
         if held { Ok(()) } else { Err(StoreError::unavailable("the click log in Redis is full")) }
     }

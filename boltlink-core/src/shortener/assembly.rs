@@ -89,7 +89,6 @@ impl ShortenerBuilder {
             counts,
             durability: self.durability,
             unacknowledged: self.unacknowledged,
-            ack_timeout: self.ack_timeout,
             store_timeout: self.store_timeout,
             tasks: parking_lot::Mutex::new(tasks),
         })))
@@ -125,7 +124,11 @@ impl ShortenerBuilder {
             move |producer| spool.find(producer)
         }));
         let (stop, stopped) = watch::channel(false);
-        tasks.0.push(Stage { stop, tasks: vec![tokio::spawn(delivery.clone().run(stopped))] });
+        let mut behind = vec![tokio::spawn(delivery.clone().run(stopped.clone()))];
+        if durable {
+            behind.push(tokio::spawn(recorder.acks().expire(self.ack_timeout, stopped)));
+        }
+        tasks.0.push(Stage { stop, tasks: behind });
 
         let keeper = spool.keeps().then(|| Keeper {
             spool: spool.clone(),
@@ -153,21 +156,20 @@ impl ShortenerBuilder {
                 // Nobody watches rollups live, and the longer a group the cheaper: every second interval.
                 Consumer::Analytics => (&stores.analytics, self.flush_interval * 2),
             };
-            // What a log that others share has given away shows in nobody's totals: not for longer than need be.
-            let gatherer = (!stores.log.outlives_process()).then(|| {
-                let (gathered, clock) = (gathered[consumer as usize].clone(), self.clock.clone());
-                Gatherer::new(gathered, sink.clone(), spool.clone(), clock, interval)
-            });
+            let shared = stores.log.outlives_process();
+            let gathered = gathered[consumer as usize].clone();
+            let (spool, clock) = (spool.clone(), self.clock.clone());
+            let gatherer = Gatherer::new(gathered, sink.clone(), spool.clone(), clock, (interval, shared));
             let pipeline = Pipeline {
                 consumer,
                 sink: sink.clone(),
                 log: stores.log.clone(),
-                spool: spool.clone(),
+                spool,
                 interval,
                 settled: settled.clone(),
                 counts: counts.clone(),
             };
-            tokio::spawn(pipeline.run(gatherer.flatten(), stopped.clone()))
+            tokio::spawn(pipeline.run(gatherer, stopped.clone()))
         });
         tasks.0.push(Stage { stop, tasks: consumers.collect() });
         gathered

@@ -72,9 +72,8 @@ impl Committer {
         self.parts.outbox.push(batch, kept);
         for group in groups {
             group.drafts.clear();
-            for ack in group.acks.drain(..) {
-                // Who has gone away needs no answer.
-                let _ = ack.send(kept);
+            if let Some(ack) = group.ack.take() {
+                ack.tell(kept);
             }
         }
     }

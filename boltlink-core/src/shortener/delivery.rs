@@ -23,6 +23,12 @@ use crate::{
 
 /// Clicks held in memory while the log does not take them.
 const CAPACITY: usize = 1 << 18;
+/// Batches sent at once, and bytes of them: a log may answer nobody else meanwhile.
+const AT_ONCE: usize = 64;
+const AT_ONCE_BYTES: usize = 256 << 10;
+/// How long clicks gather that a log of many processes is to get: the fewer calls, the less each click costs all of them.
+/// What no journal has goes at once.
+const GATHERING: Duration = Duration::from_millis(20);
 /// Between attempts while the process stops.
 const STOPPING_PAUSE: Duration = Duration::from_millis(100);
 /// All sequences of a producer.
@@ -85,20 +91,33 @@ impl Outbox {
         self.arrived.notify_one();
     }
 
-    /// The oldest batch, and whether it was sent before; from now on it was.
-    fn front(&self) -> Option<(ClickBatch, bool)> {
+    /// The oldest batches of one producer, and whether they are sent for the first time; from now on they are not.
+    fn front(&self) -> Vec<(ClickBatch, Sent)> {
         let mut queue = self.queue.lock();
-        let front = queue.batches.front_mut()?;
-        let sent = std::mem::replace(&mut front.sent, true);
-        Some((front.batch.clone(), sent))
+        let Some(first) = queue.batches.front() else { return Vec::new() };
+        let producer = first.batch.id().producer;
+        let mut bytes = 0;
+        let fits = |waiting: &&mut Waiting| {
+            let is_first = bytes == 0;
+            bytes += waiting.batch.encoded().len();
+            waiting.batch.id().producer == producer && (is_first || bytes <= AT_ONCE_BYTES)
+        };
+        let send = |waiting: &mut Waiting| {
+            let sent = if std::mem::replace(&mut waiting.sent, true) { Sent::Again } else { Sent::First };
+            (waiting.batch.clone(), sent)
+        };
+        queue.batches.iter_mut().take(AT_ONCE).take_while(fits).map(send).collect()
     }
 
-    /// Drops the batch that was at the front, if it still is there.
-    fn delivered(&self, batch: &ClickBatch) {
+    /// Drops the batches that were at the front, as far as they still are there.
+    fn delivered(&self, batches: &[(ClickBatch, Sent)]) {
         let mut queue = self.queue.lock();
-        if queue.batches.front().is_some_and(|front| front.batch.id() == batch.id()) {
-            queue.batches.pop_front();
-            queue.clicks -= batch.len();
+        for (batch, _) in batches {
+            // Those before may have been dropped since.
+            if queue.batches.front().is_some_and(|front| front.batch.id() == batch.id()) {
+                queue.batches.pop_front();
+                queue.clicks -= batch.len();
+            }
         }
     }
 
@@ -179,6 +198,9 @@ impl Delivery {
                         () = self.outbox.arrived.notified() => {}
                         _ = stop.wait_for(|stop| *stop) => {}
                     }
+                    if self.log.outlives_process() && !self.outbox.has_unkept() {
+                        let _ = tokio::time::timeout(GATHERING, stop.wait_for(|stop| *stop)).await;
+                    }
                 }
                 Err(error) => {
                     if *stop.borrow() && !self.outbox.has_unkept() {
@@ -200,9 +222,10 @@ impl Delivery {
 
     /// Delivers what comes next; false if there is nothing.
     async fn step(&self) -> Result<bool, StoreError> {
-        if let Some((batch, sent)) = self.outbox.front() {
-            self.log.add(&batch, if sent { Sent::Again } else { Sent::First }).await?;
-            self.outbox.delivered(&batch);
+        let front = self.outbox.front();
+        if !front.is_empty() {
+            self.log.add_all(&front).await?;
+            self.outbox.delivered(&front);
             return Ok(true);
         }
         let skipped = std::mem::take(&mut self.outbox.queue.lock().skipped);
@@ -216,13 +239,12 @@ impl Delivery {
         let batches = log.read(*left.start()).await;
         let batches = batches.map_err(|error| StoreError::unavailable(format!("cannot read the journal: {error}")))?;
         let mut done = left.start().saturating_sub(1);
-        for batch in batches.iter().take_while(|batch| left.contains(&batch.id().sequence)) {
-            let sent = self.log.add(batch, Sent::Again).await;
-            if sent.is_ok() {
-                done = batch.id().sequence;
-            }
+        let batches = batches.into_iter().take_while(|batch| left.contains(&batch.id().sequence));
+        let batches: Vec<_> = batches.map(|batch| (batch, Sent::Again)).collect();
+        for part in batches.chunks(AT_ONCE) {
+            self.log.add_all(part).await?;
+            done = part.last().map_or(done, |(last, _)| last.id().sequence);
             self.advance(done);
-            sent?;
         }
         // Nothing more to read: the rest of the range was released meanwhile, or never came to be.
         if done < *left.start() || done >= *left.end() {

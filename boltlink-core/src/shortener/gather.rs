@@ -1,5 +1,8 @@
-//! Clicks on their way from a log of this process into a store, added up: what a store writes then grows with the
-//! different links, not with the clicks.
+//! Clicks on their way from the log into a store, added up: what a store writes then grows with the different links, not
+//! with the clicks.
+//!
+//! From a log of this process they are taken as they come. One that outlives it keeps them until they are to be stored, for
+//! whoever goes on should this process die.
 
 use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
@@ -22,8 +25,12 @@ use crate::{
 
 /// Storing takes up to one part in so many of the time: the more is stored at once the less each click costs.
 const SHARE: u32 = 20;
-/// However long storing takes, it begins again after this.
+/// However long storing takes, it begins again after this; or after this, where the clicks wait in a log that others fill,
+/// too.
 const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST_SHARED: Duration = Duration::from_secs(10);
+/// How often what comes from a log of this process is added up.
+const GATHERING: Duration = Duration::from_millis(100);
 /// Bytes of memory in a tally beyond which it is stored.
 const HEAVY: usize = 64 << 20;
 /// Clicks that no journal has are in memory twice until they are stored: so many at most.
@@ -101,6 +108,9 @@ pub(super) struct Gatherer {
     spool: Arc<Spool>,
     clock: Arc<dyn Clock>,
     interval: Duration,
+    longest: Duration,
+    /// Batches that the log keeps until they are stored, if it outlives the process.
+    unsettled: Option<Vec<BatchId>>,
     /// What the sink has dealt with, of the producers that were seen.
     known: HashMap<ProducerId, LedgerState>,
     /// Batches that are added up, and that no journal has.
@@ -121,13 +131,13 @@ pub(super) struct Load {
 }
 
 impl Gatherer {
-    /// `None` if the sink takes batches only.
+    /// `None` if the sink takes batches only. `shared` says whether the log outlives the process.
     pub(super) fn new(
         gathered: Arc<Gathered>,
         sink: Arc<dyn ClickSink>,
         spool: Arc<Spool>,
         clock: Arc<dyn Clock>,
-        interval: Duration,
+        (interval, shared): (Duration, bool),
     ) -> Option<Self> {
         gathered.tallies.lock().open = Some(sink.tally()?);
         let due = Instant::now() + interval;
@@ -137,6 +147,8 @@ impl Gatherer {
             spool,
             clock,
             interval,
+            longest: if shared { LONGEST_SHARED } else { LONGEST },
+            unsettled: shared.then(Vec::new),
             known: HashMap::new(),
             unkept: Vec::new(),
             unkept_clicks: 0,
@@ -220,6 +232,28 @@ impl Gatherer {
         if full { Duration::ZERO } else { due.saturating_duration_since(Instant::now()) }
     }
 
+    /// How long until the log is to be drained again.
+    pub(super) fn drained_in(&self) -> Duration {
+        if self.unsettled.is_some() { self.due_in() } else { self.due_in().min(GATHERING) }
+    }
+
+    /// Notes batches that were taken, and gives back those that are to be settled in the log now.
+    pub(super) fn took(&mut self, ids: Vec<BatchId>) -> Vec<BatchId> {
+        let Some(unsettled) = &mut self.unsettled else { return ids };
+        unsettled.extend(ids);
+        Vec::new()
+    }
+
+    /// Those that are to be settled once all is stored.
+    pub(super) fn unsettled(&mut self) -> Vec<BatchId> {
+        self.unsettled.as_mut().map(mem::take).unwrap_or_default()
+    }
+
+    /// Whether all that was taken is to be stored at once.
+    pub(super) fn stores_at_once(&self) -> bool {
+        self.unsettled.is_some() || self.due_in().is_zero()
+    }
+
     /// Until somebody waits for it to be stored.
     pub(super) async fn is_wanted(&self) {
         self.gathered.hurry.notified().await;
@@ -260,7 +294,7 @@ impl Gatherer {
                 state.ledger.apply(sequence);
             }
         }
-        self.due = load.began + self.interval.max((load.began.elapsed() * SHARE).min(LONGEST));
+        self.due = load.began + self.interval.max((load.began.elapsed() * SHARE).min(self.longest));
     }
 
     /// Begins to apply its batches by themselves: which of them are stored shows in no tally.

@@ -7,6 +7,7 @@
 //! changes.
 
 mod accounts;
+mod acks;
 mod assembly;
 mod audit;
 mod backoff;
@@ -74,6 +75,7 @@ pub use locks::Unlocked;
 pub use queue::{DeadLetterId, InvalidDeadLetterId, QueueDepth};
 pub use sessions::Login;
 pub use stats::{GlobalStats, LinkStats};
+pub use visits::{Begun, Recorded};
 
 /// Makes links, follows them and counts who does, on whatever stores it was given.
 ///
@@ -106,7 +108,6 @@ struct Engine {
     counts: Arc<Counts>,
     durability: Durability,
     unacknowledged: Unacknowledged,
-    ack_timeout: Duration,
     store_timeout: Duration,
     tasks: Mutex<Tasks>,
 }
@@ -222,6 +223,10 @@ impl Shortener {
     pub async fn backlog(&self, consumer: Consumer) -> Result<Backlog, Error> {
         // In the direction in which clicks go: so none is missed between the two.
         let logged = self.0.within(self.0.stores.log.backlog(consumer)).await?;
+        if self.0.stores.log.outlives_process() {
+            // It has what is added up, too, until that is stored.
+            return Ok(logged);
+        }
         let gathered = self.0.gathered[consumer as usize].backlog();
         let oldest = [gathered.oldest, logged.oldest].into_iter().flatten().min();
         Ok(Backlog { batches: gathered.batches + logged.batches, oldest })

@@ -19,8 +19,6 @@ use crate::{
 
 /// Batches taken from the log at a time, and applied in one transaction, at most.
 const LIMIT: usize = 1024;
-/// How often batches are added up.
-const GATHERING: Duration = Duration::from_millis(100);
 /// How long a store may take with its last group once it is time to stop.
 const LAST_ATTEMPT: Duration = Duration::from_secs(3);
 /// A batch that a sink refuses this often is applied without its bad clicks.
@@ -74,7 +72,7 @@ impl Pipeline {
                         continue;
                     };
                     tokio::select! {
-                        () = tokio::time::sleep(gatherer.due_in().min(GATHERING)) => {}
+                        () = tokio::time::sleep(gatherer.drained_in()) => {}
                         () = gatherer.is_wanted() => {}
                         _ = course.stop.wait_for(|stop| *stop) => {}
                     }
@@ -105,26 +103,39 @@ impl Pipeline {
             if !taken {
                 return Err(stopping());
             }
-            self.log.settle(self.consumer, &ids).await?;
-            abort::point(self.consumer, Step::Settled);
+            let done = gatherer.as_mut().map_or_else(|| ids.clone(), |gatherer| gatherer.took(ids.clone()));
+            self.settle(&done).await?;
             if let Some(gatherer) = &mut gatherer
                 && gatherer.due_in().is_zero()
-                && !self.store(gatherer, course).await
             {
-                return Err(stopping());
+                self.store_and_settle(gatherer, course).await?;
             }
             course.backoff.reset();
         }
         let Some(gatherer) = gatherer else { return Ok(()) };
-        if (course.is_stopping() || waiting.is_some() || gatherer.due_in().is_zero())
-            && !self.store(gatherer, course).await
-        {
-            return Err(stopping());
+        if course.is_stopping() || waiting.is_some() || gatherer.stores_at_once() {
+            self.store_and_settle(gatherer, course).await?;
         }
         if let Some(number) = waiting {
             gatherer.serve(number);
         }
         Ok(())
+    }
+
+    async fn settle(&self, ids: &[BatchId]) -> Result<(), StoreError> {
+        if !ids.is_empty() {
+            self.log.settle(self.consumer, ids).await?;
+            abort::point(self.consumer, Step::Settled);
+        }
+        Ok(())
+    }
+
+    /// Makes what was added up take effect, and releases what the log has kept of it until then.
+    async fn store_and_settle(&self, gatherer: &mut Gatherer, course: &mut Course) -> Result<(), StoreError> {
+        if !self.store(gatherer, course).await {
+            return Err(stopping());
+        }
+        self.settle(&gatherer.unsettled()).await
     }
 
     /// Adds batches up. False if it was told to stop, and they are kept.

@@ -15,9 +15,12 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
-use super::{commit::Committer, drafts::Drafts};
+use super::{
+    acks::{Ack, Acks},
+    commit::Committer,
+    drafts::Drafts,
+};
 use crate::{id::LinkId, time::Timestamp, visit::Visitor};
 
 /// How long a click waits at most for its group to be written.
@@ -25,14 +28,12 @@ pub(super) const GROUP_TIME: Duration = Duration::from_millis(2);
 /// How many clicks a group has at most.
 pub(super) const GROUP_CLICKS: usize = 512;
 
-/// Says whether a click is durable.
-pub(super) type Ack = oneshot::Sender<bool>;
-
 /// What was buffered together.
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) drafts: Drafts,
-    pub(super) acks: Vec<Ack>,
+    /// Where somebody waits.
+    pub(super) ack: Option<Arc<Ack>>,
 }
 
 /// Takes clicks, from any thread.
@@ -46,6 +47,7 @@ pub(super) struct Recorder {
 struct Shared {
     /// One per core; a thread keeps to one of them, so that cores do not meet.
     buffers: Box<[Mutex<Group>]>,
+    acks: Arc<Acks>,
     /// Whether the thread has been told that there is something to do.
     awake: AtomicBool,
     stopping: AtomicBool,
@@ -63,6 +65,7 @@ impl Recorder {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
             buffers: (0..cores).map(|_| Mutex::default()).collect(),
+            acks: Arc::default(),
             awake: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             group_time: if committer.is_durable() { Duration::ZERO } else { GROUP_TIME },
@@ -79,33 +82,37 @@ impl Recorder {
     /// Takes a click. Returns at once: its core's buffer is nobody else's but for the moment in which
     /// it is emptied.
     pub(super) fn record(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>) {
-        self.push(link, at, visitor, None);
+        self.push(link, at, visitor, |_| ());
     }
 
-    /// Takes a click, and tells when it is durable (true) or cannot be made so (false).
-    pub(super) fn record_durably(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>) -> oneshot::Receiver<bool> {
-        let (ack, durable) = oneshot::channel();
-        self.push(link, at, visitor, Some(ack));
-        durable
+    /// Takes a click, and gives what tells when it is durable.
+    pub(super) fn record_durably(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>) -> Arc<Ack> {
+        self.push(link, at, visitor, |group| group.ack.get_or_insert_with(|| self.shared.acks.begin()).clone())
     }
 
-    fn push(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>, ack: Option<Ack>) {
+    /// The groups that somebody waits for.
+    pub(super) fn acks(&self) -> Arc<Acks> {
+        self.shared.acks.clone()
+    }
+
+    fn push<T>(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>, join: impl FnOnce(&mut Group) -> T) -> T {
         let shared = &*self.shared;
-        let full = {
+        let (joined, full) = {
             let mut group = shared.buffers[shared.own_buffer()].lock();
             group.drafts.push(link, at, visitor);
-            group.acks.extend(ack);
+            let joined = join(&mut group);
             // Seen under the buffer's lock: a click that comes too late for the thread's last round
             // sees that it does, and is committed here.
             let late = shared.stopping.load(Ordering::Acquire);
             let full = group.drafts.len() >= GROUP_CLICKS && !shared.group_time.is_zero();
-            (late || full).then(|| std::mem::take(&mut *group))
+            (joined, (late || full).then(|| std::mem::take(&mut *group)))
         };
         if let Some(group) = full {
             shared.committer.lock().commit(&mut [group]);
         } else if !shared.awake.swap(true, Ordering::AcqRel) {
             self.handle.unpark();
         }
+        joined
     }
 
     /// Commits what is buffered and ends the thread. Blocks for as long as the disk takes.

@@ -1,13 +1,20 @@
 //! The hot path: somebody asks for a slug.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use super::{
-    Durability, Error, Shortener, Unacknowledged,
+    Durability, Engine, Error, Shortener, Unacknowledged,
+    acks::Ack,
     gate::{Gate, LinkKey, LinkKeyRef},
 };
 use crate::{
     error::StoreError,
+    time::Timestamp,
     visit::{Outcome, Purpose, Visit},
 };
 
@@ -21,19 +28,35 @@ impl Shortener {
     /// kept in (percent-encoded, or in capitals where case does not matter) is one for `visit`.
     #[must_use]
     pub fn try_visit(&self, visit: &Visit<'_>) -> Option<Outcome> {
+        match self.begin(visit, self.0.durability == Durability::Buffered)? {
+            Begun::Done(outcome) => Some(outcome),
+            Begun::Recorded(_) => None,
+        }
+    }
+
+    /// The same where clicks are [acknowledged](Durability::Acknowledged), too: their visits are begun at once, and what
+    /// becomes of them is known when the click is durable.
+    ///
+    /// Waits for nothing, and allocates as little as [`try_visit`](Self::try_visit).
+    #[must_use]
+    pub fn begin_visit(&self, visit: &Visit<'_>) -> Option<Begun> {
+        self.begin(visit, true)
+    }
+
+    /// Begins a visit; one that is counted only if `counts`.
+    fn begin(&self, visit: &Visit<'_>, counts: bool) -> Option<Begun> {
         let Some(gate) = self.0.caches.links.peek(&LinkKeyRef { domain: visit.domain, slug: visit.slug })? else {
-            return Some(Outcome::NotFound);
+            return Some(Begun::Done(Outcome::NotFound));
         };
         let now = self.0.clock.now();
         let outcome = gate.judge(visit, now, &self.0.pass_key);
-        if visit.purpose == Purpose::Follow && matches!(outcome, Outcome::Redirect(_)) {
-            let recorder = self.0.recorder.as_ref()?;
-            if gate.cap.is_some() || self.0.durability != Durability::Buffered {
-                return None;
-            }
-            recorder.record(gate.link, now, &visit.visitor);
+        if visit.purpose == Purpose::Peek || !matches!(outcome, Outcome::Redirect(_)) {
+            return Some(Begun::Done(outcome));
         }
-        Some(outcome)
+        if !counts || gate.cap.is_some() {
+            return None;
+        }
+        self.record(&gate, visit, now, outcome).ok()
     }
 
     /// What becomes of a visit. Counts it if it is a redirect to be followed.
@@ -55,8 +78,10 @@ impl Shortener {
         {
             return Ok(Outcome::Exhausted);
         }
-        self.count(&gate, visit).await?;
-        Ok(outcome)
+        match self.record(&gate, visit, self.now(), outcome)? {
+            Begun::Done(outcome) => Ok(outcome),
+            Begun::Recorded(recorded) => recorded.await,
+        }
     }
 
     /// The gate of the link that a visit asks for.
@@ -75,29 +100,60 @@ impl Shortener {
         self.0.caches.links.get_or_load(&key, load).await
     }
 
-    /// Records the click; in acknowledged mode also waits until it is durable. It is handed over
-    /// before the first wait.
-    async fn count(&self, gate: &Gate, visit: &Visit<'_>) -> Result<(), Error> {
+    /// Records the click of a visit that comes to `outcome`.
+    fn record(&self, gate: &Gate, visit: &Visit<'_>, now: Timestamp, outcome: Outcome) -> Result<Begun, Error> {
         let Some(recorder) = &self.0.recorder else {
             return Err(Error::Unavailable { reason: "this process takes no clicks".into(), retry: None });
         };
-        let now = self.now();
         if self.0.durability == Durability::Buffered {
             recorder.record(gate.link, now, &visit.visitor);
-            return Ok(());
+            return Ok(Begun::Done(outcome));
         }
-        let durable = recorder.record_durably(gate.link, now, &visit.visitor);
-        if let Ok(Ok(true)) = tokio::time::timeout(self.0.ack_timeout, durable).await {
-            return Ok(());
-        }
-        match self.0.unacknowledged {
-            Unacknowledged::Refuse => {
-                Err(Error::Unavailable { reason: "the click could not be made durable".into(), retry: None })
+        let ack = recorder.record_durably(gate.link, now, &visit.visitor);
+        Ok(Begun::Recorded(Recorded { ack, outcome: Some(outcome), engine: self.0.clone() }))
+    }
+}
+
+/// A visit that was [begun](Shortener::begin_visit).
+#[derive(Debug)]
+pub enum Begun {
+    /// That is all.
+    Done(Outcome),
+    /// A redirect, once its click is durable.
+    Recorded(Recorded),
+}
+
+/// A visit whose click is on its way to the disk. If this is dropped the click counts nevertheless, unless it cannot be
+/// written.
+///
+/// Comes to the redirect; or to [`Error::Unavailable`] if the click is not durable in time, as
+/// [`Unacknowledged`] asks for.
+#[must_use = "nobody has the answer yet"]
+pub struct Recorded {
+    ack: Arc<Ack>,
+    outcome: Option<Outcome>,
+    engine: Arc<Engine>,
+}
+
+impl Future for Recorded {
+    type Output = Result<Outcome, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let kept = ready!(self.ack.poll(cx));
+        let unavailable = || Error::Unavailable { reason: "the click could not be made durable".into(), retry: None };
+        Poll::Ready(match self.engine.unacknowledged {
+            Unacknowledged::Refuse if !kept => Err(unavailable()),
+            Unacknowledged::Redirect if !kept => {
+                self.engine.counts.unacknowledged();
+                self.outcome.take().ok_or_else(unavailable)
             }
-            Unacknowledged::Redirect => {
-                self.0.counts.unacknowledged();
-                Ok(())
-            }
-        }
+            _ => self.outcome.take().ok_or_else(unavailable),
+        })
+    }
+}
+
+impl fmt::Debug for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorded").field("outcome", &self.outcome).finish_non_exhaustive()
     }
 }

@@ -56,6 +56,18 @@ pub trait CounterStore: Send + Sync {
     /// Send it again later, as [`Delivery::Again`].
     async fn add(&self, batch: &ClickBatch, delivery: Delivery) -> Result<(), StoreError>;
 
+    /// Takes batches of one producer, in their order, each as [`add`](Self::add) does: for logs to which a call costs more than
+    /// what is said in it. At least one.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add); some of them may be held. Send all of them again.
+    async fn add_all(&self, batches: &[(ClickBatch, Delivery)]) -> Result<(), StoreError> {
+        for (batch, delivery) in batches {
+            self.add(batch, *delivery).await?;
+        }
+        Ok(())
+    }
+
     /// Clicks of each of these links that no totals consumer has sealed yet, in their order.
     async fn pending(&self, links: &[LinkId]) -> Result<Vec<u64>, StoreError>;
 

@@ -21,8 +21,15 @@ static THREADS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
 /// Does `work` on those threads. Whoever drops the future stops it. `None` if it panicked.
 pub(super) async fn run<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
     let here = Handle::current();
-    let threads = THREADS.as_ref().map_or(&here, Runtime::handle);
+    run_on(THREADS.as_ref().map_or(&here, Runtime::handle), work).await
+}
+
+/// Does `work` on the threads of `runtime`, in the same way.
+pub(super) async fn run_on<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
     let mut task = JoinSet::new();
-    task.spawn_on(work, threads);
+    task.spawn_on(work, runtime);
     task.join_next().await?.ok()
 }

@@ -12,12 +12,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use boltlink_core::Outcome;
+use boltlink_core::{Begun, Outcome, Recorded};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     connections::{Command, Connection},
-    plain::{Beginning, Headers, Writer},
+    plain::{self, Beginning, Headers, Writer},
+    relay,
     service::{Answer, Service},
 };
 
@@ -37,8 +38,8 @@ pub(super) struct Express<S> {
     unread: Vec<u8>,
     /// What was answered, but not taken by the network yet.
     unsent: Vec<u8>,
-    /// An answer that takes its time, and whether it is the last one.
-    answer: Option<(Answer, bool)>,
+    /// An answer that takes its time.
+    waiting: Option<Waiting>,
     /// The last answer was given.
     is_over: bool,
     /// There is something that is not for us.
@@ -47,6 +48,20 @@ pub(super) struct Express<S> {
     is_full: bool,
     /// Something was written, and perhaps not sent.
     must_flush: bool,
+}
+
+/// For what the next answer waits.
+struct Waiting {
+    what: What,
+    /// How many bytes of what is not read yet are its request's.
+    len: usize,
+    is_last: bool,
+}
+
+enum What {
+    Answer(Answer),
+    /// A redirect, whose click has to be durable first.
+    Recorded(Recorded),
 }
 
 /// How it ended.
@@ -71,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
     pub(super) fn new(stream: S, connection: Arc<Connection>, most: usize) -> Self {
         let (unread, unsent) = (Vec::new(), Vec::new());
         let [is_over, is_other, is_full, must_flush] = [false; 4];
-        Self { stream, connection, most, unread, unsent, answer: None, is_over, is_other, is_full, must_flush }
+        Self { stream, connection, most, unread, unsent, waiting: None, is_over, is_other, is_full, must_flush }
     }
 
     /// The stream, and what was read of it and not answered.
@@ -97,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
             return Poll::Ready(End::Closed);
         }
         // What is left from before.
-        let mut next = if self.answer.is_some() || self.is_full {
+        let mut next = if self.waiting.is_some() || self.is_full {
             self.answer_all(None, output, service, cx)
         } else if self.is_other {
             Next::Other
@@ -109,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
             if matches!(next, Next::Fail) || ready!(self.send(&mut output.bytes, cx)).is_err() {
                 return Poll::Ready(End::Closed);
             }
-            let rests = self.unread.is_empty() && self.answer.is_none();
+            let rests = self.unread.is_empty() && self.waiting.is_none();
             if self.is_over || rests && self.connection.command(cx) != Command::Serve {
                 return Poll::Ready(End::Closed);
             }
@@ -145,13 +160,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
         let mut left = all;
         self.is_full = false;
         let next = loop {
-            if let Some((answer, is_last)) = &mut self.answer {
-                let Poll::Ready(response) = answer.poll_response(cx) else { break Next::Wait };
-                if output.response(response, *is_last).is_none() {
-                    break Next::Fail;
+            if let Some(waiting) = &mut self.waiting {
+                let Waiting { len, is_last, .. } = *waiting;
+                let written = match &mut waiting.what {
+                    What::Answer(answer) => answer.poll_response(cx).map(|response| output.response(response, is_last)),
+                    What::Recorded(recorded) => relay::poll(recorded, cx).map(|done| match done {
+                        Ok(Outcome::Redirect(redirect)) => {
+                            output.redirect(&redirect, is_last);
+                            Some(())
+                        }
+                        Ok(_) => None,
+                        Err(error) => output.response(service.failed(error, &plain::headers(left)), is_last),
+                    }),
+                };
+                match written {
+                    Poll::Pending => break Next::Wait,
+                    Poll::Ready(None) => break Next::Fail,
+                    Poll::Ready(Some(())) => {}
                 }
-                self.is_over = *is_last;
-                self.answer = None;
+                left = &left[len..];
+                self.is_over = is_last;
+                self.waiting = None;
             }
             if self.is_over || left.is_empty() {
                 break Next::Read;
@@ -167,21 +196,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                 Beginning::Plain(plain) => {
                     self.connection.note_request(http::Version::HTTP_11);
                     let is_last = plain.is_last || self.connection.command(cx) != Command::Serve;
-                    match service.try_visit(&plain) {
-                        Some(Outcome::Redirect(redirect)) => {
+                    let (what, len) = match service.begin_visit(&plain) {
+                        Some(Begun::Done(Outcome::Redirect(redirect))) => {
                             output.redirect(&redirect, is_last);
                             self.is_over = is_last;
+                            left = &left[plain.len..];
+                            continue;
                         }
+                        // Should it fail, its request says in what form that is to be told.
+                        Some(Begun::Recorded(recorded)) => (What::Recorded(recorded), plain.len),
                         _ => match plain.to_request() {
-                            Some(request) => self.answer = Some((service.visit(request), is_last)),
+                            Some(request) => {
+                                left = &left[plain.len..];
+                                (What::Answer(service.visit(request)), 0)
+                            }
                             None => break Next::Other,
                         },
-                    }
-                    left = &left[plain.len..];
+                    };
+                    self.waiting = Some(Waiting { what, len, is_last });
                 }
             }
         };
-        if !left.is_empty() {
+        if left.len() > self.waiting.as_ref().map_or(0, |waiting| waiting.len) {
             // The beginning of the next one is here.
             self.connection.note_read();
         }

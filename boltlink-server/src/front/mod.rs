@@ -9,8 +9,10 @@ mod body;
 mod connections;
 mod express;
 mod plain;
+mod relay;
 mod service;
 mod socket;
+mod threads;
 mod unlock;
 
 use std::{
@@ -41,6 +43,7 @@ use self::{
     express::{End, Express},
     service::Service,
     socket::Socket,
+    threads::Threads,
 };
 use crate::{server::Limits, tls::Tls};
 
@@ -68,7 +71,11 @@ impl Front {
     }
 
     /// Accepts and serves until `shutdown` is done, then lets the connections end.
-    pub(crate) async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    ///
+    /// # Errors
+    /// If the operating system gives no threads.
+    pub(crate) async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let threads = Threads::start()?;
         let places = Arc::new(Semaphore::new(self.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
         let connections = Connections::new(&self.limits);
         let mut sweep = tokio::time::interval(connections.sweep_interval());
@@ -85,7 +92,7 @@ impl Front {
                 () = &mut shutdown => break,
                 _ = sweep.tick() => connections.sweep(),
                 (place, stream) = accept => if let Ok(place) = place {
-                    self.spawn(stream, place, &connections);
+                    self.spawn(stream, place, &connections, &threads);
                 },
             }
         }
@@ -100,32 +107,36 @@ impl Front {
             }
         }
         connections.stop();
+        Ok(())
     }
 
-    fn spawn(&self, stream: TcpStream, place: OwnedSemaphorePermit, connections: &Connections) {
+    fn spawn(&self, stream: TcpStream, place: OwnedSemaphorePermit, connections: &Connections, threads: &Threads) {
         // Answers are small and whole: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
         let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
+        // Its events go to its thread, not to where it was accepted.
+        let (Some(seat), Ok(stream)) = (threads.seat(), stream.into_std()) else { return };
         let registration = connections.register();
         let connection = registration.connection().clone();
         let held = (place, registration);
         let (http, head_bytes) = (self.http.clone(), self.head_bytes);
         let service = |scheme| Service::new(self.router.clone(), connection.clone(), local, remote, scheme);
         // Two kinds of tasks, so that a connection without TLS pays nothing for it.
-        match &self.tls {
+        match self.tls.clone() {
             None => {
                 let service = service(Scheme::HTTP);
-                tokio::spawn(async move {
+                seat.spawn(async move {
                     let _held = held;
+                    let Ok(stream) = TcpStream::from_std(stream) else { return };
                     converse(&http, stream, service, (&connection, head_bytes)).await;
                 });
             }
             Some(tls) => {
                 let service = service(Scheme::HTTPS);
-                let accept = tls.accept(stream);
-                tokio::spawn(async move {
+                seat.spawn(async move {
                     let _held = held;
-                    if let Some(stream) = shake_hands(accept, &connection).await {
+                    let Ok(stream) = TcpStream::from_std(stream) else { return };
+                    if let Some(stream) = shake_hands(tls.accept(stream), &connection).await {
                         converse(&http, stream, service, (&connection, head_bytes)).await;
                     }
                 });

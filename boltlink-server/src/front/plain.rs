@@ -119,11 +119,25 @@ impl<'h, 'b> Plain<'h, 'b> {
         let mut request = Request::new(());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.target.parse().ok()?;
-        let headers: &mut HeaderMap = request.headers_mut();
+        *request.headers_mut() = self.to_headers()?;
+        Some(request)
+    }
+
+    fn to_headers(&self) -> Option<HeaderMap> {
+        let mut headers = HeaderMap::with_capacity(self.headers.len());
         for Header { name, value } in self.headers {
             headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?);
         }
-        Some(request)
+        Some(headers)
+    }
+}
+
+/// The headers of the request at the beginning of a buffer, if one is there.
+pub(super) fn headers(buffer: &[u8]) -> HeaderMap {
+    let mut headers: Headers<'_> = [const { MaybeUninit::uninit() }; _];
+    match Beginning::of(buffer, &mut headers) {
+        Beginning::Plain(plain) => plain.to_headers().unwrap_or_default(),
+        Beginning::Part | Beginning::Other => HeaderMap::new(),
     }
 }
 

@@ -10,13 +10,14 @@ use std::{
     time::Duration,
 };
 
-use boltlink_core::{Domain, Error, Outcome, Purpose, Shortener, Visit, Visitor, slug};
+use boltlink_core::{Begun, Domain, Error, Outcome, Purpose, Shortener, Visit, Visitor, slug};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header, uri};
 use hyper::body::Incoming;
 use poem::{
     Addr, Endpoint,
     web::{LocalAddr, RemoteAddr},
 };
+use tokio::runtime::Handle;
 
 use super::{aside, body::Body, connections::Connection, plain::Plain};
 use crate::{
@@ -41,9 +42,12 @@ pub(crate) struct Router {
     pub(super) throttle: Arc<Throttle>,
     /// How long a form may take to be here.
     pub(super) body_timeout: Duration,
+    /// Of which the connections to stores are, as they live longer than those of clients.
+    runtime: Handle,
 }
 
 impl Router {
+    #[allow(clippy::too_many_arguments)] // One caller, which has just made all of them.
     pub(crate) const fn new(
         shortener: Shortener,
         hosts: Arc<Hosts>,
@@ -52,8 +56,9 @@ impl Router {
         proxies: Proxies,
         throttle: Arc<Throttle>,
         body_timeout: Duration,
+        runtime: Handle,
     ) -> Self {
-        Self { shortener, hosts, api, pages, proxies, throttle, body_timeout }
+        Self { shortener, hosts, api, pages, proxies, throttle, body_timeout, runtime }
     }
 }
 
@@ -100,14 +105,19 @@ impl Service {
         self.router.proxies.client(self.remote.ip(), request.headers())
     }
 
-    /// What becomes of a visit, if that can be said at once; see [`Shortener::try_visit`].
-    pub(super) fn try_visit(&self, plain: &Plain<'_, '_>) -> Option<Outcome> {
+    /// Begins a visit, if that can be done at once; see [`Shortener::begin_visit`].
+    pub(super) fn begin_visit(&self, plain: &Plain<'_, '_>) -> Option<Begun> {
         let Router { shortener, hosts, proxies, throttle, .. } = &*self.router;
         if throttle.limit_visits() {
             return None;
         }
         let client = proxies.client_by(self.remote.ip(), plain.lines(proxies.header.as_str()));
-        shortener.try_visit(&plain.visit(hosts.of_host(plain.host)?, client))
+        shortener.begin_visit(&plain.visit(hosts.of_host(plain.host)?, client))
+    }
+
+    /// Answers a visit that was begun, and whose click could not be made durable.
+    pub(super) fn failed(&self, error: Error, headers: &HeaderMap) -> Response<Body> {
+        self.router.pages.failed(error, headers)
     }
 
     /// Answers what asks for a short link.
@@ -146,7 +156,8 @@ impl Service {
     fn visit_later(&self, request: Request<()>, purpose: Purpose, client: Option<IpAddr>, taken: Vec<Taken>) -> Answer {
         let router = self.router.clone();
         let answering = self.connection.answer();
-        Answer::later(async move {
+        let runtime = router.runtime.clone();
+        let response = async move {
             let _answering = answering;
             let Some(domain) = router.hosts.of(&request) else {
                 return router.pages.unknown_host(request.headers());
@@ -160,7 +171,8 @@ impl Service {
                 Ok(outcome) => router.pages.answer(&outcome, domain, request.headers()),
                 Err(error) => router.pages.failed(error, request.headers()),
             }
-        })
+        };
+        self.away(async move { aside::run_on(&runtime, response).await })
     }
 
     /// A form is sent to a link.
@@ -178,10 +190,15 @@ impl Service {
 
     /// An answer that visits must not wait for.
     fn aside(&self, response: impl Future<Output = Response<Body>> + Send + 'static) -> Answer {
+        self.away(aside::run(response))
+    }
+
+    /// An answer that is made on another thread; `None` if that panicked.
+    fn away(&self, response: impl Future<Output = Option<Response<Body>>> + Send + 'static) -> Answer {
         let router = self.router.clone();
         Answer::later(async move {
             let panicked = || router.pages.refused(&problem::internal(&"what answers it panicked"), &HeaderMap::new());
-            aside::run(response).await.unwrap_or_else(panicked)
+            response.await.unwrap_or_else(panicked)
         })
     }
 

@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod acknowledged;
 mod api;
 mod attacks;
 mod audit;

@@ -15,11 +15,18 @@ local function lease_id(place)
 end
 
 -- The clicks that an entry raised the pending view by are pairs of a link (16 bytes) and a count (4 bytes, little-endian).
-local function change_view(view, counts, sign)
+-- Adds them to sums per link.
+local function add_up(sums, counts)
     for at = 1, #counts, 20 do
         local link = string.sub(counts, at, at + 15)
-        local clicks = sign * struct.unpack('<I4', string.sub(counts, at + 16, at + 19))
-        if redis.call('HINCRBY', view, link, clicks) <= 0 then
+        sums[link] = (sums[link] or 0) + struct.unpack('<I4', counts, at + 16)
+    end
+end
+
+-- Raises or lowers the pending view, once for each link, however many entries are at it.
+local function change_view(view, sums, sign)
+    for link, clicks in pairs(sums) do
+        if redis.call('HINCRBY', view, link, sign * clicks) <= 0 then
             redis.call('HDEL', view, link)
         end
     end

@@ -5,7 +5,7 @@ local stream, held, meta, view = KEYS[1], KEYS[2], KEYS[5], KEYS[6]
 local consumer, limit, room = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now, ends, never = ARGV[4], ARGV[5], ARGV[6]
 local leases = KEYS[consumer == 't' and 3 or 4]
-local sealed = {}
+local sealed, lowered = {}, {}
 -- A write that needs no memory, before those that do: a full server lets scripts go on that have begun to write, and
 -- only consumers can make room.
 redis.call('HDEL', meta, '')
@@ -62,7 +62,7 @@ while #sealed < limit and room > 0 do
         if string.find(state, consumer, 1, true) then
             lease(tonumber(cursor), field(entry[2], 'b'))
             if run and field(entry[2], 'g') == generation then
-                change_view(view, field(entry[2], 'v'), -1)
+                add_up(lowered, field(entry[2], 'v'))
             end
         end
     end
@@ -70,4 +70,5 @@ end
 if cursor ~= before then
     redis.call('HSET', meta, cursor_name, cursor)
 end
+change_view(view, lowered, -1)
 return sealed

@@ -3,7 +3,7 @@ local stream, held, meta, view = KEYS[1], KEYS[2], KEYS[5], KEYS[6]
 local consumer = ARGV[1]
 local other = consumer == 't' and 'a' or 't'
 local leases = KEYS[consumer == 't' and 3 or 4]
-local cursor, run, generation = math.huge, nil, nil
+local cursor, run, generation, lowered = math.huge, nil, nil, {}
 if consumer == 't' then
     cursor = tonumber(redis.call('HGET', meta, 'cursor:t') or 0)
     run = redis.call('HGET', meta, 'run') == run_token()
@@ -17,7 +17,7 @@ for at = 2, #ARGV do
         if run and place > cursor then
             local entry = redis.call('XRANGE', stream, entry_id(place), entry_id(place))[1]
             if entry and field(entry[2], 'g') == generation then
-                change_view(view, field(entry[2], 'v'), -1)
+                add_up(lowered, field(entry[2], 'v'))
             end
         end
         if waiting == consumer then
@@ -31,3 +31,4 @@ for at = 2, #ARGV do
         end
     end
 end
+change_view(view, lowered, -1)
