@@ -33,8 +33,8 @@ const LONGEST_SHARED: Duration = Duration::from_secs(10);
 const GATHERING: Duration = Duration::from_millis(100);
 /// Bytes of memory in a tally beyond which it is stored.
 const HEAVY: usize = 64 << 20;
-/// Clicks that no journal has are in memory twice until they are stored: so many at most.
-const UNKEPT: usize = 1 << 18;
+/// Batches that no journal has stay in memory beside the tally until they are stored: so many bytes of them at most.
+const UNKEPT: u64 = 32 << 20;
 /// What is known of so many producers at once. One comes with every start and day of a recorder.
 const PRODUCERS: usize = 1024;
 
@@ -115,7 +115,7 @@ pub(super) struct Gatherer {
     known: HashMap<ProducerId, LedgerState>,
     /// Batches that are added up, and that no journal has.
     unkept: Vec<ClickBatch>,
-    unkept_clicks: usize,
+    unkept_bytes: u64,
     /// Bytes that the journal has of those it has.
     kept_bytes: u64,
     /// When they are to be stored; and if there is one that no journal has.
@@ -151,7 +151,7 @@ impl Gatherer {
             unsettled: shared.then(Vec::new),
             known: HashMap::new(),
             unkept: Vec::new(),
-            unkept_clicks: 0,
+            unkept_bytes: 0,
             kept_bytes: 0,
             due,
             soon: due,
@@ -213,10 +213,11 @@ impl Gatherer {
             Err(_) => return others,
         };
         for (batch, kept) in fresh.into_iter().zip(kept) {
+            let bytes = batch.encoded().len() as u64;
             if kept {
-                self.kept_bytes += batch.encoded().len() as u64;
+                self.kept_bytes += bytes;
             } else {
-                self.unkept_clicks += batch.len();
+                self.unkept_bytes += bytes;
                 self.unkept.push(batch);
             }
         }
@@ -225,7 +226,7 @@ impl Gatherer {
 
     /// How long until what was added up is to be stored.
     pub(super) fn due_in(&self) -> Duration {
-        let full = self.unkept_clicks >= UNKEPT
+        let full = self.unkept_bytes >= UNKEPT
             || self.kept_bytes > self.spool.max_bytes() / 2
             || self.gathered.tallies.lock().open.as_ref().is_some_and(|tally| tally.weight() >= HEAVY);
         let due = if self.unkept.is_empty() { self.due } else { self.soon };
@@ -281,7 +282,7 @@ impl Gatherer {
         let tally = Arc::new(full);
         tallies.storing = Some(tally.clone());
         drop(tallies);
-        (self.unkept_clicks, self.kept_bytes) = (0, 0);
+        (self.unkept_bytes, self.kept_bytes) = (0, 0);
         Some(Load { tally, unkept: mem::take(&mut self.unkept), began })
     }
 

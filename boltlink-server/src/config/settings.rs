@@ -180,8 +180,8 @@ settings! {
         /// Which workers run within the server, if it has a Redis: all, none, aggregator (totals) or analytics. The others
         /// run elsewhere: boltlink worker.
         workers: Workers = "all", env "BOLTLINK_WORKERS", example "none";
-        /// How often clicks are added up and stored, from 200ms to 60s; with a Redis 1s, if not said. Longer costs less:
-        /// without a Redis a busy server stores less often, every 30s at least, so that it takes a twentieth of its time.
+        /// How often clicks are added up and stored, from 200ms to 60s; with a Redis 1s, if not said. Longer costs less: a
+        /// busy server stores less often, every 30s at least (with a Redis 10s), so that it takes a twentieth of its time.
         flush_interval: FlushInterval = "500ms", env "BOLTLINK_FLUSH_INTERVAL", example "500ms";
         /// How many single clicks a second are kept, with who came from where, on average. Beyond it some stand
         /// for others, with a weight. 0 keeps none. Totals and statistics count every click either way.
