@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use boltlink_core::{Actor, Domain, Forward, NewLink, Outcome, Shortener, TargetRules, TargetUrl, Visit, Visitor};
+use boltlink_core::{
+    Actor, Domain, Forward, NewLink, Outcome, Shortener, Stores, SystemClock, TargetRules, TargetUrl, Visit, Visitor,
+};
 
 /// Counts what all threads allocate, the one that records clicks too.
 #[global_allocator]
@@ -36,10 +38,14 @@ async fn a_cached_visit_allocates_nothing() {
 
 /// What visits of a cached link allocate.
 async fn allocations(new: impl FnOnce(NewLink) -> NewLink, query: &str) -> u64 {
-    // What they add up to is stored in the end: the store in memory keeps every single click, with its texts.
-    let shortener = Shortener::builder().flush_interval(Duration::from_secs(3_600)).build().await.unwrap();
+    let stores = Stores::in_memory(Arc::new(SystemClock));
+    // Made by another: who hears of a change forgets the link for a moment.
+    let maker = Shortener::builder().stores(stores.clone()).visits(false).consumers([]).build().await.unwrap();
     let target = TargetUrl::parse("https://example.com/x?y#z", &TargetRules::default()).unwrap();
-    let link = shortener.create(&Actor::OPERATOR, new(NewLink::to(target))).await.unwrap();
+    let link = maker.create(&Actor::OPERATOR, new(NewLink::to(target))).await.unwrap();
+    // What clicks add up to is stored in the end: the store in memory keeps every single one, with its texts.
+    let builder = Shortener::builder().stores(stores).flush_interval(Duration::from_secs(3_600));
+    let shortener = builder.build().await.unwrap();
     let domain = Domain::default_domain();
     let visit = Visit {
         visitor: Visitor {
