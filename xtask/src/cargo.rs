@@ -58,6 +58,14 @@ pub(crate) fn built(kind: &str) -> Result<BTreeMap<String, PathBuf>> {
     Ok(messages.lines().filter_map(|line| program(line, kind)).collect())
 }
 
+/// Builds a bench of a package as it is run, and returns where it is.
+pub(crate) fn bench(package: &str, name: &str) -> Result<PathBuf> {
+    let selection = ["bench", "--no-run", "--package", package, "--bench", name];
+    let messages = read(cargo(selection).arg("--message-format=json-render-diagnostics"))?;
+    let mut programs = messages.lines().filter_map(|line| program(line, "bench"));
+    Ok(programs.next().ok_or_else(|| format!("{package} has no bench '{name}'"))?.1)
+}
+
 /// The program whose completion is the message of cargo on this line.
 fn program(line: &str, wanted: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(line).ok()?;

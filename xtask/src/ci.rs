@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::{
     Result,
     cargo::{cargo, read, run as run_command},
-    clients, examples, schemathesis, test,
+    clients, examples, instructions, schemathesis, test,
 };
 
 /// A step: what it is called, and what it does.
 type Step = (&'static str, fn() -> Result);
 
 /// The steps, the quick ones first.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("format", format),
     ("clippy, default features", || clippy(&[])),
     ("clippy, no features", || clippy(&["--no-default-features"])),
@@ -23,10 +23,14 @@ const STEPS: [Step; 11] = [
     ("documentation", documentation),
     ("doctests", test::docs),
     ("tests", test::tests),
+    (INSTRUCTIONS, instructions::run),
     ("examples", examples::run),
     ("clients", clients::run),
     ("schemathesis", || schemathesis::run(&[])),
 ];
+
+/// So that nobody takes it for done where it is not.
+const INSTRUCTIONS: &str = if cfg!(target_os = "linux") { "instructions" } else { "instructions, left out" };
 
 /// Runs all steps, up to the first that fails unless `keep_going`, and prints what became of each.
 pub(crate) fn run(keep_going: bool) -> Result {

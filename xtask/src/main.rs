@@ -5,6 +5,7 @@ mod cargo;
 mod ci;
 mod clients;
 mod examples;
+mod instructions;
 mod schemathesis;
 mod server;
 mod servers;
@@ -50,12 +51,16 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Count the instructions that a visit takes, and fail if it has become costlier.
+    ///
+    /// Takes valgrind, and installs it if it is missing. On Linux only.
+    Instructions,
     /// Measure the release build.
     Bench {
         #[command(subcommand)]
         bench: Bench,
     },
-    /// Do everything that a change has to pass: format, lints, docs, tests, examples, clients, the document.
+    /// Do everything that a change has to pass: format, lints, docs, tests, instructions, examples, clients, the document.
     Ci {
         /// Go on after a step has failed.
         #[arg(long)]
@@ -86,6 +91,7 @@ fn main() -> ExitCode {
         Chore::Test { args, .. } => test::some(&args),
         Chore::Clients => clients::run(),
         Chore::Schemathesis { args } => schemathesis::run(&args),
+        Chore::Instructions => instructions::run(),
         Chore::Bench { bench: Bench::Redirect { args } } => bench::redirect(&args),
         Chore::Ci { keep_going } => ci::run(keep_going),
     };

@@ -6,10 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::{
-    Result,
-    cargo::{built, run},
-};
+use crate::{Result, cargo::built, tools::Packages};
 
 /// What the program that starts them ends with if one is not installed.
 const NOT_INSTALLED: i32 = 3;
@@ -71,20 +68,11 @@ impl Drop for Servers {
 
 /// Installs Postgres and Redis with the system's own means.
 fn install() -> Result {
-    let by = |shell: &str| {
-        let mut command = Command::new("sh");
-        command.args(["-c", shell]).stdin(Stdio::null());
-        run(&mut command)
+    let packages = Packages {
+        apt: "postgresql redis-server",
+        dnf: "postgresql-server redis",
+        brew: Some("postgresql@17 redis"),
+        else_say: "install Postgres and Redis, or run `cargo xtask test --embedded`",
     };
-    // Root needs no sudo, and may not have it.
-    let sudo = "if [ \"$(id -u)\" = 0 ]; then sudo() { shift; \"$@\"; }; fi; ";
-    if Path::new("/usr/bin/apt-get").exists() {
-        by(&format!("{sudo} sudo -n apt-get update -q && sudo -n apt-get install -qy postgresql redis-server"))
-    } else if Path::new("/usr/bin/dnf").exists() {
-        by(&format!("{sudo} sudo -n dnf install -qy postgresql-server redis"))
-    } else if cfg!(target_os = "macos") {
-        by("brew install postgresql@17 redis")
-    } else {
-        Err("install Postgres and Redis, or run `cargo xtask test --embedded`".into())
-    }
+    packages.install()
 }

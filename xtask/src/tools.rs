@@ -66,6 +66,40 @@ impl Python {
     }
 }
 
+/// The program that counts instructions, installed if it is missing.
+pub(crate) fn valgrind() -> Result<Command> {
+    if version("valgrind").is_none() {
+        Packages { apt: "valgrind", dnf: "valgrind", brew: None, else_say: "install valgrind" }.install()?;
+    }
+    Ok(Command::new("valgrind"))
+}
+
+/// What is called so by the systems' own means of installation.
+pub(crate) struct Packages {
+    pub(crate) apt: &'static str,
+    pub(crate) dnf: &'static str,
+    pub(crate) brew: Option<&'static str>,
+    /// What to do where there is none of them.
+    pub(crate) else_say: &'static str,
+}
+
+impl Packages {
+    /// Installs them; as root, or by `sudo -n`.
+    pub(crate) fn install(&self) -> Result {
+        let by = |shell: &str| run(Command::new("sh").args(["-c", shell]).stdin(Stdio::null()));
+        // Root needs no sudo, and may not have it.
+        let sudo = "if [ \"$(id -u)\" = 0 ]; then sudo() { shift; \"$@\"; }; fi; ";
+        match self.brew {
+            _ if Path::new("/usr/bin/apt-get").exists() => {
+                by(&format!("{sudo} sudo -n apt-get update -q && sudo -n apt-get install -qy {}", self.apt))
+            }
+            _ if Path::new("/usr/bin/dnf").exists() => by(&format!("{sudo} sudo -n dnf install -qy {}", self.dnf)),
+            Some(brew) if cfg!(target_os = "macos") => by(&format!("brew install {brew}")),
+            _ => Err(self.else_say.into()),
+        }
+    }
+}
+
 /// What the program says its version is; `None` if there is no such program.
 fn version(program: &str) -> Option<String> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
