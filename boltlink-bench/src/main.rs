@@ -1,9 +1,10 @@
-//! What BoltLink costs, beside what else could be picked. `cargo xtask bench redirect` builds and runs it.
+//! What BoltLink costs, beside what else could be picked. `cargo xtask bench redirect|scale` builds and runs it.
 
 mod baselines;
 mod generator;
 mod redirect;
 mod report;
+mod scale;
 mod subject;
 mod visitors;
 
@@ -29,6 +30,8 @@ struct Cli {
 enum Command {
     /// Redirects: what one costs the server, against a constant answer.
     Redirect(redirect::Options),
+    /// Everything that the API can be asked for, on a million links and fifty million clicks.
+    Scale(scale::Options),
     /// Serves a constant redirect, to be compared with.
     #[command(hide = true)]
     Serve {
@@ -40,6 +43,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Redirect(options) => redirect::run(&options),
+        Command::Scale(options) => scale::run(&options),
         Command::Serve { baseline } => baselines::serve(baseline),
     };
     match done {

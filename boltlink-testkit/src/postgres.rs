@@ -40,6 +40,7 @@ const ATTEMPTS: usize = 5;
 pub struct PostgresServer {
     daemon: Daemon,
     programs: Postgres,
+    settings: Vec<String>,
     port: u16,
     url: String,
 }
@@ -51,9 +52,19 @@ impl PostgresServer {
     /// If Postgres is neither installed nor to be had from Docker, with the command that installs it;
     /// or if it does not start, with all that it wrote.
     pub async fn start() -> Result<Self, Error> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with settings such as `fsync=on`, which go before those that tests have.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(settings: &[&str]) -> Result<Self, Error> {
         let programs = Programs::installed().postgres()?;
         let daemon = Daemon::new("postgres", &programs.postgres, true)?;
-        let server = Self { daemon, programs, port: 0, url: String::new() };
+        // Of two settings of one name Postgres takes the last.
+        let settings = SETTINGS.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
+        let server = Self { daemon, programs, settings, port: 0, url: String::new() };
         server.make_data()?;
         server.on_a_free_port().await
     }
@@ -119,7 +130,13 @@ impl PostgresServer {
         copy.args(["-d", &self.url, "-D", "data", "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
         let copied = spawn_blocking(move || succeed("pg_basebackup", &mut copy)).await;
         copied.map_err(|error| Error::new(error.to_string()))??;
-        let standby = Self { daemon, programs: self.programs.clone(), port: 0, url: String::new() };
+        let standby = Self {
+            daemon,
+            programs: self.programs.clone(),
+            settings: self.settings.clone(),
+            port: 0,
+            url: String::new(),
+        };
         let standby = standby.on_a_free_port().await?;
         for statement in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"] {
             self.execute(statement).await?;
@@ -174,7 +191,7 @@ impl PostgresServer {
     async fn run(&mut self) -> Result<bool, Error> {
         let mut command = self.daemon.command(&self.programs.postgres)?;
         command.args(["-D", "data", "-p", &self.port.to_string()]);
-        command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        command.args(self.settings.iter().flat_map(|setting| ["-c", setting]));
         let answers = async || {
             let Ok(connection) = PgConnection::connect(&self.url).await else { return false };
             // Best effort: it has served its purpose.

@@ -74,6 +74,16 @@ enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// What the server costs on a large database: links made a second, then each list, search and count on a million links
+    /// and fifty million clicks, and a start on them. On SQLite, and on a Postgres of its own.
+    ///
+    /// Needs Linux, Postgres and some 30 GB below the temporary directory; takes most of an hour. `--links 100000 --clicks
+    /// 5000000` takes some minutes.
+    Scale {
+        /// What to hand to boltlink-bench, such as `--store sqlite` or `--help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 /// A chore has done its work, or says what is wrong.
@@ -87,6 +97,7 @@ fn main() -> ExitCode {
         Chore::Clients => clients::run(),
         Chore::Schemathesis { args } => schemathesis::run(&args),
         Chore::Bench { bench: Bench::Redirect { args } } => bench::redirect(&args),
+        Chore::Bench { bench: Bench::Scale { args } } => bench::scale(&args),
         Chore::Ci { keep_going } => ci::run(keep_going),
     };
     match done {
