@@ -27,7 +27,8 @@ pub(crate) struct Used {
 impl Backend {
     pub(crate) async fn start() -> Result<Self> {
         let redis = RedisServer::start(Persistence::AppendEverySecond).await?;
-        Ok(Self { postgres: PostgresServer::start_durable().await?, redis, workers: Vec::new() })
+        let postgres = PostgresServer::start_with(&["fsync=on", "full_page_writes=on"]).await?;
+        Ok(Self { postgres, redis, workers: Vec::new() })
     }
 
     /// Sets a server up to use it.

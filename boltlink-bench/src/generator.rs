@@ -1,7 +1,8 @@
-//! A closed loop over keep-alive connections that costs itself as little as possible, and believes no answer.
+//! A load over keep-alive connections that costs itself as little as possible, and believes no answer.
 //!
 //! One thread takes the connections in turn: where the answer to the last request has come it looks at it, and writes the
-//! next request. It never sleeps, as to wake it would cost the server, and a quick server less than a slow one.
+//! next request, at once or when it is due. It never sleeps, as to wake it would cost the server, and a quick server less
+//! than a slow one.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -39,7 +40,17 @@ struct Connection {
     stream: TcpStream,
     /// Of a visit, what comes after the path.
     rest: String,
-    asked: Option<Asked>,
+    /// What is not answered yet, and since when.
+    asked: Option<(Asked, Instant)>,
+}
+
+/// What to ask for next.
+enum Next {
+    /// This link, as it was due then.
+    Link(usize, Instant),
+    /// Nothing is due.
+    Wait,
+    Over,
 }
 
 impl Generator {
@@ -68,24 +79,46 @@ impl Generator {
 
     /// Asks for each link once, so that the server has all of them in its cache; says how many there are.
     pub(crate) fn warm_up(&mut self) -> Result<u64> {
-        let links = self.sent.len();
-        self.go(|asked| (asked < links).then_some(asked))
+        let (links, now) = (self.sent.len(), Instant::now());
+        self.go(|asked| if asked < links { Next::Link(asked, now) } else { Next::Over }, |_| ())
     }
 
-    /// Asks for a while; says how often.
+    /// Asks for a while, each connection as soon as it has its answer (a closed loop); says how often.
     pub(crate) fn ask_for(&mut self, time: Duration) -> Result<u64> {
-        let end = Instant::now() + time;
+        let now = Instant::now();
         let (visits, first) = (self.visits.clone(), self.asked);
-        self.go(|asked| {
+        let next = |asked: usize| {
             // The clock is looked at now and then only.
-            let goes_on = asked % CONNECTIONS != 0 || Instant::now() < end;
-            goes_on.then(|| visits[(first + asked) % visits.len()] as usize)
-        })
+            if asked % CONNECTIONS == 0 && now.elapsed() >= time {
+                return Next::Over;
+            }
+            Next::Link(visits[(first + asked) % visits.len()] as usize, now)
+        };
+        self.go(next, |_| ())
     }
 
-    /// Asks for what `link` says, by the number of the request, until it says nothing; says how often it asked. All is
-    /// answered then.
-    fn go(&mut self, mut link: impl FnMut(usize) -> Option<usize>) -> Result<u64> {
+    /// Asks `rate` times a second for a while, whether or not answers come (an open loop); says how long each answer took
+    /// from when its request was due, the shortest first.
+    pub(crate) fn ask_at(&mut self, rate: f64, time: Duration) -> Result<Vec<Duration>> {
+        let begin = Instant::now();
+        let (visits, first) = (self.visits.clone(), self.asked);
+        let mut latencies = Vec::with_capacity((rate * time.as_secs_f64()) as usize + 1);
+        let next = |asked: usize| {
+            let after = Duration::from_secs_f64(asked as f64 / rate);
+            match begin.elapsed() {
+                _ if after >= time => Next::Over,
+                now if now < after => Next::Wait,
+                _ => Next::Link(visits[(first + asked) % visits.len()] as usize, begin + after),
+            }
+        };
+        self.go(next, |due| latencies.push(due.elapsed()))?;
+        latencies.sort_unstable();
+        Ok(latencies)
+    }
+
+    /// Asks for what `next` says, by the number of the request, until it says that it is over; says how often it asked. All
+    /// is answered then, and `answered` was told each time since when that was due.
+    fn go(&mut self, mut next: impl FnMut(usize) -> Next, mut answered: impl FnMut(Instant)) -> Result<u64> {
         let mut connections = self.connect()?;
         let mut request = Vec::with_capacity(2048);
         let mut answer = vec![0; 256 << 10];
@@ -97,13 +130,14 @@ impl Generator {
         while !over || waiting > 0 {
             let connection = &mut connections[turn];
             turn = (turn + 1) % CONNECTIONS;
-            if let Some(asked) = connection.asked {
+            if let Some((asked, due)) = connection.asked {
                 let Some(length) = connection.read(&mut answer)? else {
                     if turn == 0 && heard.elapsed() > PATIENCE {
                         return Err("the server does not answer".into());
                     }
                     continue;
                 };
+                answered(due);
                 if turn == 0 {
                     heard = Instant::now();
                 }
@@ -114,15 +148,22 @@ impl Generator {
             if over {
                 continue;
             }
-            let Some(next) = link(count) else {
-                over = true;
-                continue;
+            let (link, due) = match next(count) {
+                Next::Link(link, due) => (link, due),
+                Next::Wait => {
+                    heard = Instant::now();
+                    continue;
+                }
+                Next::Over => {
+                    over = true;
+                    continue;
+                }
             };
-            let asked = self.load.ask(self.asked, next);
+            let asked = self.load.ask(self.asked, link);
             request.clear();
             self.write(asked, &connection.rest, &mut request)?;
             connection.stream.write_all(&request)?;
-            connection.asked = Some(asked);
+            connection.asked = Some((asked, due));
             self.asked += 1;
             count += 1;
             waiting += 1;

@@ -1,12 +1,14 @@
-//! What BoltLink costs, beside what else could be picked. `cargo xtask bench redirect` builds and runs it.
+//! What BoltLink costs, beside what else could be picked. `cargo xtask bench redirect|scale|capacity` builds and runs it.
 
 mod backend;
 mod baselines;
+mod capacity;
 mod generator;
 mod links;
 mod process;
 mod redirect;
 mod report;
+mod scale;
 mod subject;
 mod visitors;
 
@@ -35,6 +37,10 @@ struct Cli {
 enum Command {
     /// Redirects: what one costs the server, against a constant answer.
     Redirect(redirect::Options),
+    /// Everything that the API can be asked for, on a million links and fifty million clicks.
+    Scale(scale::Options),
+    /// What carries how much, and what bends first, computed from what single steps cost.
+    Capacity(capacity::Options),
     /// Serves a constant redirect, to be compared with.
     #[command(hide = true)]
     Serve {
@@ -46,6 +52,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Redirect(options) => redirect::run(&options),
+        Command::Scale(options) => scale::run(&options),
+        Command::Capacity(options) => capacity::run(&options),
         Command::Serve { baseline } => baselines::serve(baseline),
     };
     match done {

@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// How long a turn lasts. A busy server of ours stores clicks every 30 s at the latest.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// For how long each server is asked half as often as it could answer, to see how long an answer takes; 0 for not.
+    #[arg(long, default_value_t = 10)]
+    latency_seconds: u64,
     /// How many links there are.
     #[arg(long, default_value_t = 100_000)]
     links: usize,
@@ -83,14 +86,18 @@ async fn measure(options: &Options) -> Result {
         }
     }
     let mut rows = Vec::new();
-    for contender in contenders {
+    for mut contender in contenders {
+        let latencies = contender.latencies(Duration::from_secs(options.latency_seconds))?;
         contender.settle().await?;
         contender.check_counts().await?;
         let memory = contender.subject.peak_memory()?;
         let Contender { kind, first, samples, .. } = contender;
-        rows.push(Row { name: kind.name(), first, samples, memory });
+        rows.push(Row { name: kind.name(), first, samples, latencies, memory });
     }
     report::print(&rows);
+    if options.latency_seconds > 0 {
+        report::print_latencies(&rows);
+    }
     if let Some(folder) = options.json.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -132,6 +139,14 @@ impl Contender {
         }
         let backend = self.subject.backend_cpu()?.since(backend);
         Ok(Sample { requests, taken, loaded, cpu: self.subject.cpu()? - cpu, backend })
+    }
+
+    /// How long answers take at half the load that was measured, the shortest first.
+    fn latencies(&mut self, time: Duration) -> Result<Vec<Duration>> {
+        let mut rates: Vec<_> = self.samples.iter().map(Sample::per_second).collect();
+        rates.sort_by(f64::total_cmp);
+        let Some(rate) = rates.get(rates.len() / 2).filter(|_| !time.is_zero()) else { return Ok(Vec::new()) };
+        self.generator.ask_at(rate / 2.0, time)
     }
 
     async fn settle(&self) -> Result {

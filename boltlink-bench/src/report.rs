@@ -21,7 +21,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.requests as f64 / self.taken.as_secs_f64()
     }
 
@@ -59,11 +59,19 @@ pub(crate) struct Row {
     /// When nothing was cached.
     pub(crate) first: Sample,
     pub(crate) samples: Vec<Sample>,
+    /// At half the load, the shortest first.
+    pub(crate) latencies: Vec<Duration>,
     /// At its peak, in bytes.
     pub(crate) memory: u64,
 }
 
 impl Row {
+    /// How long the quickest so many of a thousand answers took at most, in milliseconds; `None` if that was not measured.
+    fn latency(&self, of_thousand: usize) -> Option<f64> {
+        let last = (self.latencies.len() * of_thousand).div_ceil(1000).checked_sub(1)?;
+        Some(self.latencies.get(last)?.as_secs_f64() * 1e3)
+    }
+
     fn median(&self, of: impl Fn(&Sample) -> f64) -> f64 {
         spread(self.samples.iter().map(of).collect())[0]
     }
@@ -107,6 +115,15 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
+/// How long answers took at half the load.
+pub(crate) fn print_latencies(rows: &[Row]) {
+    println!("\n{:<28} {:>10} {:>10} {:>10} {:>10}", "at half the load, ms", "p50", "p99", "p99.9", "most");
+    for row in rows {
+        let [half, most_of, nearly, all] = [500, 990, 999, 1000].map(|part| row.latency(part).unwrap_or(f64::NAN));
+        println!("{:<28} {half:>10.3} {most_of:>10.3} {nearly:>10.3} {all:>10.3}", row.name);
+    }
+}
+
 pub(crate) fn json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
         let [per_second, first, cpu, whole] = row.medians();
@@ -124,6 +141,12 @@ pub(crate) fn json(rows: &[Row]) -> Value {
             },
             "cpu_microseconds_per_first_visit": first,
             "ratio_to_hyper": { "median": ratio, "least": least, "most": most },
+            "milliseconds_at_half_load": {
+                "p50": row.latency(500),
+                "p99": row.latency(990),
+                "p99.9": row.latency(999),
+                "most": row.latency(1000),
+            },
             "peak_memory_bytes": row.memory,
             "requests": row.samples.iter().map(|sample| sample.requests).sum::<u64>(),
         })

@@ -7,11 +7,11 @@ use rand_distr::Zipf;
 
 /// How skewed the visits are: the exponent of Zipf's law, as web requests have it (Breslau et al., "Web caching and
 /// Zipf-like distributions", 1999: 0.64 to 0.83; short links, which are shared, somewhat more).
-const SKEW: f64 = 1.0;
+pub(crate) const SKEW: f64 = 1.0;
 /// After so many visits they begin again.
 const ROUND: usize = 1 << 20;
 
-const BROWSERS: [&str; 6] = [
+pub(crate) const BROWSERS: [&str; 6] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 \
      Mobile/15E148 Safari/604.1",
@@ -21,7 +21,7 @@ const BROWSERS: [&str; 6] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 \
      Edg/142.0.0.0",
 ];
-const LANGUAGES: [&str; 4] = ["en-US,en;q=0.9", "de-DE,de;q=0.9,en;q=0.8", "fr-FR,fr;q=0.9", "ja"];
+pub(crate) const LANGUAGES: [&str; 4] = ["en-US,en;q=0.9", "de-DE,de;q=0.9,en;q=0.8", "fr-FR,fr;q=0.9", "ja"];
 const REFERRERS: [&str; 4] =
     ["https://www.google.com/", "https://www.reddit.com/", "https://t.co/", "https://news.ycombinator.com/"];
 

@@ -113,7 +113,10 @@ async fn count(db: &impl ConnectionTrait, filter: &LinkFilter, tag: &Tag) -> Res
             (" AND owner = $3", vec![tag.as_str().into(), i64::from(LARGE + 1).into(), (*owner.as_uuid()).into()])
         }
     };
-    let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM link_tag WHERE tag = $1{owner} LIMIT $2) AS page");
+    // In an order that an index has: without one Postgres may look for a rare tag from end to end of the table.
+    let sql = format!(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM link_tag WHERE tag = $1{owner} ORDER BY created_at, link LIMIT $2) AS page"
+    );
     let row = crate::one(db, &sql, values).await?;
     row.map_or(Ok(0), |row| Ok(unsigned(Columns(&row).at(0)?)))
 }
@@ -160,7 +163,8 @@ pub fn query(
     }
     let limit = values.push(i64::from(limit));
     let found = branches.join(" UNION ");
-    let sql = format!("{select}WHERE l.id IN ({found}) ORDER BY {time} {direction}, l.id {direction} LIMIT {limit}");
+    // A bare {time} could have all links walked in its order, to look for each whether it is among the few that were found.
+    let sql = format!("{select}WHERE l.id IN ({found}) ORDER BY +{time} {direction}, l.id {direction} LIMIT {limit}");
     (sql, values.0)
 }
 
@@ -218,8 +222,11 @@ fn conditions(
     }
     let mut tagged = |tags: &[&Tag]| {
         let tags: Vec<_> = tags.iter().map(|tag| values.push(tag.as_str())).collect();
+        // The offset keeps both engines from making a join of it, for which they would rather sort all links than walk
+        // them in order.
         format!(
-            "EXISTS (SELECT 1 FROM link_tag o WHERE o.tag IN ({}) AND o.created_at = l.created_at AND o.link = l.id)",
+            "EXISTS (SELECT 1 FROM link_tag o WHERE o.tag IN ({}) AND o.created_at = l.created_at AND o.link = l.id \
+             LIMIT 1 OFFSET 0)",
             tags.join(", ")
         )
     };

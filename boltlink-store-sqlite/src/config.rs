@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use boltlink_core::sample::RawClicks;
+use log::LevelFilter;
 use sea_orm::sqlx::{
     ConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
@@ -79,7 +80,9 @@ impl SqliteConfig {
             .foreign_keys(false)
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(200)
-            .disable_statement_logging()
+            // Their texts, without values, for whoever asks for them.
+            .log_statements(LevelFilter::Trace)
+            .log_slow_statements(LevelFilter::Off, Duration::MAX)
     }
 }
 

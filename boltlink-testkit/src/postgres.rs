@@ -11,8 +11,14 @@ use crate::{
     programs::{Postgres, Programs},
 };
 
-/// What a server is run with.
-const SETTINGS: [&str; 7] = [
+/// What a throw-away server is run with.
+///
+/// Without `fsync` the tests are several times as fast and [`PostgresServer::kill`] is still honest:
+/// what a killed process has written is with the operating system, which goes on. Only a machine that
+/// loses its power forgets it. A commit still waits for its record to be written.
+const SETTINGS: [&str; 9] = [
+    "fsync=off",
+    "full_page_writes=off",
     "synchronous_commit=on",
     "max_connections=300",
     "shared_buffers=64MB",
@@ -22,13 +28,6 @@ const SETTINGS: [&str; 7] = [
     "listen_addresses=127.0.0.1",
     "max_wal_size=256MB",
 ];
-
-/// What a throw-away server is run with beside.
-///
-/// Without `fsync` the tests are several times as fast and [`PostgresServer::kill`] is still honest:
-/// what a killed process has written is with the operating system, which goes on. Only a machine that
-/// loses its power forgets it. A commit still waits for its record to be written.
-const THROW_AWAY: [&str; 2] = ["fsync=off", "full_page_writes=off"];
 
 /// How often a start may meet a port that someone else was quicker to take.
 const ATTEMPTS: usize = 5;
@@ -41,8 +40,7 @@ const ATTEMPTS: usize = 5;
 pub struct PostgresServer {
     daemon: Daemon,
     programs: Postgres,
-    /// Whether its data has to be there after a loss of power.
-    durable: bool,
+    settings: Vec<String>,
     port: u16,
     url: String,
 }
@@ -54,21 +52,19 @@ impl PostgresServer {
     /// If Postgres is neither installed nor to be had from Docker, with the command that installs it;
     /// or if it does not start, with all that it wrote.
     pub async fn start() -> Result<Self, Error> {
-        Self::make(false).await
+        Self::start_with(&[]).await
     }
 
-    /// The same with `fsync`, as servers are run whose data counts: for benches.
+    /// The same with settings such as `fsync=on`, which go before those that tests have.
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub async fn start_durable() -> Result<Self, Error> {
-        Self::make(true).await
-    }
-
-    async fn make(durable: bool) -> Result<Self, Error> {
+    pub async fn start_with(settings: &[&str]) -> Result<Self, Error> {
         let programs = Programs::installed().postgres()?;
         let daemon = Daemon::new("postgres", &programs.postgres, true)?;
-        let server = Self { daemon, programs, durable, port: 0, url: String::new() };
+        // Of two settings of one name Postgres takes the last.
+        let settings = SETTINGS.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
+        let server = Self { daemon, programs, settings, port: 0, url: String::new() };
         server.make_data()?;
         server.on_a_free_port().await
     }
@@ -140,8 +136,13 @@ impl PostgresServer {
         copy.args(["-d", &self.url, "-D", "data", "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
         let copied = spawn_blocking(move || succeed("pg_basebackup", &mut copy)).await;
         copied.map_err(|error| Error::new(error.to_string()))??;
-        let (programs, durable) = (self.programs.clone(), self.durable);
-        let standby = Self { daemon, programs, durable, port: 0, url: String::new() };
+        let standby = Self {
+            daemon,
+            programs: self.programs.clone(),
+            settings: self.settings.clone(),
+            port: 0,
+            url: String::new(),
+        };
         let standby = standby.on_a_free_port().await?;
         for statement in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"] {
             self.execute(statement).await?;
@@ -196,8 +197,7 @@ impl PostgresServer {
     async fn run(&mut self) -> Result<bool, Error> {
         let mut command = self.daemon.command(&self.programs.postgres)?;
         command.args(["-D", "data", "-p", &self.port.to_string()]);
-        let beside: &[&str] = if self.durable { &[] } else { &THROW_AWAY };
-        command.args(SETTINGS.iter().chain(beside).flat_map(|setting| ["-c", setting]));
+        command.args(self.settings.iter().flat_map(|setting| ["-c", setting]));
         let answers = async || {
             let Ok(connection) = PgConnection::connect(&self.url).await else { return false };
             // Best effort: it has served its purpose.

@@ -1,6 +1,10 @@
 //! Benches that start servers and pin them to cores.
 
-use std::process::{Command, Stdio};
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use crate::{
     Result,
@@ -12,17 +16,46 @@ const OTHERS: &str = "1";
 
 /// Builds the server as it is run, and what measures it, and lets that measure redirects.
 pub(crate) fn redirect(args: &[String]) -> Result {
-    if !cfg!(target_os = "linux") {
-        return Err("this reads /proc and pins programs to cores: it needs Linux".into());
-    }
+    needs_linux()?;
     if std::thread::available_parallelism()?.get() < 2 {
         return Err("this needs two cores: one for the server and one for the load".into());
     }
-    run(&mut cargo(["build", "--release"]))?;
-    // By itself: built together with the server it would have a say in its features.
-    run(&mut cargo(["build", "--release", "--package", "boltlink-bench"]))?;
+    build()?;
     // Of util-linux, which every distribution has.
     let mut bench = Command::new("taskset");
-    bench.args(["-c", OTHERS]).arg(root().join("target/release/boltlink-bench")).arg("redirect").args(args);
+    bench.args(["-c", OTHERS]).arg(program()).arg("redirect").args(args);
     run(bench.current_dir(root()).stdin(Stdio::null()))
+}
+
+/// The same for large databases, with all cores for the server and its database.
+pub(crate) fn scale(args: &[String]) -> Result {
+    needs_linux()?;
+    build()?;
+    run(Command::new(program()).arg("scale").args(args).current_dir(root()).stdin(Stdio::null()))
+}
+
+/// Computes what carries how much. Starts no server.
+pub(crate) fn capacity(args: &[String]) -> Result {
+    run(&mut cargo(["build", "--release", "--package", "boltlink-bench"]))?;
+    run(Command::new(program()).arg("capacity").args(args).current_dir(root()).stdin(Stdio::null()))
+}
+
+fn needs_linux() -> Result {
+    if cfg!(target_os = "linux") {
+        Ok(())
+    } else {
+        Err("this reads /proc, and pins programs to cores: run it on Linux".into())
+    }
+}
+
+fn build() -> Result {
+    run(&mut cargo(["build", "--release"]))?;
+    // By itself: built together with the server it would have a say in its features.
+    run(&mut cargo(["build", "--release", "--package", "boltlink-bench"]))
+}
+
+/// Where cargo puts programs, unless it is told otherwise.
+fn program() -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |target| root().join(target));
+    target.join("release/boltlink-bench")
 }

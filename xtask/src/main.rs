@@ -79,6 +79,22 @@ enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// What carries how many redirects a second, and what bends first: computed from what single steps cost.
+    Capacity {
+        /// What to hand to boltlink-bench, such as `--rate 250000 --links 10000000` or `--help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// What the server costs on a large database: links made a second, then each list, search and count on a million links
+    /// and fifty million clicks, and a start on them. On SQLite, and on a Postgres of its own.
+    ///
+    /// Needs Linux, Postgres and some 30 GB below the temporary directory; takes most of an hour. `--links 100000 --clicks
+    /// 5000000` takes some minutes.
+    Scale {
+        /// What to hand to boltlink-bench, such as `--store sqlite` or `--help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 /// A chore has done its work, or says what is wrong.
@@ -93,6 +109,8 @@ fn main() -> ExitCode {
         Chore::Schemathesis { args } => schemathesis::run(&args),
         Chore::Instructions => instructions::run(),
         Chore::Bench { bench: Bench::Redirect { args } } => bench::redirect(&args),
+        Chore::Bench { bench: Bench::Capacity { args } } => bench::capacity(&args),
+        Chore::Bench { bench: Bench::Scale { args } } => bench::scale(&args),
         Chore::Ci { keep_going } => ci::run(keep_going),
     };
     match done {

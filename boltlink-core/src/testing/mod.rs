@@ -49,6 +49,7 @@ pub mod balance;
 pub mod change;
 pub mod click;
 pub mod counter;
+mod everything;
 pub mod key;
 pub mod limit;
 pub mod link;
@@ -69,6 +70,7 @@ use proptest::{
     test_runner::{Config, TestError, TestRunner},
 };
 
+pub use everything::{DOMAIN, TAG, everything};
 pub use sample::link_at;
 
 #[doc(inline)]

@@ -42,6 +42,11 @@ impl MigratorTrait for Migrator {
                 include_str!("m0007_audit.sqlite.sql"),
                 Some(include_str!("m0007_audit.postgres.sql")),
             ),
+            migration(
+                "m0008_changes_by_domain",
+                include_str!("m0008_changes_by_domain.sql"),
+                Some(include_str!("m0008_changes_by_domain.sql")),
+            ),
         ]
     }
 }
