@@ -132,10 +132,10 @@ impl Pipeline {
 
     /// Makes what was added up take effect, and releases what the log has kept of it until then.
     async fn store_and_settle(&self, gatherer: &mut Gatherer, course: &mut Course) -> Result<(), StoreError> {
-        if !self.store(gatherer, course).await {
-            return Err(stopping());
-        }
-        self.settle(&gatherer.unsettled()).await
+        let stored = self.store(gatherer, course).await;
+        let unsettled = gatherer.unsettled();
+        // Of what is not stored the log is all that there is.
+        if stored { self.settle(&unsettled).await } else { Err(stopping()) }
     }
 
     /// Adds batches up. False if it was told to stop, and they are kept.
