@@ -13,7 +13,7 @@ use rand_distr::Zipf;
 
 use crate::{Result, visitors::SKEW};
 
-/// The most clicks that are drawn; more are no more different, as far as this goes.
+/// The most clicks that are drawn: more than are stored or sent in one go.
 const DRAWN: usize = 1 << 22;
 /// How long the simulated load lasts.
 const TIME: f64 = 120.0;
@@ -25,8 +25,8 @@ const TOTALS: f64 = 1.0;
 const ANALYTICS: f64 = 2.0;
 const LONGEST: f64 = 10.0;
 const SHARE: f64 = 20.0;
-const AT_ONCE_TOTALS: f64 = 200_000.0;
-const AT_ONCE_ANALYTICS: f64 = 700_000.0;
+const AT_ONCE_TOTALS: f64 = 90_000.0;
+const AT_ONCE_ANALYTICS: f64 = 180_000.0;
 /// How often a node sends clicks to Redis.
 const SENDING: f64 = 0.022;
 /// How many values of referrers and languages links have.
@@ -180,9 +180,10 @@ fn cores(rate: f64, noted: &[Different], costs: &Costs) -> Cores {
     }
 }
 
-/// Lets a consumer take what waits, again and again, of which it stores up to `at_once` in a transaction of so long. Says
-/// which part of the time it stores, and how long clicks wait at most.
-fn consume(rate: f64, interval: f64, at_once: f64, transaction: impl Fn(f64) -> f64) -> (f64, f64) {
+/// Lets a consumer take what waits, again and again, of which it stores up to `at_once` in a transaction of so long; with
+/// pauses of an interval, or of a share of what the last one took. Says which part of the time it stores, and how long
+/// clicks wait at most.
+fn consume(rate: f64, (interval, share): (f64, f64), at_once: f64, transaction: impl Fn(f64) -> f64) -> (f64, f64) {
     let (mut now, mut taken, mut busy, mut lag) = (interval, 0.0, 0.0, 0.0_f64);
     while now < TIME {
         let begun = now;
@@ -198,8 +199,7 @@ fn consume(rate: f64, interval: f64, at_once: f64, transaction: impl Fn(f64) -> 
                 break;
             }
         }
-        let pause = interval.max(((now - begun) * SHARE).min(LONGEST));
-        now = (begun + pause).max(now);
+        now = (now + interval).max(begun + ((now - begun) * share).min(LONGEST));
     }
     // What still waits tells whether it keeps up.
     let waits = TIME - taken / rate;

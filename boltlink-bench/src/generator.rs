@@ -126,21 +126,22 @@ impl Generator {
         let mut waiting = 0;
         let mut over = false;
         let mut turn = 0;
-        let mut heard = Instant::now();
+        // Whether nobody has answered since all connections were looked at last, and when somebody did.
+        let (mut silent, mut heard) = (false, Instant::now());
         while !over || waiting > 0 {
+            if turn == 0 {
+                if !std::mem::replace(&mut silent, waiting > 0) {
+                    heard = Instant::now();
+                } else if heard.elapsed() > PATIENCE {
+                    return Err(format!("{waiting} requests are not answered").into());
+                }
+            }
             let connection = &mut connections[turn];
             turn = (turn + 1) % CONNECTIONS;
             if let Some((asked, due)) = connection.asked {
-                let Some(length) = connection.read(&mut answer)? else {
-                    if turn == 0 && heard.elapsed() > PATIENCE {
-                        return Err("the server does not answer".into());
-                    }
-                    continue;
-                };
+                let Some(length) = connection.read(&mut answer)? else { continue };
                 answered(due);
-                if turn == 0 {
-                    heard = Instant::now();
-                }
+                silent = false;
                 self.check(asked, &answer[..length])?;
                 connection.asked = None;
                 waiting -= 1;
@@ -150,10 +151,7 @@ impl Generator {
             }
             let (link, due) = match next(count) {
                 Next::Link(link, due) => (link, due),
-                Next::Wait => {
-                    heard = Instant::now();
-                    continue;
-                }
+                Next::Wait => continue,
                 Next::Over => {
                     over = true;
                     continue;

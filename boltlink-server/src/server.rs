@@ -126,7 +126,7 @@ impl Default for Limits {
 /// was recorded is left to whoever built the shortener: [`Shortener::shutdown`].
 ///
 /// Connections are on threads of the server's own, as many as there are cores, so that nothing else of the process holds up
-/// a visit. The runtime that calls this accepts them, and looks up the links that are not cached. Everything but visits is
+/// a visit; they are closed when this returns, or is dropped. The runtime that calls this accepts them, and looks up the links that are not cached. Everything but visits is
 /// answered on threads apart, as many again, which all servers of a process share and which live as long as it does.
 ///
 /// # Errors

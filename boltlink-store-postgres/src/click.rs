@@ -60,11 +60,13 @@ impl ClickSink for PostgresClicks {
     }
 
     async fn apply_tally(&self, tally: &Arc<Tally>) -> Result<Option<Applied>, StoreError> {
+        if self.consumer != Consumer::Analytics {
+            return Ok(None);
+        }
         self.raw.keep_house(&self.pool, self.clock.now()).await;
         let (consumer, tally, clock) = (self.consumer, tally.clone(), self.clock.clone());
         self.pool
-            // As many statements as it has rows for.
-            .write_at_length(move |db| {
+            .write_all(rollups::statements(&tally), move |db| {
                 let (tally, clock) = (tally.clone(), clock.clone());
                 Box::pin(async move { apply_tally(db, consumer, &tally, clock.now()).await })
             })

@@ -141,6 +141,16 @@ impl Pool {
         in_task(async move { pool.within(pool.write_timeout, pool.transactions(work)).await }).await
     }
 
+    /// The same for work of `statements` at most, each of which may take as long as one may.
+    pub(crate) async fn write_all<T, F>(&self, statements: u32, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'a> Fn(&'a DatabaseTransaction) -> Work<'a, T> + Send + Sync + 'static,
+    {
+        let (pool, time) = (self.clone(), self.write_timeout + self.read_timeout * statements);
+        in_task(async move { pool.within(time, pool.transactions(work)).await }).await
+    }
+
     /// The same for work of very many statements, each of which has its bound, but not all of them together.
     pub(crate) async fn write_at_length<T, F>(&self, work: F) -> Result<T, StoreError>
     where

@@ -18,6 +18,12 @@ use crate::array::{bigints, ids, statement, texts};
 /// Rows written by one statement at most, so that each is done long before its time is over, however many there are.
 pub(crate) const ROWS: usize = 20_000;
 
+/// How many statements [`add`] is at most, and what is written of the tally beside.
+pub(crate) fn statements(tally: &Tally) -> u32 {
+    // Hours, days, rooms, values and single clicks.
+    u32::try_from(5 * (tally.clicks() / ROWS as u64 + 1)).unwrap_or(u32::MAX)
+}
+
 /// Adds to the rollups that are stored.
 ///
 /// Whoever writes the same link and day waits at its row in `rollup_link_day`, so that what is then read of its values is

@@ -139,11 +139,11 @@ impl RedisLog {
 #[async_trait]
 impl CounterStore for RedisLog {
     async fn add(&self, batch: &ClickBatch, delivery: Delivery) -> Result<(), StoreError> {
-        self.add_all(&[(batch.clone(), delivery)]).await
+        self.add_all(&[(batch.clone(), delivery)]).await.map(drop)
     }
 
-    async fn add_all(&self, batches: &[(ClickBatch, Delivery)]) -> Result<(), StoreError> {
-        let Some((first, _)) = batches.first() else { return Ok(()) };
+    async fn add_all(&self, batches: &[(ClickBatch, Delivery)]) -> Result<usize, StoreError> {
+        let Some((first, _)) = batches.first() else { return Ok(0) };
         self.shards().await?;
         let capacity = self.redis.config.capacity / u64::from(self.redis.config.shards.get());
         let mut call = self.call(&ADD, self.home(first.id().producer));
@@ -152,8 +152,10 @@ impl CounterStore for RedisLog {
             let counts = if *delivery == Delivery::First { counts(batch) } else { Vec::new() };
             call.arg(format!("{:016x}", batch.id().sequence)).arg(batch.encoded().as_ref()).arg(counts);
         }
-        let held: bool = self.redis.clicks.invoke(&call).await?;
-        if held { Ok(()) } else { Err(StoreError::unavailable("the click log in Redis is full")) }
+        match self.redis.clicks.invoke(&call).await? {
+            0 => Err(StoreError::unavailable("the click log in Redis is full")),
+            held => Ok(held),
+        }
     }
 
     async fn pending(&self, links: &[LinkId]) -> Result<Vec<u64>, StoreError> {

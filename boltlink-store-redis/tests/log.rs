@@ -164,6 +164,45 @@ async fn a_full_log_takes_nothing_until_both_have_settled() {
 }
 
 #[tokio::test]
+async fn many_batches_are_taken_as_if_by_themselves() {
+    let server = RedisServer::start(Persistence::None).await.unwrap();
+    let log = store(&config(&server)).log();
+    let producer = producer();
+    let many = |first: u64, deliveries: &[Delivery]| {
+        let batches = deliveries.iter().zip(first..);
+        batches.map(|(delivery, sequence)| (batch(producer, sequence, 10), *delivery)).collect::<Vec<_>>()
+    };
+    let mixed = many(1, &[Delivery::First, Delivery::Again, Delivery::First]);
+    assert_eq!(log.add_all(&mixed).await.unwrap(), 3);
+    assert_eq!(pending(&*log).await, 20, "what was perhaps sent before does not show");
+    assert_eq!(log.add_all(&mixed).await.unwrap(), 3, "again");
+    assert_eq!(log.add_all(&many(3, &[Delivery::First, Delivery::First])).await.unwrap(), 2);
+    assert_eq!(pending(&*log).await, 30, "of those only the last one is new");
+    // One link in all of them: it is lowered by as much as each raised it.
+    assert_eq!(log.seal(Consumer::Totals, 2).await.unwrap().len(), 2);
+    assert_eq!(pending(&*log).await, 20);
+    log.settle(Consumer::Totals, &[3, 4].map(|sequence| batch(producer, sequence, 10).id())).await.unwrap();
+    assert_eq!(pending(&*log).await, 0, "settled unsealed");
+    assert_eq!(log.seal(Consumer::Analytics, 9).await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn of_many_batches_a_full_log_says_how_many_it_has() {
+    let server = RedisServer::start(Persistence::None).await.unwrap();
+    let mut config = config(&server);
+    config.capacity = 500;
+    let log = store(&config).log();
+    let producer = producer();
+    let batches: Vec<_> = (1..=64).map(|sequence| (batch(producer, sequence, 1), Delivery::First)).collect();
+    let held = log.add_all(&batches).await.unwrap();
+    assert!((1..20).contains(&held), "{held}");
+    assert_eq!(pending(&*log).await, held as u64);
+    assert!(log.add_all(&batches[held..]).await.unwrap_err().is_retryable(), "not one of them");
+    let sealed = log.seal(Consumer::Totals, 99).await.unwrap();
+    assert_eq!(sealed, batches[..held].iter().map(|(batch, _)| batch.clone()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_waits_and_holds_up_nothing() {
     let server = RedisServer::start(Persistence::None).await.unwrap();
     let log = store(&config(&server)).log();

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -10,10 +13,12 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 
-/// What a group of clicks comes to; one for all who wait for it.
+/// What a group of clicks comes to; one for all who came at about the same time.
 #[derive(Debug)]
 pub(super) struct Ack {
     begun: Instant,
+    /// Whoever comes now began to wait too late for this one.
+    closed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -25,7 +30,12 @@ enum State {
 
 impl Ack {
     fn new() -> Self {
-        Self { begun: Instant::now(), state: Mutex::new(State::Open(Vec::new())) }
+        Self { begun: Instant::now(), closed: AtomicBool::new(false), state: Mutex::new(State::Open(Vec::new())) }
+    }
+
+    /// Whether somebody who comes now may wait by it.
+    pub(super) fn is_open(&self) -> bool {
+        !self.closed.load(Relaxed)
     }
 
     /// Whether the group is durable (true) or cannot be said to be so (false), once that is known.
@@ -77,8 +87,8 @@ impl Acks {
         ack
     }
 
-    /// Tells those who have waited for `timeout`, by a quarter more at most, that it cannot be said; until it is time to
-    /// stop. So no visit needs a timer.
+    /// Tells those who have waited for `timeout`, or half as long again at most, that it cannot be said; until it is time
+    /// to stop. So no visit needs a timer.
     pub(super) async fn expire(self: Arc<Self>, timeout: Duration, mut stop: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval((timeout / 4).max(Duration::from_millis(1)));
         loop {
@@ -88,7 +98,9 @@ impl Acks {
             }
             let overdue: Vec<_> = {
                 let open = self.0.lock();
-                open.iter().take_while(|ack| ack.begun.elapsed() >= timeout).cloned().collect()
+                // Nobody joins after a tick, so its last one came a quarter later than its first.
+                open.iter().for_each(|ack| ack.closed.store(true, Relaxed));
+                open.iter().take_while(|ack| ack.begun.elapsed() >= timeout + timeout / 4).cloned().collect()
             };
             for ack in overdue {
                 ack.tell(false);
@@ -138,6 +150,7 @@ mod tests {
         let stuck = acks.begin();
         tokio::time::sleep(Duration::from_millis(900)).await;
         let young = acks.begin();
+        assert!(!stuck.is_open() && young.is_open(), "who comes late is not told of the others' time");
         let told = tokio::time::timeout(LONG, stuck.told()).await;
         assert_eq!(told, Ok(false));
         assert!(tokio::time::timeout(Duration::from_millis(1), young.told()).await.is_err(), "its time is not over");

@@ -159,7 +159,10 @@ impl ShortenerBuilder {
             let shared = stores.log.outlives_process();
             let gathered = gathered[consumer as usize].clone();
             let (spool, clock) = (spool.clone(), self.clock.clone());
-            let gatherer = Gatherer::new(gathered, sink.clone(), spool.clone(), clock, (interval, shared));
+            // Of a log that others share, totals are not: what it has given away shows in nobody's totals until it is stored.
+            let adds_up = !shared || consumer == Consumer::Analytics;
+            let gatherer =
+                adds_up.then(|| Gatherer::new(gathered, sink.clone(), spool.clone(), clock, (interval, shared)));
             let pipeline = Pipeline {
                 consumer,
                 sink: sink.clone(),
@@ -169,7 +172,7 @@ impl ShortenerBuilder {
                 settled: settled.clone(),
                 counts: counts.clone(),
             };
-            tokio::spawn(pipeline.run(gatherer, stopped.clone()))
+            tokio::spawn(pipeline.run(gatherer.flatten(), stopped.clone()))
         });
         tasks.0.push(Stage { stop, tasks: consumers.collect() });
         gathered

@@ -72,7 +72,7 @@ impl Committer {
         self.parts.outbox.push(batch, kept);
         for group in groups {
             group.drafts.clear();
-            if let Some(ack) = group.ack.take() {
+            for ack in group.acks.drain(..) {
                 ack.tell(kept);
             }
         }

@@ -23,9 +23,10 @@ use crate::{
 
 /// Clicks held in memory while the log does not take them.
 const CAPACITY: usize = 1 << 18;
-/// Batches sent at once, and bytes of them: a log may answer nobody else meanwhile.
+/// Batches sent at once, and bytes of them: a log may answer nobody else meanwhile, and a slow network must bring them in
+/// time.
 const AT_ONCE: usize = 64;
-const AT_ONCE_BYTES: usize = 256 << 10;
+const AT_ONCE_BYTES: usize = 64 << 10;
 /// How long clicks gather that a log of many processes is to get: the fewer calls, the less each click costs all of them.
 /// What no journal has goes at once.
 const GATHERING: Duration = Duration::from_millis(20);
@@ -94,25 +95,25 @@ impl Outbox {
     /// The oldest batches of one producer, and whether they are sent for the first time; from now on they are not.
     fn front(&self) -> Vec<(ClickBatch, Sent)> {
         let mut queue = self.queue.lock();
-        let Some(first) = queue.batches.front() else { return Vec::new() };
-        let producer = first.batch.id().producer;
-        let mut bytes = 0;
-        let fits = |waiting: &&mut Waiting| {
-            let is_first = bytes == 0;
-            bytes += waiting.batch.encoded().len();
-            waiting.batch.id().producer == producer && (is_first || bytes <= AT_ONCE_BYTES)
-        };
+        let count = at_once(queue.batches.iter().map(|waiting| &waiting.batch));
         let send = |waiting: &mut Waiting| {
             let sent = if std::mem::replace(&mut waiting.sent, true) { Sent::Again } else { Sent::First };
             (waiting.batch.clone(), sent)
         };
-        queue.batches.iter_mut().take(AT_ONCE).take_while(fits).map(send).collect()
+        queue.batches.iter_mut().take(count).map(send).collect()
     }
 
-    /// Drops the batches that were at the front, as far as they still are there.
-    fn delivered(&self, batches: &[(ClickBatch, Sent)]) {
+    /// Drops those of the batches that the log holds, the first `held`, as far as they still are at the front. One was
+    /// refused then, and those after it were not sent.
+    fn delivered(&self, batches: &[(ClickBatch, Sent)], held: usize) {
         let mut queue = self.queue.lock();
-        for (batch, _) in batches {
+        let unsent = |(_, sent): &&(ClickBatch, Sent)| *sent == Sent::First;
+        for (batch, _) in batches.iter().skip(held + 1).filter(unsent) {
+            if let Some(waiting) = queue.batches.iter_mut().find(|waiting| waiting.batch.id() == batch.id()) {
+                waiting.sent = false;
+            }
+        }
+        for (batch, _) in &batches[..held] {
             // Those before may have been dropped since.
             if queue.batches.front().is_some_and(|front| front.batch.id() == batch.id()) {
                 queue.batches.pop_front();
@@ -125,6 +126,17 @@ impl Outbox {
     fn has_unkept(&self) -> bool {
         self.queue.lock().batches.iter().any(|waiting| !waiting.kept)
     }
+}
+
+/// How many of these, from the first on, are sent at once: of one producer.
+fn at_once<'a>(batches: impl Iterator<Item = &'a ClickBatch>) -> usize {
+    let (mut producer, mut bytes) = (None, 0);
+    let fits = |batch: &&ClickBatch| {
+        let is_first = bytes == 0;
+        bytes += batch.encoded().len();
+        *producer.get_or_insert(batch.id().producer) == batch.id().producer && (is_first || bytes <= AT_ONCE_BYTES)
+    };
+    batches.take(AT_ONCE).take_while(fits).count()
 }
 
 impl Queue {
@@ -224,8 +236,8 @@ impl Delivery {
     async fn step(&self) -> Result<bool, StoreError> {
         let front = self.outbox.front();
         if !front.is_empty() {
-            self.log.add_all(&front).await?;
-            self.outbox.delivered(&front);
+            let held = self.log.add_all(&front).await?;
+            self.outbox.delivered(&front, held.min(front.len()));
             return Ok(true);
         }
         let skipped = std::mem::take(&mut self.outbox.queue.lock().skipped);
@@ -241,10 +253,13 @@ impl Delivery {
         let mut done = left.start().saturating_sub(1);
         let batches = batches.into_iter().take_while(|batch| left.contains(&batch.id().sequence));
         let batches: Vec<_> = batches.map(|batch| (batch, Sent::Again)).collect();
-        for part in batches.chunks(AT_ONCE) {
-            self.log.add_all(part).await?;
-            done = part.last().map_or(done, |(last, _)| last.id().sequence);
+        let mut rest = &batches[..];
+        while !rest.is_empty() {
+            let part = &rest[..at_once(rest.iter().map(|(batch, _)| batch))];
+            let held = self.log.add_all(part).await?.clamp(1, part.len());
+            done = part[held - 1].0.id().sequence;
             self.advance(done);
+            rest = &rest[held..];
         }
         // Nothing more to read: the rest of the range was released meanwhile, or never came to be.
         if done < *left.start() || done >= *left.end() {

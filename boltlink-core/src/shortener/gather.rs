@@ -4,7 +4,12 @@
 //! From a log of this process they are taken as they come. One that outlives it keeps them until they are to be stored, for
 //! whoever goes on should this process die.
 
-use std::{collections::HashMap, mem, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -31,10 +36,13 @@ const LONGEST: Duration = Duration::from_secs(30);
 const LONGEST_SHARED: Duration = Duration::from_secs(10);
 /// How often what comes from a log of this process is added up.
 const GATHERING: Duration = Duration::from_millis(100);
+/// How long a log that outlives the process is drained at a time.
+const DRAIN: Duration = Duration::from_secs(1);
 /// Bytes of memory in a tally beyond which it is stored.
 const HEAVY: usize = 64 << 20;
 /// Batches that no journal has stay in memory beside the tally until they are stored: so many bytes of them at most.
-const UNKEPT: u64 = 32 << 20;
+/// Of a log that others take from, too, no more: who stores keeps the others from it.
+const UNKEPT: u64 = 8 << 20;
 /// What is known of so many producers at once. One comes with every start and day of a recorder.
 const PRODUCERS: usize = 1024;
 
@@ -179,8 +187,8 @@ impl Gatherer {
     }
 
     /// Adds batches up, and gives back those that must be applied by themselves. Those that are known to be dealt with are
-    /// dropped.
-    pub(super) async fn take(&mut self, batches: Vec<ClickBatch>) -> Vec<ClickBatch> {
+    /// dropped. `None` if they could not be taken, as the runtime is ending.
+    pub(super) async fn take(&mut self, batches: Vec<ClickBatch>) -> Option<Vec<ClickBatch>> {
         let now = self.clock.now();
         let (mut fresh, mut others) = (Vec::with_capacity(batches.len()), Vec::new());
         for batch in batches {
@@ -209,8 +217,7 @@ impl Gatherer {
         let (fresh, kept) = match added.await {
             Ok(added) => added,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime is ending.
-            Err(_) => return others,
+            Err(_) => return None,
         };
         for (batch, kept) in fresh.into_iter().zip(kept) {
             let bytes = batch.encoded().len() as u64;
@@ -221,16 +228,20 @@ impl Gatherer {
                 self.unkept.push(batch);
             }
         }
-        others
+        Some(others)
+    }
+
+    /// Whether it is to be stored before more is added up.
+    pub(super) fn is_full(&self) -> bool {
+        self.unkept_bytes >= UNKEPT
+            || self.kept_bytes > self.spool.max_bytes() / 2
+            || self.gathered.tallies.lock().open.as_ref().is_some_and(|tally| tally.weight() >= HEAVY)
     }
 
     /// How long until what was added up is to be stored.
     pub(super) fn due_in(&self) -> Duration {
-        let full = self.unkept_bytes >= UNKEPT
-            || self.kept_bytes > self.spool.max_bytes() / 2
-            || self.gathered.tallies.lock().open.as_ref().is_some_and(|tally| tally.weight() >= HEAVY);
         let due = if self.unkept.is_empty() { self.due } else { self.soon };
-        if full { Duration::ZERO } else { due.saturating_duration_since(Instant::now()) }
+        if self.is_full() { Duration::ZERO } else { due.saturating_duration_since(Instant::now()) }
     }
 
     /// How long until the log is to be drained again.
@@ -250,9 +261,19 @@ impl Gatherer {
         self.unsettled.as_mut().map(mem::take).unwrap_or_default()
     }
 
-    /// Whether all that was taken is to be stored at once.
+    /// Whether it is to be stored while the log has more: of a log that outlives the process only if it is full.
+    pub(super) fn stores_meanwhile(&self) -> bool {
+        if self.unsettled.is_some() { self.is_full() } else { self.due_in().is_zero() }
+    }
+
+    /// Whether all that was taken is to be stored at the end of a drain.
     pub(super) fn stores_at_once(&self) -> bool {
         self.unsettled.is_some() || self.due_in().is_zero()
+    }
+
+    /// Whether a drain that began then has taken long enough: leases run, and others bring ever more.
+    pub(super) fn has_drained_for_long(&self, since: Instant) -> bool {
+        self.unsettled.is_some() && since.elapsed() >= DRAIN
     }
 
     /// Until somebody waits for it to be stored.
@@ -304,9 +325,13 @@ impl Gatherer {
         tallies.split = tallies.storing.take();
     }
 
-    /// Ends that. What became of them is to be learnt anew.
-    pub(super) fn stored_split(&mut self, load: &Load) {
+    /// Ends that: these were applied. What became of them is to be learnt anew; of the others the log may be all that is
+    /// left.
+    pub(super) fn stored_split(&mut self, load: &Load, applied: &HashSet<BatchId>) {
         self.gathered.tallies.lock().split = None;
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.retain(|id| applied.contains(id) || !load.tally.contains(*id));
+        }
         for producer in load.tally.batches().keys() {
             self.known.remove(producer);
         }
@@ -315,7 +340,7 @@ impl Gatherer {
 
 impl Drop for Gatherer {
     fn drop(&mut self) {
-        // Nobody stores any more: whoever waits would do so for ever. What is left is in the journal.
+        // Nobody stores any more: whoever waits would do so for ever. What is left is in the journal, or in the log.
         *self.gathered.tallies.lock() = Tallies::default();
         self.gathered.served.send_replace(u64::MAX);
     }

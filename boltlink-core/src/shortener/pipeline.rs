@@ -1,8 +1,15 @@
 //! The consumers: they take batches from the log, make them take effect, and release them.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::{
     backoff::Backoff,
@@ -89,6 +96,7 @@ impl Pipeline {
     /// Takes all that the log has, unless it need not be drained, and makes it take effect as far as it is due.
     async fn drain(&self, mut gatherer: Option<&mut Gatherer>, course: &mut Course) -> Result<(), StoreError> {
         let waiting = gatherer.as_ref().and_then(|gatherer| gatherer.waiting());
+        let begun = Instant::now();
         while !(course.is_stopping() && self.log.outlives_process()) {
             let batches = self.log.seal(self.consumer, LIMIT).await?;
             if batches.is_empty() {
@@ -106,11 +114,14 @@ impl Pipeline {
             let done = gatherer.as_mut().map_or_else(|| ids.clone(), |gatherer| gatherer.took(ids.clone()));
             self.settle(&done).await?;
             if let Some(gatherer) = &mut gatherer
-                && gatherer.due_in().is_zero()
+                && gatherer.stores_meanwhile()
             {
                 self.store_and_settle(gatherer, course).await?;
             }
             course.backoff.reset();
+            if gatherer.as_ref().is_some_and(|gatherer| gatherer.has_drained_for_long(begun)) {
+                break;
+            }
         }
         let Some(gatherer) = gatherer else { return Ok(()) };
         if course.is_stopping() || waiting.is_some() || gatherer.stores_at_once() {
@@ -145,7 +156,7 @@ impl Pipeline {
                 return false;
             }
         }
-        let others = gatherer.take(batches).await;
+        let Some(others) = gatherer.take(batches).await else { return false };
         others.is_empty() || self.apply(&others, course).await
     }
 
@@ -162,11 +173,9 @@ impl Pipeline {
                 }
                 Ok(None) | Err(StoreError::Invalid { .. }) => {
                     gatherer.split();
-                    let stored = self.store_split(&load, course).await;
-                    if stored {
-                        gatherer.stored_split(&load);
-                    }
-                    return stored;
+                    let Some(applied) = self.store_split(&load, course).await else { return false };
+                    gatherer.stored_split(&load, &applied);
+                    return true;
                 }
                 Err(error) => {
                     if !self.waits_after(&error, course).await {
@@ -177,12 +186,15 @@ impl Pipeline {
         }
     }
 
-    /// Applies what was added up batch by batch, from where it is kept.
-    async fn store_split(&self, load: &Load, course: &mut Course) -> bool {
+    /// Applies what was added up batch by batch, from where it is kept, and says what. `None` if it was told to stop, and
+    /// they are kept.
+    async fn store_split(&self, load: &Load, course: &mut Course) -> Option<HashSet<BatchId>> {
+        let mut applied = HashSet::new();
         for part in load.unkept.chunks(LIMIT) {
             if !self.apply(part, course).await {
-                return false;
+                return None;
             }
+            applied.extend(part.iter().map(ClickBatch::id));
         }
         for (producer, sequences) in load.tally.batches() {
             let Some(log) = self.spool.find(*producer) else { continue };
@@ -196,8 +208,9 @@ impl Pipeline {
                         let ours: Vec<_> =
                             batches.into_iter().filter(|batch| load.tally.contains(batch.id())).collect();
                         if !self.apply(&ours, course).await {
-                            return false;
+                            return None;
                         }
+                        applied.extend(ours.iter().map(ClickBatch::id));
                     }
                     Err(error) if attempts == ATTEMPTS => {
                         // It must not hold up the others. What it has is for the next process.
@@ -208,13 +221,13 @@ impl Pipeline {
                         attempts += 1;
                         let error = StoreError::unavailable(format!("cannot read the journal: {error}"));
                         if !self.waits_after(&error, course).await {
-                            return false;
+                            return None;
                         }
                     }
                 }
             }
         }
-        true
+        Some(applied)
     }
 
     /// Waits before the next attempt to store. False if it is time to stop instead, and the clicks are kept.

@@ -32,8 +32,8 @@ pub(super) const GROUP_CLICKS: usize = 512;
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) drafts: Drafts,
-    /// Where somebody waits.
-    pub(super) ack: Option<Arc<Ack>>,
+    /// Where somebody waits; more than one where the disk takes long.
+    pub(super) acks: Vec<Arc<Ack>>,
 }
 
 /// Takes clicks, from any thread.
@@ -87,7 +87,14 @@ impl Recorder {
 
     /// Takes a click, and gives what tells when it is durable.
     pub(super) fn record_durably(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>) -> Arc<Ack> {
-        self.push(link, at, visitor, |group| group.ack.get_or_insert_with(|| self.shared.acks.begin()).clone())
+        self.push(link, at, visitor, |group| match group.acks.last() {
+            Some(ack) if ack.is_open() => ack.clone(),
+            _ => {
+                let ack = self.shared.acks.begin();
+                group.acks.push(ack.clone());
+                ack
+            }
+        })
     }
 
     /// The groups that somebody waits for.

@@ -57,15 +57,19 @@ pub trait CounterStore: Send + Sync {
     async fn add(&self, batch: &ClickBatch, delivery: Delivery) -> Result<(), StoreError>;
 
     /// Takes batches of one producer, in their order, each as [`add`](Self::add) does: for logs to which a call costs more than
-    /// what is said in it. At least one.
+    /// what is said in it. Says how many of them it holds, from the first on: fewer than all if the next one was refused, as
+    /// it is to be sent again. Those after that were not taken.
     ///
     /// # Errors
-    /// As [`add`](Self::add); some of them may be held. Send all of them again.
-    async fn add_all(&self, batches: &[(ClickBatch, Delivery)]) -> Result<(), StoreError> {
-        for (batch, delivery) in batches {
-            self.add(batch, *delivery).await?;
+    /// As [`add`](Self::add), if it does not hold the first, or nobody knows; any of them may be held. Send all of them again.
+    async fn add_all(&self, batches: &[(ClickBatch, Delivery)]) -> Result<usize, StoreError> {
+        for (taken, (batch, delivery)) in batches.iter().enumerate() {
+            match self.add(batch, *delivery).await {
+                Err(_) if taken > 0 => return Ok(taken),
+                added => added?,
+            }
         }
-        Ok(())
+        Ok(batches.len())
     }
 
     /// Clicks of each of these links that no totals consumer has sealed yet, in their order.

@@ -96,26 +96,32 @@ async fn a_lost_reply_of_the_log_doubles_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_leaves_to_a_log_that_others_share_what_is_in_it() {
-    for hangs in [false, true] {
+    for (consumer, hangs) in Consumer::ALL.into_iter().flat_map(|consumer| [(consumer, false), (consumer, true)]) {
         let mut stores = stores();
-        let totals = Faulty::new(&stores.totals, hangs.then_some(1));
-        stores.totals = totals.clone();
+        let sink = match consumer {
+            Consumer::Totals => &mut stores.totals,
+            Consumer::Analytics => &mut stores.analytics,
+        };
+        let faulty = Faulty::new(sink, hangs.then_some(1));
+        *sink = faulty.clone();
         stores.log = Arc::new(FaultyLog { shared: true, ..FaultyLog::new(&stores.log) });
         // Without a journal: once a batch is in the log, that is what keeps it.
         let shortener = Shortener::builder().stores(stores).build().await.unwrap();
         let link = link(&shortener).await;
-        totals.away.store(!hangs, Ordering::SeqCst);
-        totals.hangs.store(hangs, Ordering::SeqCst);
+        faulty.away.store(!hangs, Ordering::SeqCst);
+        faulty.hangs.store(hangs, Ordering::SeqCst);
         follow(&shortener, &link).await.unwrap();
-        while shortener.backlog(Consumer::Totals).await.unwrap().batches == 0 {
+        while shortener.backlog(consumer).await.unwrap().batches == 0 {
             std::thread::sleep(Duration::from_millis(1));
             tokio::task::yield_now().await;
         }
         // The consumer is at it, and gets nowhere.
         tokio::time::sleep(Duration::from_secs(20)).await;
         tokio::time::timeout(Duration::from_secs(60), shortener.shutdown()).await.unwrap();
-        let waiting = shortener.backlog(Consumer::Totals).await.unwrap();
-        assert_eq!((waiting.batches, counts(&shortener, &link).await.1), (1, 1), "it waits in the log");
+        let waiting = shortener.backlog(consumer).await.unwrap();
+        let (totals, rollups) = counts(&shortener, &link).await;
+        let stored = if consumer == Consumer::Totals { rollups } else { totals };
+        assert_eq!((waiting.batches, stored), (1, 1), "it waits in the log for {consumer:?}");
     }
 }
 

@@ -16,7 +16,7 @@ use boltlink_core::{Begun, Outcome, Recorded};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    connections::{Command, Connection},
+    connections::{Answering, Command, Connection},
     plain::{self, Beginning, Headers, Writer},
     relay,
     service::{Answer, Service},
@@ -60,8 +60,8 @@ struct Waiting {
 
 enum What {
     Answer(Answer),
-    /// A redirect, whose click has to be durable first.
-    Recorded(Recorded),
+    /// A redirect, whose click has to be durable first; and that it is being answered.
+    Recorded(Recorded, Answering),
 }
 
 /// How it ended.
@@ -164,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                 let Waiting { len, is_last, .. } = *waiting;
                 let written = match &mut waiting.what {
                     What::Answer(answer) => answer.poll_response(cx).map(|response| output.response(response, is_last)),
-                    What::Recorded(recorded) => relay::poll(recorded, cx).map(|done| match done {
+                    What::Recorded(recorded, _) => relay::poll(recorded, cx).map(|done| match done {
                         Ok(Outcome::Redirect(redirect)) => {
                             output.redirect(&redirect, is_last);
                             Some(())
@@ -204,7 +204,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                             continue;
                         }
                         // Should it fail, its request says in what form that is to be told.
-                        Some(Begun::Recorded(recorded)) => (What::Recorded(recorded), plain.len),
+                        Some(Begun::Recorded(recorded)) => {
+                            (What::Recorded(recorded, self.connection.answer()), plain.len)
+                        }
                         _ => match plain.to_request() {
                             Some(request) => {
                                 left = &left[plain.len..];

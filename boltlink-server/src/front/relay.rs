@@ -21,8 +21,23 @@ thread_local! {
     static RELAY: RefCell<Relay> = RefCell::default();
 }
 
+/// From here on nobody is relied on.
+struct Ended;
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // At the end of a thread it may be gone.
+        let _ = RELAY.try_with(|relay| {
+            let mut relay = relay.borrow_mut();
+            relay.own = None;
+            relay.waiting.drain(..).for_each(Waker::wake);
+        });
+    }
+}
+
 /// Runs the relay of this thread, until it is dropped.
 pub(super) async fn run() {
+    let _ended = Ended;
     poll_fn(|cx| {
         let waiting = RELAY.with_borrow_mut(|relay| {
             relay.own = Some(cx.waker().clone());

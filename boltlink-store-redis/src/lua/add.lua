@@ -1,7 +1,7 @@
 -- Takes batches of a producer: KEYS as in keys.rs; ARGV = producer (16 bytes), bytes the log may hold, how many producers are
 -- remembered; then for each batch its sequence (16 hex digits), the batch, and its counts per link (or empty if it may not
 -- show in the view).
--- Returns 1 if the log holds all of them, 0 if it is full.
+-- Returns how many of them the log holds, from the first on: fewer than all if it is full.
 local stream, held, meta, view, seen = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7]
 local producer, capacity, remembered = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local raised, run, generation = {}, nil, redis.call('HGET', meta, 'generation') or '0'
@@ -74,12 +74,12 @@ local function take(sequence, batch, counts)
     return true
 end
 
-local all = 1
+local count = 0
 for at = 4, #ARGV, 3 do
     if not take(ARGV[at], ARGV[at + 1], ARGV[at + 2]) then
-        all = 0
         break
     end
+    count = count + 1
 end
 change_view(view, raised, 1)
-return all
+return count

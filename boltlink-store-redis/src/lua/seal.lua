@@ -67,8 +67,9 @@ while #sealed < limit and room > 0 do
         end
     end
 end
+-- Lowered first: should this fail half-way, the view shows too little, never too much.
+change_view(view, lowered, -1)
 if cursor ~= before then
     redis.call('HSET', meta, cursor_name, cursor)
 end
-change_view(view, lowered, -1)
 return sealed
