@@ -167,9 +167,10 @@ fn cores(rate: f64, noted: &[Different], costs: &Costs) -> Cores {
     let sent = different(noted, rate / senders * SENDING);
     let call = costs.call + costs.logged * sent.clicks + costs.shown * sent.links;
     let redis = senders / SENDING * call / 1e6;
-    let totals = consume(rate, TOTALS, AT_ONCE_TOTALS, |clicks| different(noted, clicks).links * costs.row / 1e6);
-    let analytics =
-        consume(rate, ANALYTICS, AT_ONCE_ANALYTICS, |clicks| different(noted, clicks).rows * costs.row / 1e6);
+    // Only analytics waits the longer the more there is to do.
+    let write = |rows: f64| rows * costs.row / 1e6;
+    let totals = consume(rate, (TOTALS, 0.0), AT_ONCE_TOTALS, |clicks| write(different(noted, clicks).links));
+    let analytics = consume(rate, (ANALYTICS, SHARE), AT_ONCE_ANALYTICS, |clicks| write(different(noted, clicks).rows));
     Cores {
         nodes,
         redis,

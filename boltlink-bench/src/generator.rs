@@ -89,7 +89,7 @@ impl Generator {
         let (visits, first) = (self.visits.clone(), self.asked);
         let next = |asked: usize| {
             // The clock is looked at now and then only.
-            if asked % CONNECTIONS == 0 && now.elapsed() >= time {
+            if asked.is_multiple_of(CONNECTIONS) && now.elapsed() >= time {
                 return Next::Over;
             }
             Next::Link(visits[(first + asked) % visits.len()] as usize, now)

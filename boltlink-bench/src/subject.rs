@@ -106,13 +106,13 @@ impl Mode {
         links.import(backend.used_by(Server::builder(&program)), data.path())?;
         let server = backend.used_by(server).data_dir(data.path()).start().await?;
         backend.start_workers(&server)?;
-        Ok(Subject::Ours { server, backend: Some(backend), _data: data })
+        Ok(Subject::Ours { server, backend: Some(Box::new(backend)), _data: data })
     }
 }
 
 /// A server that runs.
 pub(crate) enum Subject {
-    Ours { server: Server, backend: Option<Backend>, _data: TempDir },
+    Ours { server: Server, backend: Option<Box<Backend>>, _data: TempDir },
     Other(Process),
 }
 

@@ -61,7 +61,10 @@ struct Waiting {
 enum What {
     Answer(Answer),
     /// A redirect, whose click has to be durable first; and that it is being answered.
-    Recorded(Recorded, Answering),
+    Recorded {
+        recorded: Recorded,
+        _answering: Answering,
+    },
 }
 
 /// How it ended.
@@ -164,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                 let Waiting { len, is_last, .. } = *waiting;
                 let written = match &mut waiting.what {
                     What::Answer(answer) => answer.poll_response(cx).map(|response| output.response(response, is_last)),
-                    What::Recorded(recorded, _) => relay::poll(recorded, cx).map(|done| match done {
+                    What::Recorded { recorded, .. } => relay::poll(recorded, cx).map(|done| match done {
                         Ok(Outcome::Redirect(redirect)) => {
                             output.redirect(&redirect, is_last);
                             Some(())
@@ -205,7 +208,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                         }
                         // Should it fail, its request says in what form that is to be told.
                         Some(Begun::Recorded(recorded)) => {
-                            (What::Recorded(recorded, self.connection.answer()), plain.len)
+                            let _answering = self.connection.answer();
+                            (What::Recorded { recorded, _answering }, plain.len)
                         }
                         _ => match plain.to_request() {
                             Some(request) => {
