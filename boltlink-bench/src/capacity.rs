@@ -90,19 +90,17 @@ struct Cores {
 
 pub(crate) fn run(options: &Options) -> Result {
     let different = draw(options.links)?;
+    let Costs { redirect, call, logged, shown, added, row } = options.costs;
     println!(
-        "{} links; of {:?} µs each. Cores that each part needs:\n\n{:>12} {:>8} {:>8} {:>8} {:>9} {:>11} {:>11} {:>11}",
-        options.links,
-        options.costs,
-        "redirects/s",
-        "nodes",
-        "Redis",
-        "workers",
-        "totals",
-        "analytics",
-        "lag, s",
-        "lag, s"
+        "{} links. Microseconds of a core: a redirect {redirect}, a call to Redis {call} and in it each click {logged} and each \
+         different link {shown}, a click in the workers {added}, a row in Postgres {row}.\n",
+        options.links
     );
+    println!(
+        "{:>12} | {:>8} {:>8} {:>8} {:>8} {:>10} | {:>10} {:>10}",
+        "redirects/s", "nodes", "Redis", "workers", "totals", "analytics", "totals", "analytics"
+    );
+    println!("{:>12} | {:>46} | {:>21}", "", "cores", "seconds behind");
     for rate in &options.rate {
         show(*rate as f64, &different, &options.costs);
     }
@@ -116,8 +114,8 @@ pub(crate) fn run(options: &Options) -> Result {
 fn show(rate: f64, different: &[Different], costs: &Costs) {
     let Cores { nodes, redis, workers, postgres_totals, postgres_analytics, lag } = cores(rate, different, costs);
     println!(
-        "{rate:>12.0} {nodes:>8.1} {redis:>8.2} {workers:>8.2} {postgres_totals:>9.2} {postgres_analytics:>11.2} {:>11.1} \
-         {:>11.1}",
+        "{rate:>12.0} | {nodes:>8.1} {redis:>8.2} {workers:>8.2} {postgres_totals:>8.2} {postgres_analytics:>10.2} | {:>10.1} \
+         {:>10.1}",
         lag[0], lag[1]
     );
 }
