@@ -169,3 +169,26 @@ async fn texts_are_found_by_the_text_index() {
     assert!(!health.text_index && links.len() == 6_000);
     assert_eq!(texts(&db, "SELECT extname::text FROM pg_extension WHERE extname = 'pg_trgm'").await, ["pg_trgm"]);
 }
+
+/// What a statement must cost at most, by the server's guess: by default it compiles those to machine code that cost more,
+/// which takes a hundred times as long as what is asked here.
+const COMPILED: f64 = 100_000.0;
+
+#[tokio::test]
+async fn what_is_asked_all_the_time_is_not_compiled_on_a_database_that_nobody_has_analyzed() {
+    let place = Place::new().await;
+    let (_store, _stores) = place.open().await;
+    let db = place.connect().await;
+    db.execute_unprepared(
+        "INSERT INTO change_log (kind, subject, at) SELECT 1, gen_random_uuid()::text, n FROM generate_series(1, 100000) n",
+    )
+    .await
+    .unwrap();
+    let snapshot = "SELECT pg_current_snapshot()::text, pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, snapshot)).await.unwrap().unwrap();
+    let (snapshot, oldest): (String, i64) = (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());
+    let values = vec![oldest.into(), snapshot.into(), 10_000_i64.into()];
+    let plan = plan(&db, include_str!("../src/sql/changes_since.sql"), values).await;
+    let cost: f64 = plan.split("..").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(cost < COMPILED, "{plan}");
+}
