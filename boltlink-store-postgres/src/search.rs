@@ -34,13 +34,18 @@ pub(crate) async fn list(
     limit: u32,
 ) -> Result<Vec<StoredLink>, Error> {
     let Some(text) = &filter.text else { return list::list(db, filter, order, after, limit).await };
-    let source = source(text);
+    // Tags that few links have say more than any text.
+    let sources = match list::rare_tags(db, filter).await? {
+        Some(tags) => tags,
+        None => source(text).into_iter().collect(),
+    };
     let mut found = Vec::new();
     loop {
         let page = limit.max(PAGE);
-        let rows = match &source {
-            Some(source) => list::read(db, filter, order, after, page, std::slice::from_ref(source)).await?,
-            None => list::list(db, filter, order, after, page).await?,
+        let rows = if sources.is_empty() {
+            list::list(db, filter, order, after, page).await?
+        } else {
+            list::read(db, filter, order, after, page, &sources).await?
         };
         after = rows.last().map(|last| LinkCursor::of(&last.link, order));
         let is_last = rows.len() < page as usize;

@@ -105,6 +105,16 @@ async fn sources(db: &impl ConnectionTrait, filter: &LinkFilter, order: LinkOrde
     }
 }
 
+/// The tags of a filter as sources, if few links have them: whatever else these are to fulfil, they are soon looked at.
+///
+/// # Errors
+/// The driver's.
+pub async fn rare_tags(db: &impl ConnectionTrait, filter: &LinkFilter) -> Result<Option<Vec<Source>>, Error> {
+    // In the order of changes sources are what few links have.
+    let rare = sources(db, filter, LinkOrder::LatestChange).await?;
+    Ok((!rare.is_empty()).then_some(rare))
+}
+
 /// How many links have a tag; looks no further than [`LARGE`].
 async fn count(db: &impl ConnectionTrait, filter: &LinkFilter, tag: &Tag) -> Result<u64, Error> {
     let (owner, values) = match filter.owner {

@@ -101,7 +101,7 @@ async fn tags_are_read_by_their_own_index() {
     let sources: Vec<_> = tags.iter().map(Source::tag).collect();
     for (owner, index) in [
         (None, "SEARCH g USING PRIMARY KEY (tag=?"),
-        (Some(link.owner), "SEARCH g USING COVERING INDEX link_tag_by_owner (owner=? AND tag=?"),
+        (Some(link.owner), "SEARCH g USING COVERING INDEX link_tag_by_owner (tag=? AND owner=?"),
     ] {
         let filter = LinkFilter { owner, tags: Tags::new(tags.to_vec()).unwrap(), ..LinkFilter::default() };
         for after in [None, Some(cursor)] {

@@ -43,9 +43,9 @@ impl MigratorTrait for Migrator {
                 Some(include_str!("m0007_audit.postgres.sql")),
             ),
             migration(
-                "m0008_changes_by_domain",
-                include_str!("m0008_changes_by_domain.sql"),
-                Some(include_str!("m0008_changes_by_domain.sql")),
+                "m0008_quicker_lists",
+                include_str!("m0008_quicker_lists.sql"),
+                Some(include_str!("m0008_quicker_lists.sql")),
             ),
         ]
     }
