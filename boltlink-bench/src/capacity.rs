@@ -48,22 +48,22 @@ pub(crate) struct Options {
 #[derive(Debug, Clone, Copy, clap::Args)]
 struct Costs {
     /// Of a redirect, on a node.
-    #[arg(long = "cost-redirect", default_value_t = 9.3)]
+    #[arg(long = "cost-redirect", default_value_t = 8.5)]
     redirect: f64,
     /// Of a call that brings clicks to Redis, takes them out, and settles them.
     #[arg(long = "cost-call", default_value_t = 300.0)]
     call: f64,
     /// Of a click in such a call.
-    #[arg(long = "cost-logged", default_value_t = 1.5)]
+    #[arg(long = "cost-logged", default_value_t = 2.2)]
     logged: f64,
     /// Of a different link in such a call.
-    #[arg(long = "cost-shown", default_value_t = 2.0)]
+    #[arg(long = "cost-shown", default_value_t = 2.5)]
     shown: f64,
     /// Of a click, in both workers.
-    #[arg(long = "cost-added", default_value_t = 1.6)]
+    #[arg(long = "cost-added", default_value_t = 1.4)]
     added: f64,
     /// Of a row that is written to Postgres.
-    #[arg(long = "cost-row", default_value_t = 8.0)]
+    #[arg(long = "cost-row", default_value_t = 6.5)]
     row: f64,
 }
 
