@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use boltlink_testkit::{Load, Server};
+use boltlink_testkit::{Client, Load, Server};
 use tokio::time::sleep;
 
 use crate::{
@@ -87,12 +87,25 @@ async fn a_worker_stops_in_order_and_another_takes_over() {
     let mut node: Server = place.server().env("BOLTLINK_WORKERS", "analytics").start().await.unwrap();
     let id = node.client().make(&example("one")).await.unwrap();
     let worker = Worker::start(&node, "aggregator");
+    // It has begun to work once it has settled the first click: before that a signal would just end it.
+    let client = node.client();
+    assert_eq!(Load::new(node.address(), ["/one"]).requests(1).start().finish().await.answered_with(302), 1);
+    while client.clicks(&id).await.unwrap() == 0 || waiting(&client, "totals").await > 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
     let load = Load::new(node.address(), ["/one"]).connections(8).requests(2_000).start();
     load.answers(1_000).await.unwrap();
     let status = worker.stop().await;
     assert!(status.success(), "{status}");
     assert_eq!(load.finish().await.answered_with(302), 2_000);
     let _worker = Worker::start(&node, "aggregator");
-    settles_at(&node.client(), &id, 2_000).await;
+    settles_at(&node.client(), &id, 2_001).await;
     node.stop().await.unwrap();
+}
+
+/// How many batches a consumer has still to store.
+async fn waiting(client: &Client, consumer: &str) -> u64 {
+    let queue = client.get("/api/v1/admin/queue").await.unwrap().expect(200).unwrap();
+    let depths = queue["consumers"].as_array().unwrap();
+    depths.iter().find(|depth| depth["consumer"] == consumer).unwrap()["batches"].as_u64().unwrap()
 }
