@@ -5,12 +5,16 @@ use std::{
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
 use crate::{Result, baselines::Baseline, subject::CORE, this, visitors};
+
+/// How long a stop may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A program on the servers' core. Dropping it ends it.
 pub(crate) struct Process {
@@ -66,7 +70,7 @@ impl Process {
             if process.child.try_wait()?.is_some() || Instant::now() > end {
                 return Err("nginx does not start".into());
             }
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
         Ok(Some(process))
     }
@@ -74,12 +78,27 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The id of a process that has ended may be another's by now.
-        if !matches!(self.child.try_wait(), Ok(None)) {
-            return;
-        }
-        // Asked, not killed, as nginx has to end its worker.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
+        // Asked first, as nginx has to end its worker.
+        let _ = stop(&mut self.child);
     }
+}
+
+/// Asks a process to end, as an operator would, and sees to it that it does.
+pub(crate) fn stop(child: &mut Child) -> Result {
+    // The id of a process that has ended may be another's by now.
+    if child.try_wait()?.is_some() {
+        return Ok(());
+    }
+    // A process of its own: the standard library only kills.
+    Command::new("kill").arg(child.id().to_string()).status()?;
+    let end = Instant::now() + PATIENCE;
+    while child.try_wait()?.is_none() {
+        if Instant::now() > end {
+            child.kill()?;
+            child.wait()?;
+            return Err("a server did not stop when it was told to".into());
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }

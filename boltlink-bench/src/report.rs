@@ -68,8 +68,7 @@ pub(crate) struct Row {
 impl Row {
     /// How long the quickest so many of a thousand answers took at most, in milliseconds; `None` if that was not measured.
     fn latency(&self, of_thousand: usize) -> Option<f64> {
-        let last = (self.latencies.len() * of_thousand).div_ceil(1000).checked_sub(1)?;
-        Some(self.latencies.get(last)?.as_secs_f64() * 1e3)
+        Some(percentile(&self.latencies, of_thousand)?.as_secs_f64() * 1e3)
     }
 
     fn median(&self, of: impl Fn(&Sample) -> f64) -> f64 {
@@ -89,6 +88,12 @@ impl Row {
         let pairs = first.samples.iter().zip(&self.samples);
         spread(pairs.map(|(first, own)| first.cpu_per_request() / own.cpu_per_request()).collect())
     }
+}
+
+/// How long the quickest so many of a thousand took at most, of times in their order; `None` if there are none.
+pub(crate) fn percentile(sorted: &[Duration], of_thousand: usize) -> Option<Duration> {
+    let last = (sorted.len() * of_thousand).div_ceil(1000).checked_sub(1)?;
+    sorted.get(last).copied()
 }
 
 /// The median, the least and the most.

@@ -126,8 +126,9 @@ impl Default for Limits {
 /// was recorded is left to whoever built the shortener: [`Shortener::shutdown`].
 ///
 /// Connections are on threads of the server's own, as many as there are cores, so that nothing else of the process holds up
-/// a visit; they are closed when this returns, or is dropped. The runtime that calls this accepts them, and looks up the links that are not cached. Everything but visits is
-/// answered on threads apart, as many again, which all servers of a process share and which live as long as it does.
+/// a visit; they are closed when this returns, or is dropped. The runtime that calls this accepts them, and looks up the
+/// links that are not cached. Everything but visits is answered on threads apart, as many again, which all servers of a
+/// process share and which live as long as it does.
 ///
 /// # Errors
 /// If the listener has no address, or the operating system gives no threads. A connection's failure is its own.

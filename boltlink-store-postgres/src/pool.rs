@@ -137,11 +137,10 @@ impl Pool {
         T: Send + 'static,
         F: for<'a> Fn(&'a DatabaseTransaction) -> Work<'a, T> + Send + Sync + 'static,
     {
-        let pool = self.clone();
-        in_task(async move { pool.within(pool.write_timeout, pool.transactions(work)).await }).await
+        self.write_all(0, work).await
     }
 
-    /// The same for work of `statements` at most, each of which may take as long as one may.
+    /// The same for work of so many `statements` beside the usual few, each of which may take as long as one may.
     pub(crate) async fn write_all<T, F>(&self, statements: u32, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use boltlink_core::{
     LinkId,
+    store::Dimension,
     tally::{Tally, ValueClicks},
 };
 use boltlink_store_sql::{
@@ -20,8 +21,9 @@ pub(crate) const ROWS: usize = 20_000;
 
 /// How many statements [`add`] is at most, and what is written of the tally beside.
 pub(crate) fn statements(tally: &Tally) -> u32 {
-    // Hours, days, rooms, values and single clicks.
-    u32::try_from(5 * (tally.clicks() / ROWS as u64 + 1)).unwrap_or(u32::MAX)
+    // Hours, days, rooms and single clicks, and a value of each dimension.
+    let rows_of_a_click = 4 + Dimension::ALL.len() as u64;
+    u32::try_from(rows_of_a_click * (tally.clicks() / ROWS as u64 + 1)).unwrap_or(u32::MAX)
 }
 
 /// Adds to the rollups that are stored.

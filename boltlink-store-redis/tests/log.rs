@@ -147,12 +147,17 @@ async fn a_server_without_memory_takes_nothing_and_still_gives() {
     log.add(&batch(producer, 2, 1), Delivery::Again).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_full_log_takes_nothing_until_both_have_settled() {
+/// A log with room for a few clicks, and the server that it is in.
+async fn small_log() -> (Arc<dyn CounterStore>, RedisServer) {
     let server = RedisServer::start(Persistence::None).await.unwrap();
     let mut config = config(&server);
     config.capacity = 500;
-    let log = store(&config).log();
+    (store(&config).log(), server)
+}
+
+#[tokio::test]
+async fn a_full_log_takes_nothing_until_both_have_settled() {
+    let (log, _server) = small_log().await;
     let producer = producer();
     // More than there is room for: refused for ever, if it were not taken alone.
     log.add(&batch(producer, 1, 100), Delivery::First).await.unwrap();
@@ -188,10 +193,7 @@ async fn many_batches_are_taken_as_if_by_themselves() {
 
 #[tokio::test]
 async fn of_many_batches_a_full_log_says_how_many_it_has() {
-    let server = RedisServer::start(Persistence::None).await.unwrap();
-    let mut config = config(&server);
-    config.capacity = 500;
-    let log = store(&config).log();
+    let (log, _server) = small_log().await;
     let producer = producer();
     let batches: Vec<_> = (1..=64).map(|sequence| (batch(producer, sequence, 1), Delivery::First)).collect();
     let held = log.add_all(&batches).await.unwrap();

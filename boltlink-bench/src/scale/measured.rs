@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::store::Kind;
+use crate::report::percentile;
 
 /// How long something took, often.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +19,8 @@ pub(crate) struct Times {
 impl Times {
     pub(crate) fn of(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
-        let at = |part: usize| times.get(times.len() * part / 100).or(times.last()).copied().unwrap_or_default();
-        Self { count: times.len(), p50: at(50), p95: at(95), most: at(100) }
+        let at = |of_thousand| percentile(&times, of_thousand).unwrap_or_default();
+        Self { count: times.len(), p50: at(500), p95: at(950), most: at(1000) }
     }
 
     fn json(self) -> Value {

@@ -3,17 +3,17 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
 
 use super::store::Store;
-use crate::Result;
+use crate::{Result, process::stop};
 
 /// How often it is tried to connect.
 const POLL: Duration = Duration::from_micros(200);
-/// How long a start and a stop may take.
+/// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// From the start of the process until `/health` answers that all is well. The server is stopped again as an operator would.
@@ -48,19 +48,4 @@ fn is_healthy(address: SocketAddr) -> bool {
         Ok::<_, std::io::Error>(answer)
     };
     ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
-}
-
-fn stop(child: &mut Child) -> Result {
-    // A process of its own: the standard library only kills.
-    Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
-    let end = Instant::now() + PATIENCE;
-    while child.try_wait()?.is_none() {
-        if Instant::now() > end {
-            child.kill()?;
-            child.wait()?;
-            return Err("the server did not stop when it was told to".into());
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    Ok(())
 }

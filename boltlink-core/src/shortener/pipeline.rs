@@ -111,7 +111,10 @@ impl Pipeline {
             if !taken {
                 return Err(stopping());
             }
-            let done = gatherer.as_mut().map_or_else(|| ids.clone(), |gatherer| gatherer.took(ids.clone()));
+            let done = match &mut gatherer {
+                Some(gatherer) => gatherer.took(ids),
+                None => ids,
+            };
             self.settle(&done).await?;
             if let Some(gatherer) = &mut gatherer
                 && gatherer.stores_meanwhile()

@@ -141,14 +141,13 @@ impl Future for Recorded {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let kept = ready!(self.ack.poll(cx));
         let unavailable = || Error::Unavailable { reason: "the click could not be made durable".into(), retry: None };
-        Poll::Ready(match self.engine.unacknowledged {
-            Unacknowledged::Refuse if !kept => Err(unavailable()),
-            Unacknowledged::Redirect if !kept => {
-                self.engine.counts.unacknowledged();
-                self.outcome.take().ok_or_else(unavailable)
+        if !kept {
+            match self.engine.unacknowledged {
+                Unacknowledged::Refuse => return Poll::Ready(Err(unavailable())),
+                Unacknowledged::Redirect => self.engine.counts.unacknowledged(),
             }
-            _ => self.outcome.take().ok_or_else(unavailable),
-        })
+        }
+        Poll::Ready(self.outcome.take().ok_or_else(unavailable))
     }
 }
 
