@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
+pub use crate::click::{Others, Pack};
 use crate::{click::Click, id::ClickId, store::RawClick, time::Timestamp};
 
 /// How many single clicks a store keeps, and for how long.

@@ -265,7 +265,7 @@ impl dead::Effect for Effect<'_> {
 
 async fn take_analytics(db: &DatabaseTransaction, tally: &Tally) -> Result<(), Error> {
     rollups::add(db, tally).await?;
-    raw::keep(db, &tally.sample()).await
+    raw::keep(db, tally.packs()).await
 }
 
 /// Adds to the totals that exist, and returns the clicks that have none.

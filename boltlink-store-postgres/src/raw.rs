@@ -2,13 +2,13 @@
 
 use boltlink_core::{
     Network, Timestamp, VisitorHash,
-    sample::{RawClicks, Sampled, Sampler},
+    sample::{Pack, RawClicks, Sampler},
 };
 use boltlink_store_sql::{Error, row::signed};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
 use crate::{
-    array::{bigints, ids, optional, optional_bytes, statement, uuids},
+    array::{bigints, ids, optional, optional_bigints, optional_bytes, statement, uuids},
     partition::{self, Housekeeping},
     pool::Pool,
     rollups::ROWS,
@@ -48,27 +48,37 @@ impl Raw {
 }
 
 /// Keeps single clicks.
-pub(crate) async fn keep(db: &DatabaseTransaction, clicks: &[Sampled<'_>]) -> Result<(), Error> {
-    for clicks in clicks.chunks(ROWS) {
-        db.execute_raw(statement(include_str!("sql/clicks_add.sql"), columns(clicks))).await?;
+pub(crate) async fn keep(
+    db: &DatabaseTransaction,
+    mut clicks: impl Iterator<Item = Pack<'_>> + Send,
+) -> Result<(), Error> {
+    loop {
+        let some: Vec<_> = clicks.by_ref().take(ROWS).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        db.execute_raw(statement(include_str!("sql/clicks_add.sql"), columns(&some))).await?;
     }
-    Ok(())
 }
 
-fn columns(kept: &[Sampled<'_>]) -> [Value; 9] {
+fn columns(packs: &[Pack<'_>]) -> [Value; 11] {
     let network = |network| match network {
         Network::V4(bytes) => bytes.to_vec(),
         Network::V6(bytes) => bytes.to_vec(),
     };
+    let kept = || packs.iter().map(|pack| &pack.newest);
+    let others = || packs.iter().map(|pack| pack.others.as_ref());
     [
-        ids(kept.iter().map(|row| row.click.link)),
-        bigints(kept.iter().map(|row| row.at.as_micros())),
-        uuids(kept.iter().map(|row| *row.id.as_uuid())),
-        bigints(kept.iter().map(|row| signed(row.weight))),
-        optional(kept.iter().map(|row| row.click.referrer)),
-        optional(kept.iter().map(|row| row.click.user_agent)),
-        optional(kept.iter().map(|row| row.click.language)),
-        optional_bytes(kept.iter().map(|row| row.click.visitor.map(|VisitorHash(hash)| hash.to_be_bytes()))),
-        optional_bytes(kept.iter().map(|row| row.click.network.map(network))),
+        ids(kept().map(|row| row.click.link)),
+        bigints(kept().map(|row| row.at.as_micros())),
+        uuids(kept().map(|row| *row.id.as_uuid())),
+        bigints(kept().map(|row| signed(row.weight))),
+        optional(kept().map(|row| row.click.referrer)),
+        optional(kept().map(|row| row.click.user_agent)),
+        optional(kept().map(|row| row.click.language)),
+        optional_bytes(kept().map(|row| row.click.visitor.map(|VisitorHash(hash)| hash.to_be_bytes()))),
+        optional_bytes(kept().map(|row| row.click.network.map(network))),
+        optional_bigints(others().map(|others| others.map(|others| others.oldest.as_micros()))),
+        optional_bytes(others().map(|others| others.map(|others| &others.packed))),
     ]
 }

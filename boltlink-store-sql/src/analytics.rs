@@ -1,6 +1,6 @@
 //! Reading rollups.
 
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 use boltlink_core::{
     ClickId, LinkId, Timestamp,
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     Error,
-    row::{Columns, raw_click, unsigned},
+    row::{Columns, raw_clicks, unsigned},
 };
 
 /// The link under whose id the rollups of all links together are kept.
@@ -24,10 +24,10 @@ pub const SERIES_HOURS: &str = include_str!("sql/series_hours.sql");
 /// The text of [`series`] by days.
 pub const SERIES_DAYS: &str = include_str!("sql/series_days.sql");
 /// The text of [`clicks`].
-pub const CLICKS: &str = concat!(include_str!("sql/clicks.sql"), "ORDER BY at DESC, id DESC LIMIT $5");
+pub const CLICKS: &str = concat!(include_str!("sql/clicks.sql"), include_str!("sql/clicks_newer.sql"));
 /// The same where clicks are partitioned by time: partitions are chosen by single columns.
 pub const CLICKS_PARTITIONED: &str =
-    concat!(include_str!("sql/clicks.sql"), "AND at <= $3 ORDER BY at DESC, id DESC LIMIT $5");
+    concat!(include_str!("sql/clicks.sql"), "    AND at <= $3\n", include_str!("sql/clicks_newer.sql"));
 /// The text of [`breakdown`].
 pub const BREAKDOWN: &str = include_str!("sql/breakdown.sql");
 
@@ -131,16 +131,24 @@ pub async fn clicks(
 ) -> Result<Vec<RawClick>, Error> {
     // Before the end, or before the last page's last click: whichever is earlier.
     let end = (span.end, ClickId::from_uuid(Uuid::nil()));
-    let (at, id) = after.map_or(end, |after| (after.at, after.id).min(end));
+    let end = after.map_or(end, |after| (after.at, after.id).min(end));
+    let (at, id) = end;
     let values = [
         (*link.as_uuid()).into(),
         span.start.as_micros().into(),
         at.as_micros().into(),
         (*id.as_uuid()).into(),
         i64::from(limit).into(),
+        ((at.hour() + 1) * Interval::Hour.micros()).into(),
     ];
     let sql = if db.get_database_backend() == DbBackend::Sqlite { CLICKS } else { CLICKS_PARTITIONED };
-    crate::all(db, sql, values).await?.iter().map(raw_click).collect()
+    let mut clicks = Vec::new();
+    for row in crate::all(db, sql, values).await? {
+        clicks.extend(raw_clicks(&row)?.into_iter().filter(|click| click.at >= span.start && (click.at, click.id) < end));
+    }
+    clicks.sort_unstable_by_key(|click| Reverse((click.at, click.id)));
+    clicks.truncate(limit as usize);
+    Ok(clicks)
 }
 
 fn link_of(scope: Scope) -> Uuid {

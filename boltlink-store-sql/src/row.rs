@@ -4,7 +4,7 @@ use boltlink_core::{
     Account, AccountId, ApiKey, ApiKeyId, Bounds, ClickId, ClientName, Forward, Lifetime, Link, LinkId, Network, Note,
     PasswordHash, Scopes, Session, SessionId, StoredLink, Tag, Tags, TargetUrl, Timestamp, Title, TokenDigest,
     VisitorHash,
-    sample::Sampled,
+    sample::{Others, Pack, Sampled},
     store::{RawClick, Registered},
 };
 use sea_orm::{QueryResult, TryGetable, Value};
@@ -74,12 +74,12 @@ pub(crate) fn stored_link(row: &QueryResult) -> Result<StoredLink, Error> {
 }
 
 /// The number of columns of `click`, its place not counted.
-pub const CLICK_COLUMNS: usize = 9;
+pub const CLICK_COLUMNS: usize = 11;
 
 /// The columns of a row in `click`, but for its place.
 #[must_use]
-pub fn click_values(sampled: &Sampled<'_>) -> [Value; CLICK_COLUMNS] {
-    let Sampled { click, id, at, weight } = sampled;
+pub fn click_values(pack: &Pack<'_>) -> [Value; CLICK_COLUMNS] {
+    let Pack { newest: Sampled { click, id, at, weight }, others } = pack;
     let network = click.network.map(|network| match network {
         Network::V4(bytes) => bytes.to_vec(),
         Network::V6(bytes) => bytes.to_vec(),
@@ -94,28 +94,35 @@ pub fn click_values(sampled: &Sampled<'_>) -> [Value; CLICK_COLUMNS] {
         click.language.map(str::to_owned).into(),
         click.visitor.map(|VisitorHash(hash)| hash.to_be_bytes().to_vec()).into(),
         network.into(),
+        others.as_ref().map(|others| others.oldest.as_micros()).into(),
+        others.as_ref().map(|others| others.packed.clone()).into(),
     ]
 }
 
-/// Reads the columns that `sql/clicks.sql` selects.
-pub(crate) fn raw_click(row: &QueryResult) -> Result<RawClick, Error> {
+/// Reads the columns that `sql/clicks.sql` selects: all clicks of a row, the newest first.
+pub(crate) fn raw_clicks(row: &QueryResult) -> Result<Vec<RawClick>, Error> {
     let row = Columns(row);
     let network = |bytes: Vec<u8>| match bytes.len() {
         3 => Some(Network::V4(bytes.try_into().ok()?)),
         6 => Some(Network::V6(bytes.try_into().ok()?)),
         _ => None,
     };
-    Ok(RawClick {
+    let mut others = row.optional("packed", 8, |bytes: Vec<u8>| Others::unpack(&bytes))?.unwrap_or_default();
+    let weight = unsigned(row.at(2)?);
+    let newest = RawClick {
         id: ClickId::from_uuid(row.uuid(0)?),
         at: row.parsed("at", 1, Timestamp::from_micros)?,
-        weight: unsigned(row.at(2)?),
+        // Its row has the weight of all.
+        weight: others.iter().fold(weight, |weight, other| weight.saturating_sub(other.weight)),
         referrer: row.at(3)?,
         user_agent: row.at(4)?,
         language: row.at(5)?,
         visitor: row
             .optional("visitor", 6, |bytes: Vec<u8>| Some(VisitorHash(u128::from_be_bytes(bytes.try_into().ok()?))))?,
         network: row.optional("network", 7, network)?,
-    })
+    };
+    others.insert(0, newest);
+    Ok(others)
 }
 
 /// The columns of a row in `api_key`.

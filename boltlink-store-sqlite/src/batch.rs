@@ -43,17 +43,21 @@ impl Batch {
     }
 
     /// The same of very many rows, which are never all there as values.
-    pub(crate) async fn execute_rows<R: Sync, const N: usize>(
+    pub(crate) async fn execute_rows<R: Send, const N: usize>(
         &self,
         db: &impl ConnectionTrait,
-        rows: &[R],
-        values: impl Fn(&R) -> [Value; N] + Sync,
+        rows: impl IntoIterator<Item = R, IntoIter: Send>,
+        values: impl Fn(R) -> [Value; N] + Send + Sync,
         mut affected: impl FnMut(usize, u64) + Send,
     ) -> Result<(), Error> {
-        for rows in rows.chunks(SIZES[0]) {
-            self.execute(db, rows.iter().flat_map(&values).collect(), &mut affected).await?;
+        let mut rows = rows.into_iter();
+        loop {
+            let some: Vec<_> = rows.by_ref().take(SIZES[0]).flat_map(&values).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            self.execute(db, some, &mut affected).await?;
         }
-        Ok(())
     }
 
     /// The rows that the statements return for very many rows.

@@ -5,7 +5,7 @@ use std::{sync::LazyLock, time::Duration};
 use async_trait::async_trait;
 use boltlink_core::{
     ClickBatch, LinkId, Timestamp,
-    sample::{Sampled, Sampler},
+    sample::{Pack, Sampler},
     store::Consumer,
     tally::Tally,
 };
@@ -67,7 +67,7 @@ impl At<'_> {
             Effect::Totals => add_totals(db, &at_length(|| tally.totals())).await,
             Effect::Analytics(sampler) => {
                 rollups::add(db, tally).await?;
-                keep(db, &at_length(|| tally.sample()), sampler.raw_clicks().retention, self.now).await?;
+                keep(db, at_length(|| tally.packs()), sampler.raw_clicks().retention, self.now).await?;
                 Ok(0)
             }
         }
@@ -109,16 +109,17 @@ async fn add_totals(db: &DatabaseTransaction, totals: &[(LinkId, u64)]) -> Resul
 /// Keeps single clicks, and drops some that are too old by now.
 async fn keep(
     db: &DatabaseTransaction,
-    clicks: &[Sampled<'_>],
+    clicks: impl Iterator<Item = Pack<'_>> + Send,
     retention: Duration,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if clicks.is_empty() {
+    let mut kept = 0;
+    KEEP.execute_rows(db, clicks, |pack| click_values(&pack), |rows, _| kept += rows).await?;
+    if kept == 0 {
         return Ok(());
     }
-    KEEP.execute_rows(db, clicks, click_values, |_, _| {}).await?;
     // More than have come, so that those that are too old grow fewer.
-    let pruned = PRUNED + 2 * signed(clicks.len() as u64);
+    let pruned = PRUNED + 2 * signed(kept as u64);
     let values = [now.minus(retention).as_micros().into(), pruned.into()];
     let prune = Statement::from_sql_and_values(DbBackend::Sqlite, include_str!("sql/clicks_prune.sql"), values);
     db.execute_raw(prune).await?;

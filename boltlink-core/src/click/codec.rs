@@ -104,8 +104,8 @@ pub(crate) struct Entry {
     pub(crate) at: Timestamp,
     /// Referrer, user agent, language.
     pub(crate) texts: [Option<usize>; 3],
-    visitor: Option<VisitorHash>,
-    network: Option<Network>,
+    pub(crate) visitor: Option<VisitorHash>,
+    pub(crate) network: Option<Network>,
 }
 
 impl Entry {
@@ -148,8 +148,7 @@ impl<'a> Texts<'a> {
     fn number(&mut self, text: &'a str) -> u64 {
         let next = self.numbers.len() as u64;
         *self.numbers.entry(text).or_insert_with(|| {
-            put_varint(&mut self.bytes, text.len() as u64);
-            self.bytes.extend_from_slice(text.as_bytes());
+            put_text(&mut self.bytes, text);
             next
         })
     }
@@ -157,15 +156,19 @@ impl<'a> Texts<'a> {
 
 fn put_click<'a>(out: &mut Vec<u8>, texts: &mut Texts<'a>, click: &Click<'a>, base: Timestamp) {
     out.extend_from_slice(click.link.as_uuid().as_bytes());
-    let offset = click.at.as_micros() - base.as_micros();
-    put_varint(out, ((offset << 1) ^ (offset >> 63)).cast_unsigned());
+    put_offset(out, click.at, base);
+    put_fields(out, click, |text| texts.number(text));
+}
+
+/// What a click has beside its link and its time, with a number for each text.
+pub(super) fn put_fields<'a>(out: &mut Vec<u8>, click: &Click<'a>, mut number: impl FnMut(&'a str) -> u64) {
     let at = out.len();
     out.push(0);
     let mut fields = 0;
     for (field, text) in [(REFERRER, click.referrer), (USER_AGENT, click.user_agent), (LANGUAGE, click.language)] {
         if let Some(text) = text {
             fields |= field;
-            put_varint(out, texts.number(&text[..text.floor_char_boundary(Click::MAX_TEXT)]));
+            put_varint(out, number(&text[..text.floor_char_boundary(Click::MAX_TEXT)]));
         }
     }
     if let Some(VisitorHash(hash)) = click.visitor {
@@ -186,8 +189,20 @@ fn put_click<'a>(out: &mut Vec<u8>, texts: &mut Texts<'a>, click: &Click<'a>, ba
     out[at] = fields;
 }
 
+/// A text in a table of texts.
+pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_varint(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// How far one moment is from another.
+pub(super) fn put_offset(out: &mut Vec<u8>, at: Timestamp, base: Timestamp) {
+    let offset = at.as_micros() - base.as_micros();
+    put_varint(out, ((offset << 1) ^ (offset >> 63)).cast_unsigned());
+}
+
 /// LEB128.
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -211,7 +226,7 @@ impl<'a> Input<'a> {
         Some(*head)
     }
 
-    fn varint(&mut self) -> Option<u64> {
+    pub(super) fn varint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;
@@ -233,7 +248,7 @@ impl<'a> Input<'a> {
     }
 
     /// A table of texts.
-    fn texts(&mut self) -> Option<Vec<&'a str>> {
+    pub(super) fn texts(&mut self) -> Option<Vec<&'a str>> {
         let count = usize::try_from(self.varint()?).ok()?;
         // Whoever made up the number gets no memory for it.
         let mut texts = Vec::with_capacity(count.min(1024));
@@ -245,9 +260,19 @@ impl<'a> Input<'a> {
 
     fn entry(&mut self, base: Timestamp) -> Option<Entry> {
         let link = LinkId::from_uuid(Uuid::from_bytes(self.array()?));
+        let at = self.offset(base)?;
+        self.fields(link, at)
+    }
+
+    /// What [`put_offset`] wrote.
+    pub(super) fn offset(&mut self, base: Timestamp) -> Option<Timestamp> {
         let zigzag = self.varint()?;
         let offset = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());
-        let at = Timestamp::from_micros(base.as_micros().checked_add(offset)?)?;
+        Timestamp::from_micros(base.as_micros().checked_add(offset)?)
+    }
+
+    /// What [`put_fields`] wrote, of a click of this link and time.
+    pub(super) fn fields(&mut self, link: LinkId, at: Timestamp) -> Option<Entry> {
         let [fields] = self.array()?;
         if fields >= 64 || fields & (NETWORK_V4 | NETWORK_V6) == NETWORK_V4 | NETWORK_V6 {
             return None;

@@ -1,6 +1,7 @@
 //! Clicks, and the batches they travel in from the moment after the answer.
 
 mod codec;
+mod pack;
 
 use std::{fmt, net::IpAddr, ops::Range, time::Duration};
 
@@ -15,6 +16,7 @@ use crate::{
 
 pub use codec::DecodeError;
 pub(crate) use codec::{Entry, Input};
+pub use pack::{Others, Pack};
 
 /// A counted visit, borrowed from the batch it belongs to (or from the request that it was).
 ///

@@ -119,6 +119,8 @@ pub(super) struct Gatherer {
     longest: Duration,
     /// Batches that the log keeps until they are stored, if it outlives the process.
     unsettled: Option<Vec<BatchId>>,
+    /// An empty tally with the memory of one that was stored.
+    spare: Option<Tally>,
     /// What the sink has dealt with, of the producers that were seen.
     known: HashMap<ProducerId, LedgerState>,
     /// Batches that are added up, and that no journal has.
@@ -157,6 +159,7 @@ impl Gatherer {
             interval,
             longest: if shared { LONGEST_SHARED } else { LONGEST },
             unsettled: shared.then(Vec::new),
+            spare: None,
             known: HashMap::new(),
             unkept: Vec::new(),
             unkept_bytes: 0,
@@ -299,7 +302,7 @@ impl Gatherer {
         self.due = self.soon;
         let mut tallies = self.gathered.tallies.lock();
         let full = tallies.open.take_if(|tally| !tally.is_empty())?;
-        tallies.open = self.sink.tally();
+        tallies.open = self.spare.take().or_else(|| self.sink.tally());
         let tally = Arc::new(full);
         tallies.storing = Some(tally.clone());
         drop(tallies);
@@ -308,7 +311,7 @@ impl Gatherer {
     }
 
     /// Ends it: all of it took effect.
-    pub(super) fn stored(&mut self, load: &Load) {
+    pub(super) fn stored(&mut self, load: Load) {
         self.gathered.tallies.lock().storing = None;
         for (producer, sequences) in load.tally.batches() {
             let Some(state) = self.known.get_mut(producer) else { continue };
@@ -317,6 +320,11 @@ impl Gatherer {
             }
         }
         self.due = load.began + self.interval.max((load.began.elapsed() * SHARE).min(self.longest));
+        // The sink may still hold it.
+        self.spare = Arc::into_inner(load.tally).map(|mut tally| {
+            tally.clear();
+            tally
+        });
     }
 
     /// Begins to apply its batches by themselves: which of them are stored shows in no tally.

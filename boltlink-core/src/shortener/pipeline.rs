@@ -170,7 +170,7 @@ impl Pipeline {
             match self.in_time(&course.stop, self.sink.apply_tally(&load.tally)).await {
                 Ok(Some(applied)) => {
                     self.counts.stored(self.consumer, applied.clicks);
-                    gatherer.stored(&load);
+                    gatherer.stored(load);
                     self.took_effect();
                     return true;
                 }

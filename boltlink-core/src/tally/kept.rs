@@ -1,55 +1,79 @@
-//! Single clicks that are to be kept, in as few pieces of memory as can be.
+//! Single clicks that are to be kept, in as little memory as can be.
+
+use std::{collections::HashMap, sync::Arc};
+
+use foldhash::fast::RandomState;
 
 use crate::{
-    click::{Click, ClickBatch, Network, VisitorHash},
+    click::{Click, Entry, Network, VisitorHash},
     id::{ClickId, LinkId},
     sample::Sampled,
     time::Timestamp,
 };
 
-/// Clicks with their texts in one piece.
+/// Clicks, each of which knows the one before it of its row, and their texts once each.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     clicks: Vec<KeptClick>,
-    texts: String,
+    numbers: HashMap<Arc<str>, u32, RandomState>,
+    texts: Vec<Arc<str>>,
+    /// Bytes in all of them.
+    bytes: usize,
 }
 
 #[derive(Debug)]
 struct KeptClick {
-    link: LinkId,
-    made_at: Timestamp,
-    at: Timestamp,
     id: ClickId,
+    at: Timestamp,
     weight: u64,
-    visitor: Option<VisitorHash>,
+    texts: [Option<u32>; 3],
+    before: Option<u32>,
+    /// As bytes, which need not be aligned.
+    visitor: Option<[u8; 16]>,
     network: Option<Network>,
-    /// Where its texts begin, and the length of each.
-    start: usize,
-    lengths: [Option<u16>; 3],
+}
+
+/// The numbers of the texts of one batch, as far as a click that has them is kept.
+#[derive(Debug)]
+pub(super) struct Quoted<'a> {
+    texts: &'a [&'a str],
+    numbers: Vec<Option<u32>>,
+}
+
+impl<'a> Quoted<'a> {
+    pub(super) fn from(texts: &'a [&'a str]) -> Self {
+        Self { texts, numbers: vec![None; texts.len()] }
+    }
 }
 
 impl Kept {
-    /// Keeps click number `index` of a batch, as of `at`, and says which one it is here.
-    pub(super) fn push(&mut self, batch: &ClickBatch, index: usize, click: &Click<'_>, at: Timestamp) -> u32 {
-        let start = self.texts.len();
-        let lengths = [click.referrer, click.user_agent, click.language].map(|text| {
-            let text = text?;
-            self.texts.push_str(text);
-            // No longer than `Click::MAX_TEXT`.
-            Some(text.len() as u16)
+    /// Keeps a click, after the one `before` it of the same row, and says which one it is here.
+    pub(super) fn push(
+        &mut self,
+        entry: &Entry,
+        quoted: &mut Quoted<'_>,
+        (id, at): (ClickId, Timestamp),
+        before: Option<u32>,
+    ) -> u32 {
+        let texts = entry.texts.map(|which| {
+            let which = which?;
+            let number = &mut quoted.numbers[which];
+            Some(*number.get_or_insert_with(|| self.number(quoted.texts[which])))
         });
-        self.clicks.push(KeptClick {
-            link: click.link,
-            made_at: click.at,
-            at,
-            id: batch.click_id(index, at),
-            weight: 0,
-            visitor: click.visitor,
-            network: click.network,
-            start,
-            lengths,
-        });
+        let visitor = entry.visitor.map(|VisitorHash(hash)| hash.to_be_bytes());
+        self.clicks.push(KeptClick { id, at, weight: 0, texts, before, visitor, network: entry.network });
         (self.clicks.len() - 1) as u32
+    }
+
+    fn number(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        let (number, text) = (self.texts.len() as u32, Arc::<str>::from(text));
+        self.bytes += text.len();
+        self.numbers.insert(text.clone(), number);
+        self.texts.push(text);
+        number
     }
 
     /// Lets one of them stand for `clicks`, itself included.
@@ -57,23 +81,32 @@ impl Kept {
         self.clicks[which as usize].weight = clicks;
     }
 
-    /// All of them, in the order in which they came.
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = Sampled<'_>> {
-        self.clicks.iter().map(|kept| {
-            let mut start = kept.start;
-            let [referrer, user_agent, language] = kept.lengths.map(|length| {
-                let text = &self.texts[start..start + usize::from(length?)];
-                start += text.len();
-                Some(text)
-            });
-            let (link, visitor, network) = (kept.link, kept.visitor, kept.network);
-            let click = Click { link, at: kept.made_at, referrer, user_agent, language, visitor, network };
-            Sampled { click, id: kept.id, at: kept.at, weight: kept.weight }
+    /// The clicks of a row, last first, given the last one, for how many that one stands, and the row's link.
+    pub(super) fn row(&self, (last, weight): (u32, u64), link: LinkId) -> impl Iterator<Item = Sampled<'_>> {
+        let mut next = Some(last);
+        std::iter::from_fn(move || {
+            let which = next?;
+            let kept = &self.clicks[which as usize];
+            next = kept.before;
+            let [referrer, user_agent, language] = kept.texts.map(|text| Some(&*self.texts[text? as usize]));
+            let visitor = kept.visitor.map(|hash| VisitorHash(u128::from_be_bytes(hash)));
+            let click = Click { link, at: kept.at, referrer, user_agent, language, visitor, network: kept.network };
+            let weight = if which == last { weight } else { kept.weight };
+            Some(Sampled { click, id: kept.id, at: kept.at, weight })
         })
     }
 
     /// About how many bytes it takes.
     pub(super) const fn weight(&self) -> usize {
-        self.texts.len() + self.clicks.len() * size_of::<KeptClick>()
+        self.bytes + self.texts.len() * 96 + self.clicks.len() * size_of::<KeptClick>()
+    }
+
+    /// Forgets everything but the memory that it took.
+    pub(super) fn clear(&mut self) {
+        let Self { clicks, numbers, texts, bytes } = self;
+        super::empty(clicks);
+        super::empty_map(numbers);
+        super::empty(texts);
+        *bytes = 0;
     }
 }

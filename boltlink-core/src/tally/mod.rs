@@ -4,21 +4,23 @@ mod kept;
 mod value;
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     fmt,
+    hash::Hash,
 };
 
 use foldhash::fast::RandomState;
 
 use self::{
-    kept::Kept,
+    kept::{Kept, Quoted},
     value::{Said, Values},
 };
 use crate::{
     click::{BatchId, ClickBatch, clamp_skew},
     id::{LinkId, ProducerId},
     ledger::Ledger,
-    sample::{Sampled, Sampler, Share},
+    sample::{Pack, Sampled, Sampler, Share},
     store::Dimension,
     time::Timestamp,
 };
@@ -208,16 +210,68 @@ impl Tally {
         values
     }
 
-    /// The single clicks to be kept, in the order in which they came. For each link they stand for as many as it has, but
-    /// for those that are too old to be kept.
+    /// The single clicks to be kept, in no order. For each link they stand for as many as it has, but for those that are
+    /// too old to be kept.
     #[must_use]
     pub fn sample(&self) -> Vec<Sampled<'_>> {
         let Some(detail) = &self.detail else { return Vec::new() };
-        let mut sample: Vec<_> = detail.kept.iter().collect();
-        for (which, clicks) in self.rows.iter().filter_map(|row| row.kept) {
-            sample[which as usize].weight = clicks;
+        self.rows.iter().flat_map(|row| detail.kept_of(row)).collect()
+    }
+
+    /// The same, packed, in the order of links. They are packed as they are taken: all at once would be as much memory
+    /// again.
+    pub fn packs(&self) -> impl Iterator<Item = Pack<'_>> {
+        let mut rows: Vec<_> = self.rows.iter().filter(|row| row.kept.is_some()).collect();
+        rows.sort_unstable_by_key(|row| (row.link, row.hour));
+        let packs = |detail| rows.into_iter().flat_map(move |row| Detail::packs_of(detail, row));
+        self.detail.as_deref().map(packs).into_iter().flatten()
+    }
+
+    /// Forgets everything but the memory that it took, or the better part of it if little of that was needed: to grow into
+    /// new memory costs more than to count.
+    pub fn clear(&mut self) {
+        let Self { batches, count, clicks, oldest, places, rows, detail } = self;
+        batches.clear();
+        (*count, *clicks, *oldest) = (0, 0, None);
+        empty_map(places);
+        empty(rows);
+        if let Some(detail) = detail {
+            let Detail { sampler: _, values, by_value, kept } = &mut **detail;
+            values.clear();
+            empty_map(by_value);
+            kept.clear();
         }
-        sample
+    }
+}
+
+impl Detail {
+    fn kept_of(&self, row: &Row) -> impl Iterator<Item = Sampled<'_>> {
+        row.kept.into_iter().flat_map(move |last| self.kept.row(last, row.link))
+    }
+
+    fn packs_of(&self, row: &Row) -> Vec<Pack<'_>> {
+        let mut clicks: Vec<_> = self.kept_of(row).collect();
+        clicks.sort_unstable_by_key(|click| Reverse((click.at, click.id)));
+        clicks.chunks(Pack::MOST).filter_map(Pack::of).collect()
+    }
+}
+
+/// Room beyond what was needed, that is kept all the same.
+const SPARE: usize = 4;
+
+fn empty<T>(list: &mut Vec<T>) {
+    let used = list.len();
+    list.clear();
+    if list.capacity() / SPARE > used {
+        list.shrink_to(used);
+    }
+}
+
+fn empty_map<K: Eq + Hash, V>(map: &mut HashMap<K, V, RandomState>) {
+    let used = map.len();
+    map.clear();
+    if map.capacity() / SPARE > used {
+        map.shrink_to(used);
     }
 }
 
@@ -242,12 +296,12 @@ impl Tally {
     /// Counts the clicks of a batch by their dimensions, too, and keeps those that are to be of the sample.
     fn add_in_detail(&mut self, batch: &ClickBatch, share: &mut Share, now: Timestamp) {
         let texts = batch.texts();
-        let mut said = Said::by(&texts);
-        for (index, click) in batch.entries().enumerate() {
-            let at = clamp_skew(click.at, now);
-            let place = self.count(click.link, at.hour());
+        let (mut said, mut quoted) = (Said::by(&texts), Quoted::from(&texts));
+        for (index, entry) in batch.entries().enumerate() {
+            let at = clamp_skew(entry.at, now);
+            let place = self.count(entry.link, at.hour());
             let Some(Detail { values, by_value, kept, .. }) = self.detail.as_deref_mut() else { return };
-            for value in said.of(&click, values) {
+            for value in said.of(&entry, values) {
                 *by_value.entry((place, value)).or_default() += 1;
             }
             if share.is_too_old(at) {
@@ -262,7 +316,8 @@ impl Tally {
                         kept.set_weight(which, clicks);
                     }
                     share.take();
-                    *last = Some((kept.push(batch, index, &click.click(&texts), at), 1));
+                    let id = batch.click_id(index, at);
+                    *last = Some((kept.push(&entry, &mut quoted, (id, at), last.map(|(which, _)| which)), 1));
                 }
             }
         }

@@ -65,6 +65,14 @@ impl Values {
         number
     }
 
+    /// Forgets everything but the memory that it took.
+    pub(super) fn clear(&mut self) {
+        let Self { numbers, texts, bytes } = self;
+        numbers.iter_mut().for_each(super::empty_map);
+        super::empty(texts);
+        *bytes = 0;
+    }
+
     pub(super) fn text(&self, number: u32) -> (Dimension, &str) {
         let (dimension, text) = &self.texts[number as usize];
         (*dimension, text)

@@ -47,6 +47,11 @@ impl MigratorTrait for Migrator {
                 include_str!("m0008_quicker_lists.sql"),
                 Some(include_str!("m0008_quicker_lists.sql")),
             ),
+            migration(
+                "m0009_packed_clicks",
+                include_str!("m0009_packed_clicks.sqlite.sql"),
+                Some(include_str!("m0009_packed_clicks.postgres.sql")),
+            ),
         ]
     }
 }

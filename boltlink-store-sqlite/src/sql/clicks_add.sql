@@ -1,2 +1,2 @@
-INSERT INTO click (link, at, id, weight, referrer, user_agent, language, visitor, network)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO click (link, at, id, weight, referrer, user_agent, language, visitor, network, oldest, packed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

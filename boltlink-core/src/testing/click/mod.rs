@@ -53,6 +53,7 @@ macro_rules! click_suite {
             values_are_bounded_per_link_day_and_dimension
             a_click_is_kept_as_it_was_made
             clicks_are_newest_first_and_pages_join
+            clicks_that_are_stored_together_are_read_one_by_one
             a_repeated_batch_keeps_no_click_twice
             weights_add_up_to_the_clicks
             old_clicks_count_but_are_not_kept

@@ -82,6 +82,35 @@ pub async fn clicks_are_newest_first_and_pages_join(fixture: &Fixture) {
     assert_eq!(read(fixture, link, to, from, 3).await, []);
 }
 
+pub async fn clicks_that_are_stored_together_are_read_one_by_one(fixture: &Fixture) {
+    let link = stored(fixture, "x").await;
+    let (begin, agents) = (fixture.clock.now(), ["a", "b", "c"]);
+    fixture.clock.advance(Duration::from_secs(4 * 3_600));
+    let mut made = Vec::new();
+    // Two times the same hours, more than one of them, each with as many clicks as no store will keep as one.
+    for (producer, offset) in [(producer(fixture), 0), (producer(fixture), 11)] {
+        let at = |number: u64| begin.plus(Duration::from_secs(number * 25 + offset));
+        let click = |number: usize| Click { user_agent: Some(agents[number % 3]), ..Click::bare(link, at(number as u64)) };
+        let batch = batch(producer, 1, (0..300).map(click));
+        made.extend(batch.clicks().enumerate().map(|(index, click)| {
+            (click.at, batch.click_id(index, click.at), click.user_agent.map(str::to_owned))
+        }));
+        apply(fixture, ANALYTICS, &[batch]).await;
+    }
+    made.sort_unstable_by(|a, b| b.cmp(a));
+    let kept = |clicks: Vec<RawClick>| {
+        assert!(clicks.iter().all(|click| click.weight == 1));
+        clicks.into_iter().map(|click| (click.at, click.id, click.user_agent)).collect::<Vec<_>>()
+    };
+    for size in [7, 64, 1_000] {
+        let all = read(fixture, link, Timestamp::EPOCH, fixture.clock.now(), size).await;
+        assert!(kept(all) == made, "{size} at a time");
+    }
+    let (from, to) = (begin.plus(Duration::from_secs(1_000)), begin.plus(Duration::from_secs(4_000)));
+    made.retain(|(at, ..)| from <= *at && *at < to);
+    assert_eq!(kept(read(fixture, link, from, to, 50).await), made);
+}
+
 pub async fn a_repeated_batch_keeps_no_click_twice(fixture: &Fixture) {
     let link = stored(fixture, "x").await;
     let batch = clicks(fixture, producer(fixture), 1, link, 3);
