@@ -70,8 +70,8 @@ pub use policy::TargetPolicy;
 pub use random::{Entropy, EntropyExt, RandomSlugs, SeededEntropy, SlugSource, SystemEntropy, WithoutWords};
 pub use shortener::{
     AccountListing, AuditListing, AuthError, Begun, BuildError, Counters, Created, DeadLetterId, Durability, Error,
-    GlobalStats, InvalidDeadLetterId, KeyListing, LinkStats, Listing, Login, NewKey, Orphans, QueueDepth, Recorded,
-    Shortener, ShortenerBuilder, TICKET_LIFETIME, Unacknowledged, Unlocked,
+    Gauges, GlobalStats, InvalidDeadLetterId, KeyListing, LinkStats, Listing, Login, NewKey, Orphans, QueueDepth,
+    Recorded, Shortener, ShortenerBuilder, TICKET_LIFETIME, Unacknowledged, Unlocked,
 };
 pub use slug::{InvalidSlug, InvalidSlugCase, Slug, SlugCase, SlugRules};
 pub use stores::Stores;

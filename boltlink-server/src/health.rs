@@ -9,13 +9,21 @@ use std::{
 };
 
 use boltlink_core::{Error, Shortener};
-use poem_openapi::{ApiResponse, Enum, Object, OpenApi, payload::Json};
+use poem_openapi::{
+    ApiResponse, Enum, Object, OpenApi,
+    payload::{Json, PlainText},
+};
 use tokio::time::Instant;
 
-use crate::{api::Tag, server::ServerOptions};
+use crate::{
+    api::{MayKnow, OnMetrics, Operator, Refused, Tag},
+    metrics::{self, Metrics},
+    server::ServerOptions,
+    throttle::Throttle,
+};
 
 /// What is answered on any host, known or not: probes ask by address.
-pub(crate) const PATHS: [&str; 3] = ["/health", "/health/live", "/ready"];
+pub(crate) const PATHS: [&str; 4] = ["/health", "/health/live", "/ready", "/metrics"];
 
 /// How long a dependency may take to answer before it counts as down.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -78,8 +86,25 @@ impl Dependency {
     }
 }
 
-/// Health checks.
-pub(crate) struct HealthApi(pub(crate) Arc<Readiness>);
+/// Health checks, and metrics.
+#[derive(Clone)]
+pub(crate) struct HealthApi {
+    readiness: Arc<Readiness>,
+    shortener: Shortener,
+    metrics: Metrics,
+    throttle: Option<Arc<Throttle>>,
+}
+
+impl HealthApi {
+    pub(crate) const fn new(
+        readiness: Arc<Readiness>,
+        shortener: Shortener,
+        metrics: Metrics,
+        throttle: Option<Arc<Throttle>>,
+    ) -> Self {
+        Self { readiness, shortener, metrics, throttle }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
@@ -92,10 +117,12 @@ enum State {
 struct Health {
     /// `down` if a required dependency is.
     status: State,
-    /// The server's version.
-    version: String,
-    /// What the server depends on.
-    dependencies: Vec<Dependency>,
+    /// The server's version. For admins, and whoever asks from the same machine or on the listener for operators.
+    #[oai(skip_serializing_if_is_none)]
+    version: Option<String>,
+    /// What the server depends on. For the same.
+    #[oai(skip_serializing_if_is_none)]
+    dependencies: Option<Vec<Dependency>>,
 }
 
 #[derive(Debug, Object)]
@@ -165,17 +192,25 @@ enum LiveAnswer {
     Yes(Json<Live>),
 }
 
+#[derive(ApiResponse)]
+enum MetricsAnswer {
+    /// All of them.
+    #[oai(status = 200)]
+    All(PlainText<String>),
+}
+
 #[OpenApi(tag = "Tag::Health")]
 impl HealthApi {
     /// Ask for each dependency
     #[oai(path = "/health", method = "get", operation_id = "health")]
-    async fn health(&self) -> HealthAnswer {
-        let (database, redis) = self.0.ask().await;
+    async fn health(&self, MayKnow(all): MayKnow) -> HealthAnswer {
+        let (database, redis) = self.readiness.ask().await;
         let mut dependencies = vec![database];
         dependencies.extend(redis);
         let down = dependencies.iter().any(|dependency| dependency.required && dependency.status == State::Down);
         let status = if down { State::Down } else { State::Up };
-        let health = Json(Health { status, version: env!("CARGO_PKG_VERSION").to_owned(), dependencies });
+        let version = all.then(|| env!("CARGO_PKG_VERSION").to_owned());
+        let health = Json(Health { status, version, dependencies: all.then_some(dependencies) });
         if status == State::Up { HealthAnswer::Up(health) } else { HealthAnswer::Down(health) }
     }
 
@@ -190,20 +225,20 @@ impl HealthApi {
     /// Ask whether to send requests here
     #[oai(path = "/ready", method = "get", operation_id = "ready")]
     async fn ready(&self) -> ReadyAnswer {
-        if self.0.draining.load(Relaxed) {
+        if self.readiness.draining.load(Relaxed) {
             let reason = Some("the server is stopping".to_owned());
             return ReadyAnswer::No(Json(Ready { status: Standing::Draining, reason }));
         }
-        let (database, redis) = self.0.ask().await;
+        let (database, redis) = self.readiness.ask().await;
         let mut reasons = Vec::new();
         let mut required = false;
         if database.status == State::Down {
             reasons.push("the database is away: cached links work on, and clicks wait");
-            required |= self.0.requires_database;
+            required |= self.readiness.requires_database;
         }
         if redis.is_some_and(|redis| redis.status == State::Down) {
             reasons.push("redis is away, or takes no clicks: they wait in the journal");
-            required |= self.0.requires_redis;
+            required |= self.readiness.requires_redis;
         }
         let status = match (reasons.is_empty(), required) {
             (true, _) => Standing::Ready,
@@ -213,5 +248,15 @@ impl HealthApi {
         let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
         let answer = Json(Ready { status, reason });
         if required { ReadyAnswer::No(answer) } else { ReadyAnswer::Yes(answer) }
+    }
+
+    /// Read the metrics
+    ///
+    /// In Prometheus' text format. Without a key on the same machine, or on the listener for operators
+    /// (`BOLTLINK_ADMIN_LISTEN`).
+    #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
+    async fn metrics(&self, _operator: Operator) -> Result<MetricsAnswer, Refused<OnMetrics>> {
+        let decisions = self.throttle.as_ref().map(|throttle| throttle.decisions());
+        Ok(MetricsAnswer::All(PlainText(metrics::render(&self.metrics, &self.shortener, decisions).await)))
     }
 }

@@ -1,5 +1,5 @@
 //! BoltLink's HTTP server as a library: [`run`] serves a [`Shortener`](boltlink_core::Shortener) on a
-//! listener until it is told to stop. The program `boltlink` adds configuration and a command line.
+//! listener until it is told to stop, or, with [`run_until`], to hand over. The program `boltlink` adds configuration and a command line.
 //!
 //! A request passes `front` (connections, TLS, limits, and short links, answered before any routing) and,
 //! if it is for none, `api` (poem: the API, its documentation and the health checks). `pages` is what a
@@ -13,6 +13,8 @@ mod front;
 pub mod fuzzing;
 mod health;
 mod hosts;
+mod inside;
+mod metrics;
 mod pages;
 mod passwords;
 mod rates;
@@ -39,7 +41,10 @@ extern crate self as boltlink_server;
 pub use api::{dead_letter_details, dead_letter_summary, openapi, password_link};
 pub use forwarded::{InvalidProxyHeader, Proxies, ProxyHeader};
 pub use hosts::{BaseUrl, Hosts, InvalidBaseUrl};
+pub use metrics::Metrics;
 pub use passwords::{WeakPassword, judge as judge_password};
 pub use rates::Rates;
-pub use server::{InvalidRegistration, Limits, Registration, ServerOptions, run};
+pub use server::{
+    InvalidRegistration, Limits, Listeners, Registration, ServerOptions, Stop, run, run_admin, run_until,
+};
 pub use tls::{InvalidPair, Tls, TlsFile, TlsFiles, UnusableTlsFile, WrongTlsFile};

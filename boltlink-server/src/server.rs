@@ -9,8 +9,10 @@ use crate::{
     api,
     forwarded::Proxies,
     front::{Front, Router},
-    health::Readiness,
+    health::{HealthApi, Readiness},
     hosts::{BaseUrl, Hosts},
+    inside,
+    metrics::Metrics,
     pages::Pages,
     rates::Rates,
     throttle::Throttle,
@@ -45,6 +47,8 @@ pub struct ServerOptions {
     pub rates: Rates,
     /// How much a client may take.
     pub limits: Limits,
+    /// What is counted and measured. Give the same to the stores' configurations, so that it hears of their calls, too.
+    pub metrics: Metrics,
     /// What TLS is spoken with; without it the server speaks plain HTTP, as behind a proxy that ends TLS.
     pub tls: Option<Tls>,
 }
@@ -105,6 +109,8 @@ pub struct Limits {
     pub header_bytes: u32,
     /// How long a stopping server waits for requests that are being answered.
     pub drain_timeout: Duration,
+    /// How long a server that has handed over waits for its clients to come once more; see [`Stop::Handover`].
+    pub handover_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -117,11 +123,56 @@ impl Default for Limits {
             body_bytes: 1 << 20,
             header_bytes: 32 << 10,
             drain_timeout: Duration::from_secs(5),
+            handover_timeout: Duration::from_secs(30),
         }
     }
 }
 
-/// Serves `shortener` over HTTP/1.1 and HTTP/2 on `listener`, with TLS if [`ServerOptions::tls`] says so, until `shutdown`
+/// How a server stops.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// Nobody goes on here: `/ready` says so, and connections that rest are closed.
+    #[default]
+    Drain,
+    /// Another process accepts from the same listening socket by now. Connections stay open until their client has asked
+    /// once more, and the answer says that it is the last one (`Connection: close`): closed earlier, they could cross a
+    /// request that is on its way. Those that are silent for [`Limits::handover_timeout`] are then drained.
+    Handover,
+}
+
+/// The same as [`run_until`], with [`Stop::Drain`].
+///
+/// # Errors
+/// As that.
+pub async fn run(
+    listener: TcpListener,
+    shortener: Shortener,
+    options: ServerOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let stop = async {
+        shutdown.await;
+        Stop::Drain
+    };
+    run_until(listener, shortener, options, stop).await
+}
+
+/// Where a server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For visitors, and for who uses the API.
+    pub public: TcpListener,
+    /// For operators, in plain HTTP: `/metrics`, and the health checks with all details, to whoever reaches it.
+    pub admin: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(public: TcpListener) -> Self {
+        Self { public, admin: None }
+    }
+}
+
+/// Serves `shortener` over HTTP/1.1 and HTTP/2 on `listener`, with TLS if [`ServerOptions::tls`] says so, until `stop`
 /// is done, then drains: no new connections, and [`Limits::drain_timeout`] for requests that are being answered. To flush what
 /// was recorded is left to whoever built the shortener: [`Shortener::shutdown`].
 ///
@@ -132,12 +183,13 @@ impl Default for Limits {
 ///
 /// # Errors
 /// If the listener has no address, or the operating system gives no threads. A connection's failure is its own.
-pub async fn run(
-    listener: TcpListener,
+pub async fn run_until(
+    listeners: impl Into<Listeners>,
     shortener: Shortener,
     options: ServerOptions,
-    shutdown: impl Future<Output = ()>,
+    stop: impl Future<Output = Stop>,
 ) -> io::Result<()> {
+    let Listeners { public: listener, admin } = listeners.into();
     let hosts = Arc::new(Hosts::new(
         options.base_url.as_ref(),
         &options.domains,
@@ -147,13 +199,31 @@ pub async fn run(
     let readiness = Arc::new(Readiness::new(shortener.clone(), &options));
     let pages = Pages::new(hosts.is_https(), &options.not_found_urls);
     let throttle = Arc::new(Throttle::new(options.rates.clone(), &shortener));
-    let api = api::endpoint(shortener.clone(), hosts.clone(), readiness.clone(), throttle.clone(), &options);
-    let body_timeout = options.limits.body_timeout;
-    let router = Router::new(shortener, hosts, api, pages, options.proxies, throttle, body_timeout, Handle::current());
+    let health = HealthApi::new(readiness.clone(), shortener.clone(), options.metrics.clone(), Some(throttle.clone()));
+    let api = api::endpoint(shortener.clone(), hosts.clone(), health.clone(), throttle.clone(), &options);
+    let (body_timeout, metrics) = (options.limits.body_timeout, options.metrics.clone());
+    let runtime = Handle::current();
+    let router = Router::new(shortener, hosts, api, pages, options.proxies, throttle, metrics, body_timeout, runtime);
+    // It ends when this does.
+    let _inside = admin.map(|listener| inside::serve(listener, health));
     Front::new(router, options.limits, options.tls)
         .serve(listener, async move {
-            shutdown.await;
-            readiness.drain();
+            let stop = stop.await;
+            if stop == Stop::Drain {
+                readiness.drain();
+            }
+            stop
         })
         .await
+}
+
+/// Serves what [`Listeners::admin`] does for a process that serves nothing else, such as one that stores clicks, for as long
+/// as this is not dropped.
+///
+/// # Errors
+/// If the listener cannot be used.
+pub async fn run_admin(listener: TcpListener, shortener: Shortener, options: ServerOptions) -> io::Result<()> {
+    let readiness = Arc::new(Readiness::new(shortener.clone(), &options));
+    let serving = inside::serve(listener, HealthApi::new(readiness, shortener, options.metrics, None));
+    serving.ended().await
 }

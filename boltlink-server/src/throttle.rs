@@ -1,6 +1,9 @@
 //! Judges who comes too often.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use boltlink_core::{
     Actor, Domain, Email, Error, IpNet, MacKey, Shortener, Slug, StoreError, hex,
@@ -15,6 +18,15 @@ pub(crate) struct Throttle {
     rates: Rates,
     /// Who shares the limiter sees no addresses, of networks or of people, nor can find out one by trying.
     names: MacKey,
+    allowed: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// How often somebody was judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decisions {
+    pub(crate) allowed: u64,
+    pub(crate) refused: u64,
 }
 
 /// A quota, whose, and how much is taken from it.
@@ -33,7 +45,18 @@ impl Taken {
 
 impl Throttle {
     pub(crate) fn new(rates: Rates, shortener: &Shortener) -> Self {
-        Self { rates, names: shortener.derived_key("names of limits") }
+        let names = shortener.derived_key("names of limits");
+        Self { rates, names, allowed: AtomicU64::new(0), refused: AtomicU64::new(0) }
+    }
+
+    /// How often somebody was judged so far.
+    pub(crate) fn decisions(&self) -> Decisions {
+        Decisions { allowed: self.allowed.load(Relaxed), refused: self.refused.load(Relaxed) }
+    }
+
+    fn note(&self, decision: Decision) -> Decision {
+        (if decision.allowed { &self.allowed } else { &self.refused }).fetch_add(1, Relaxed);
+        decision
     }
 
     /// Judges a request of a key or a session. `None`: nothing limits it.
@@ -110,10 +133,11 @@ impl Throttle {
 
     /// Takes from one, without waiting where that can be.
     async fn take(&self, Taken { key, quota, cost }: &Taken) -> Result<Decision, StoreError> {
-        match self.rates.limiter.try_check(key, quota, *cost) {
-            Some(decision) => Ok(decision),
-            None => self.rates.limiter.check(key, quota, *cost).await,
-        }
+        let decision = match self.rates.limiter.try_check(key, quota, *cost) {
+            Some(decision) => decision,
+            None => self.rates.limiter.check(key, quota, *cost).await?,
+        };
+        Ok(self.note(decision))
     }
 
     /// Whether visits are limited at all.
@@ -132,7 +156,7 @@ impl Throttle {
     /// judged by [`visit`](Self::visit).
     pub(crate) fn try_visit<'a>(&self, mut taken: &'a [Taken]) -> Result<&'a [Taken], Decision> {
         while let [Taken { key, quota, cost }, rest @ ..] = taken {
-            match self.rates.limiter.try_check(key, quota, *cost) {
+            match self.rates.limiter.try_check(key, quota, *cost).map(|decision| self.note(decision)) {
                 None => break,
                 Some(decision) if decision.allowed => taken = rest,
                 Some(decision) => return Err(decision),

@@ -1,8 +1,8 @@
 //! Where the server is, and how long to wait for it.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use boltlink_core::sample::RawClicks;
+use boltlink_core::{sample::RawClicks, store::Observer};
 use sea_orm::sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use url::Url;
 
@@ -27,6 +27,8 @@ pub struct PostgresConfig {
     pub lock_timeout: Duration,
     /// Which single clicks are kept. Default: 500 a second, for 30 days.
     pub raw_clicks: RawClicks,
+    /// Who is told of every statement, and how long it took. Default: nobody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl PostgresConfig {
@@ -45,6 +47,7 @@ impl PostgresConfig {
             statement_timeout: Duration::from_secs(10),
             lock_timeout: Duration::from_secs(5),
             raw_clicks: RawClicks::default(),
+            observer: None,
         })
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use boltlink_core::StoreError;
-use boltlink_store_sql::Error;
+use boltlink_store_sql::{Error, observe::observed};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPostgresConnector, TransactionTrait,
     sqlx::postgres::PgPoolOptions,
@@ -77,7 +77,7 @@ impl Pool {
             config.lock_timeout.as_millis().max(1),
         );
         Self {
-            connections: SqlxPostgresConnector::from_sqlx_postgres_pool(pool),
+            connections: observed(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), config.observer.as_ref()),
             suspicion,
             begin: begin.into(),
             read_timeout: config.acquire_timeout + config.statement_timeout,
@@ -100,6 +100,12 @@ impl Pool {
             }
         });
         Self { heartbeat: Some(Arc::new(Heartbeat(beating.abort_handle()))), ..self }
+    }
+
+    /// How many connections are open, and how many of these have nothing to do.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        let pool = self.connections.get_postgres_connection_pool();
+        (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX))
     }
 
     /// For reads, each of which is a statement of its own.

@@ -60,6 +60,12 @@ impl PostgresStore {
         open::migrate(config).await
     }
 
+    /// How many connections are open, and how many of these have nothing to do.
+    #[must_use]
+    pub fn connections(&self) -> (u32, u32) {
+        self.pool.size()
+    }
+
     /// Looks the database over, without changing it.
     ///
     /// # Errors

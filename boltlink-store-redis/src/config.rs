@@ -1,7 +1,8 @@
 //! Where Redis is, what belongs to whom in it, and how long to wait for it.
 
-use std::{fmt, num::NonZeroU16, str::FromStr, time::Duration};
+use std::{fmt, num::NonZeroU16, str::FromStr, sync::Arc, time::Duration};
 
+use boltlink_core::store::Observer;
 use redis::{
     ConnectionInfo, IntoConnectionInfo, TlsMode,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
@@ -25,6 +26,8 @@ pub struct RedisConfig {
     pub connect_timeout: Duration,
     /// How long a command may take. Default: 1 s.
     pub timeout: Duration,
+    /// Who is told of every command, and how long it took. Default: nobody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl RedisConfig {
@@ -47,6 +50,7 @@ impl RedisConfig {
             capacity: 256 << 20,
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(1),
+            observer: None,
         })
     }
 

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use boltlink_core::StoreError;
+use boltlink_core::{
+    StoreError,
+    store::{Call, Observer},
+};
 use parking_lot::Mutex;
 use redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation};
 use tokio::time::Instant;
@@ -19,6 +22,7 @@ use crate::{
 /// follows slots that moved and connects anew by itself. All scripts of the log may be repeated.
 pub(crate) struct Lane {
     client: Arc<Client>,
+    observer: Option<Arc<dyn Observer>>,
     /// With a number, so that who failed on an old one does not close its successor.
     current: Mutex<(u64, Option<Connection>)>,
     /// Held by whoever connects.
@@ -32,8 +36,8 @@ struct Attempts {
 }
 
 impl Lane {
-    pub(crate) fn new(client: Arc<Client>) -> Self {
-        Self { client, current: Mutex::new((0, None)), attempts: tokio::sync::Mutex::default() }
+    pub(crate) fn new(client: Arc<Client>, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { client, observer, current: Mutex::new((0, None)), attempts: tokio::sync::Mutex::default() }
     }
 
     /// Which connection this is: another number after each one that broke. Zero before the first.
@@ -41,16 +45,36 @@ impl Lane {
         self.current.lock().0
     }
 
-    /// Calls a script; the server is given its text if it does not know it.
-    pub(crate) async fn invoke<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+    /// Calls a script, by its name for who [observes](Observer); the server is given its text if it does not know it.
+    pub(crate) async fn invoke<T: FromRedisValue>(
+        &self,
+        operation: &'static str,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, StoreError> {
         let (number, mut connection) = self.connection().await?;
-        self.judge(number, script.invoke_async(&mut connection).await)
+        let begin = Instant::now();
+        let answer = script.invoke_async(&mut connection).await;
+        self.observe(operation, begin);
+        self.judge(number, answer)
     }
 
     /// Sends a command.
-    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+    pub(crate) async fn query<T: FromRedisValue>(
+        &self,
+        operation: &'static str,
+        command: &Cmd,
+    ) -> Result<T, StoreError> {
         let (number, mut connection) = self.connection().await?;
-        self.judge(number, command.query_async(&mut connection).await)
+        let begin = Instant::now();
+        let answer = command.query_async(&mut connection).await;
+        self.observe(operation, begin);
+        self.judge(number, answer)
+    }
+
+    fn observe(&self, operation: &'static str, begin: Instant) {
+        if let Some(observer) = &self.observer {
+            observer.observe(Call::Command { operation }, begin.elapsed());
+        }
     }
 
     fn judge<T>(&self, number: u64, result: RedisResult<T>) -> Result<T, StoreError> {

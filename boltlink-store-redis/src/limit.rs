@@ -39,7 +39,7 @@ impl RateLimiter for RedisLimiter {
         if let Some(clock) = &self.clock {
             call.arg(clock.now().as_micros());
         }
-        let (allowed, owed, missing): (bool, i64, f64) = self.redis.limits.invoke(&call).await?;
+        let (allowed, owed, missing): (bool, i64, f64) = self.redis.limits.invoke("limit", &call).await?;
         Ok(Decision {
             allowed,
             limit: quota.burst(),

@@ -39,18 +39,27 @@ const ARGUMENTS: usize = 1024;
 /// How long the number of shards is believed.
 const SHARDS_KNOWN: Duration = Duration::from_secs(5);
 
+/// A script, and what it is called.
+struct Named {
+    operation: &'static str,
+    script: Script,
+}
+
 macro_rules! script {
     ($name:literal) => {
-        LazyLock::new(|| Script::new(concat!(include_str!("lua/run.lua"), include_str!(concat!("lua/", $name)))))
+        LazyLock::new(|| Named {
+            operation: $name,
+            script: Script::new(concat!(include_str!("lua/run.lua"), include_str!(concat!("lua/", $name, ".lua")))),
+        })
     };
 }
 
-static ADD: LazyLock<Script> = script!("add.lua");
-static SEAL: LazyLock<Script> = script!("seal.lua");
-static SETTLE: LazyLock<Script> = script!("settle.lua");
-static PENDING: LazyLock<Script> = script!("pending.lua");
-static WATCH: LazyLock<Script> = script!("watch.lua");
-static BACKLOG: LazyLock<Script> = script!("backlog.lua");
+static ADD: LazyLock<Named> = script!("add");
+static SEAL: LazyLock<Named> = script!("seal");
+static SETTLE: LazyLock<Named> = script!("settle");
+static PENDING: LazyLock<Named> = script!("pending");
+static WATCH: LazyLock<Named> = script!("watch");
+static BACKLOG: LazyLock<Named> = script!("backlog");
 static SHARDS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/shards.lua")));
 
 pub(crate) struct RedisLog {
@@ -82,7 +91,7 @@ impl RedisLog {
         }
         let mut call = SHARDS.key(keys::shards(&self.redis.config.prefix));
         call.arg(self.redis.config.shards.get());
-        let shards = self.redis.consumers.invoke(&call).await?;
+        let shards = self.redis.consumers.invoke("shards", &call).await?;
         *self.shards.lock() = Some((shards, Instant::now()));
         Ok(shards)
     }
@@ -95,7 +104,7 @@ impl RedisLog {
         for at in [now, now.plus(LEASE), now.plus(LEASE * 2)] {
             call.arg(at.as_micros());
         }
-        let sealed: Result<Vec<Vec<u8>>, _> = self.redis.consumers.invoke(&call).await;
+        let sealed: Result<Vec<Vec<u8>>, _> = self.redis.consumers.invoke(SEAL.operation, &call).await;
         // On a slow network a long answer never comes in time, and what it would have brought is leased for nothing.
         let next = if sealed.is_ok() { room.saturating_mul(2) } else { room / 2 };
         self.room.store(next.clamp(*SEALED_AT_ONCE.start(), *SEALED_AT_ONCE.end()), Ordering::Relaxed);
@@ -111,8 +120,8 @@ impl RedisLog {
         Ok(batches.collect())
     }
 
-    fn call<'a>(&self, script: &'a Script, shard: u16) -> ScriptInvocation<'a> {
-        let mut call = script.prepare_invoke();
+    fn call<'a>(&self, script: &'a Named, shard: u16) -> ScriptInvocation<'a> {
+        let mut call = script.script.prepare_invoke();
         for key in ShardKeys::new(&self.redis.config.prefix, shard).0 {
             call.key(key);
         }
@@ -123,14 +132,14 @@ impl RedisLog {
     async fn each<T: FromRedisValue>(
         &self,
         lane: &Lane,
-        script: &Script,
+        script: &Named,
         arguments: &[impl redis::ToRedisArgs + Sync],
     ) -> Result<Vec<T>, StoreError> {
         let mut answers = Vec::new();
         for shard in 0..self.shards().await? {
             let mut call = self.call(script, shard);
             call.arg(arguments);
-            answers.push(lane.invoke(&call).await?);
+            answers.push(lane.invoke(script.operation, &call).await?);
         }
         Ok(answers)
     }
@@ -152,7 +161,7 @@ impl CounterStore for RedisLog {
             let counts = if *delivery == Delivery::First { counts(batch) } else { Vec::new() };
             call.arg(format!("{:016x}", batch.id().sequence)).arg(batch.encoded().as_ref()).arg(counts);
         }
-        match self.redis.clicks.invoke(&call).await? {
+        match self.redis.clicks.invoke(ADD.operation, &call).await? {
             0 => Err(StoreError::unavailable("the click log in Redis is full")),
             held => Ok(held),
         }
@@ -205,7 +214,7 @@ impl CounterStore for RedisLog {
             for ids in ids.chunks(ARGUMENTS) {
                 let mut call = self.call(&SETTLE, shard);
                 call.arg(name(consumer)).arg(ids);
-                if let Err(error) = self.redis.consumers.invoke::<()>(&call).await {
+                if let Err(error) = self.redis.consumers.invoke::<()>(SETTLE.operation, &call).await {
                     outcome = Err(error);
                 }
             }

@@ -47,7 +47,7 @@ impl RedisStore {
     pub fn new(config: &RedisConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let client = Client::new(config).map_err(|error| OpenError::from_driver(config.url.to_string(), &error))?;
         let client = Arc::new(client);
-        let lane = || Lane::new(client.clone());
+        let lane = || Lane::new(client.clone(), config.observer.clone());
         let inner = Inner {
             config: config.clone(),
             clock,
@@ -73,7 +73,7 @@ impl RedisStore {
     /// # Errors
     /// [`StoreError::Unavailable`] if not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.inner.limits.query(&redis::cmd("PING")).await
+        self.inner.limits.query("ping", &redis::cmd("PING")).await
     }
 
     /// The log of clicks between recorders and consumers.

@@ -91,7 +91,7 @@ impl ChangeLog for Waking {
         let mut command = redis::cmd("PUBLISH");
         command.arg(keys::changes(&self.redis.config.prefix)).arg(&self.me);
         // Who does not hear of it polls.
-        let _ = self.redis.limits.query::<i64>(&command).await;
+        let _ = self.redis.limits.query::<i64>("publish", &command).await;
     }
 
     async fn announced(&self) {

@@ -144,7 +144,8 @@ pub async fn clicks(
     let sql = if db.get_database_backend() == DbBackend::Sqlite { CLICKS } else { CLICKS_PARTITIONED };
     let mut clicks = Vec::new();
     for row in crate::all(db, sql, values).await? {
-        clicks.extend(raw_clicks(&row)?.into_iter().filter(|click| click.at >= span.start && (click.at, click.id) < end));
+        clicks
+            .extend(raw_clicks(&row)?.into_iter().filter(|click| click.at >= span.start && (click.at, click.id) < end));
     }
     clicks.sort_unstable_by_key(|click| Reverse((click.at, click.id)));
     clicks.truncate(limit as usize);

@@ -18,6 +18,7 @@ pub mod link;
 pub mod list;
 pub mod meta;
 mod migration;
+pub mod observe;
 pub mod reconcile;
 pub mod rollups;
 pub mod row;

@@ -1,8 +1,8 @@
 //! Where the file is.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use boltlink_core::sample::RawClicks;
+use boltlink_core::{sample::RawClicks, store::Observer};
 use log::LevelFilter;
 use sea_orm::sqlx::{
     ConnectOptions,
@@ -20,6 +20,8 @@ pub struct SqliteConfig {
     pub sync: Sync,
     /// Which single clicks are kept. Default: 500 a second, for 30 days.
     pub raw_clicks: RawClicks,
+    /// Who is told of every statement, and how long it took. Default: nobody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// When what was committed is synced to the disk. A killed process loses nothing of it either way; a power cut may.
@@ -36,7 +38,7 @@ pub enum Sync {
 impl SqliteConfig {
     /// The store in the file `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), readers: 4, sync: Sync::default(), raw_clicks: RawClicks::default() }
+        Self { path: path.into(), readers: 4, sync: Sync::default(), raw_clicks: RawClicks::default(), observer: None }
     }
 
     /// The one connection that writes. `FULL`: what was answered survives a power cut. `NORMAL` syncs only what is

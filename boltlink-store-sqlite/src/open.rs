@@ -8,6 +8,7 @@ use std::{
 
 use boltlink_store_sql::{
     Error,
+    observe::observed,
     schema::{self, SchemaState},
 };
 use sea_orm::{
@@ -84,6 +85,7 @@ pub(crate) async fn open(config: &SqliteConfig) -> Result<Opened, OpenError> {
             Err(error) => return Err(error),
             Ok((writing, migrated)) => {
                 let reading = connect(config.reading(), config.readers.max(1)).await.map_err(fail)?;
+                let [writing, reading] = [writing, reading].map(|db| observed(db, config.observer.as_ref()));
                 return Ok(Opened { writing, reading, migrated });
             }
         }

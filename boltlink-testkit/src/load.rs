@@ -27,7 +27,7 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// Requests to be sent over a few connections, on each the next one when the last is answered.
 ///
-/// A connection that breaks is opened again, so a load outlives the server it is for; what it was
+/// A connection that breaks, or is closed after an answer, is opened again, so a load outlives the server it is for; what it was
 /// sent and did not answer is [lost](Tally::lost).
 pub struct Load {
     address: SocketAddr,
@@ -198,6 +198,9 @@ async fn work(shared: Arc<Shared>) -> BTreeMap<u16, u64> {
                 Ok(Ok(answer)) => {
                     *answered.entry(answer.status).or_default() += 1;
                     shared.answered.fetch_add(1, Ordering::Relaxed);
+                    if answer.header("connection") == Some("close") {
+                        break;
+                    }
                 }
                 // Lost, like whatever else was on its way to this server.
                 _ => break,

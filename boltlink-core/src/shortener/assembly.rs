@@ -49,10 +49,12 @@ impl ShortenerBuilder {
         };
         let settled = Arc::new(Notify::new());
         let spool = Arc::new(if self.visits { self.open_spool()? } else { Spool::none() });
-        let mut keeper = None;
+        let (mut keeper, mut outbox) = (None, None);
         if self.visits {
-            let (started, kept) = self.start_recording(&stores, secret, (&spool, &counts, &settled), &mut tasks)?;
-            (recorder, keeper) = (Some(started), kept);
+            let way = Arc::new(Outbox::new(counts.clone()));
+            let shared = (&spool, &counts, &settled);
+            let (started, kept) = self.start_recording(&stores, secret, shared, way.clone(), &mut tasks)?;
+            (recorder, keeper, outbox) = (Some(started), kept, Some(way));
         }
         let gathered = self.start_consumers(&stores, (&spool, &counts, &settled), &mut tasks);
         if let Some(keeper) = keeper {
@@ -87,6 +89,8 @@ impl ShortenerBuilder {
             recorder,
             gathered,
             counts,
+            spool,
+            outbox,
             durability: self.durability,
             unacknowledged: self.unacknowledged,
             store_timeout: self.store_timeout,
@@ -101,13 +105,13 @@ impl ShortenerBuilder {
         stores: &Stores,
         secret: [u8; 32],
         (spool, counts, settled): Shared<'_>,
+        outbox: Arc<Outbox>,
         tasks: &mut Tasks,
     ) -> Result<(Recorder, Option<Keeper>), BuildError> {
         let durable = self.durability == Durability::Acknowledged;
         if durable && !spool.keeps() {
             return Err(BuildError::NoJournal);
         }
-        let outbox = Arc::new(Outbox::new(counts.clone()));
         let recorder = Recorder::start(Committer::new(Parts {
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),

@@ -148,6 +148,16 @@ where
         let _ = sender.send(Some(answer));
     }
 
+    /// How often something had to be loaded.
+    pub(super) fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
+    }
+
+    /// How many values there are, and about how many bytes they take.
+    pub(super) fn size(&self) -> (u64, u64) {
+        (self.values.len() as u64, self.values.weight())
+    }
+
     /// Forgets `key`, and what is being loaded of it.
     pub(super) fn evict(&self, key: &K) {
         let mut loading = self.loading.lock();

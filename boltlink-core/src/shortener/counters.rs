@@ -12,6 +12,10 @@ use crate::{error::StoreError, store::Consumer};
 pub struct Counters {
     /// Clicks put into batches.
     pub clicks_recorded: u64,
+    /// The batches. The fewer there are for as many clicks, the less each click costs.
+    pub batches_recorded: u64,
+    /// Links that a visit had to be told by the store, as they were not cached.
+    pub links_loaded: u64,
     /// Clicks that every bound was full for: redirected, but never to be counted.
     pub clicks_lost: u64,
     /// Clicks that were redirected although nothing durable took them in time.
@@ -22,20 +26,38 @@ pub struct Counters {
     pub clicks_in_analytics: u64,
     /// Clicks that a store refused for good and that wait for an operator in its dead letters.
     pub clicks_dead: u64,
+    /// Attempts to store clicks that failed, and were or will be made again.
+    pub stores_failed: u64,
     /// Batches that a store refused whole and that wait for an operator in its quarantine.
     pub batches_set_aside: u64,
 }
 
-/// The same, being counted. All off the redirect's path.
+/// How much there is of what comes and goes, as of one moment; see [`Shortener::gauges`](crate::Shortener::gauges).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gauges {
+    /// Links that are cached.
+    pub links_cached: u64,
+    /// About how many bytes they take.
+    pub links_cached_bytes: u64,
+    /// Batches of clicks that are not in the click log yet. Those that are in the journal alone are not counted.
+    pub batches_undelivered: u64,
+    /// Bytes that the journal takes of its bound.
+    pub journal_bytes: u64,
+}
+
+/// [`Counters`], being counted. All off the redirect's path.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     recorded: AtomicU64,
+    batches: AtomicU64,
     lost: AtomicU64,
     unacknowledged: AtomicU64,
     in_totals: AtomicU64,
     in_analytics: AtomicU64,
     dead: AtomicU64,
     set_aside: AtomicU64,
+    stores_failed: AtomicU64,
     unkept: AtomicBool,
     /// Why the click log takes nothing at present, if so.
     log_refusal: Mutex<Option<StoreError>>,
@@ -64,6 +86,7 @@ impl Counts {
 
     pub(super) fn recorded(&self, clicks: usize) {
         self.recorded.fetch_add(clicks as u64, Ordering::Relaxed);
+        self.batches.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn lost(&self, clicks: usize) {
@@ -86,6 +109,10 @@ impl Counts {
         self.dead.fetch_add(clicks, Ordering::Relaxed);
     }
 
+    pub(super) fn store_failed(&self) {
+        self.stores_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn set_aside(&self, batches: u64) {
         self.set_aside.fetch_add(batches, Ordering::Relaxed);
     }
@@ -93,11 +120,15 @@ impl Counts {
     pub(super) fn read(&self) -> Counters {
         Counters {
             clicks_recorded: self.recorded.load(Ordering::Relaxed),
+            batches_recorded: self.batches.load(Ordering::Relaxed),
+            // Known elsewhere.
+            links_loaded: 0,
             clicks_lost: self.lost.load(Ordering::Relaxed),
             clicks_unacknowledged: self.unacknowledged.load(Ordering::Relaxed),
             clicks_in_totals: self.in_totals.load(Ordering::Relaxed),
             clicks_in_analytics: self.in_analytics.load(Ordering::Relaxed),
             clicks_dead: self.dead.load(Ordering::Relaxed),
+            stores_failed: self.stores_failed.load(Ordering::Relaxed),
             batches_set_aside: self.set_aside.load(Ordering::Relaxed),
         }
     }

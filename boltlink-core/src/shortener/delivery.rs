@@ -122,6 +122,11 @@ impl Outbox {
         }
     }
 
+    /// How many batches wait.
+    pub(super) fn len(&self) -> usize {
+        self.queue.lock().batches.len()
+    }
+
     /// Whether something waits that is nowhere else.
     fn has_unkept(&self) -> bool {
         self.queue.lock().batches.iter().any(|waiting| !waiting.kept)

@@ -42,11 +42,13 @@ use accounts::Standing;
 use audit::Auditor;
 use cache::LoadingCache;
 use counters::Counts;
+use delivery::Outbox;
 use gate::{Gate, LinkKey};
 use gather::Gathered;
 use hasher::Hasher;
 use parking_lot::Mutex;
 use recorder::Recorder;
+use spool::Spool;
 use tokio::{sync::watch, task::JoinHandle};
 use used::Used;
 
@@ -66,7 +68,7 @@ use crate::{
 pub use accounts::{AccountListing, Orphans, TICKET_LIFETIME};
 pub use audit::AuditListing;
 pub use builder::{BuildError, Durability, ShortenerBuilder, Unacknowledged};
-pub use counters::Counters;
+pub use counters::{Counters, Gauges};
 pub use creation::Created;
 pub use error::{AuthError, Error};
 pub use keys::{KeyListing, NewKey};
@@ -106,6 +108,8 @@ struct Engine {
     /// By the number of the consumer.
     gathered: [Arc<Gathered>; 2],
     counts: Arc<Counts>,
+    spool: Arc<Spool>,
+    outbox: Option<Arc<Outbox>>,
     durability: Durability,
     unacknowledged: Unacknowledged,
     store_timeout: Duration,
@@ -190,7 +194,31 @@ impl Shortener {
     /// What happened so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.0.counts.read()
+        Counters { links_loaded: self.0.caches.links.loads(), ..self.0.counts.read() }
+    }
+
+    /// How much there is of what comes and goes.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        let (links_cached, links_cached_bytes) = self.0.caches.links.size();
+        Gauges {
+            links_cached,
+            links_cached_bytes,
+            batches_undelivered: self.0.outbox.as_ref().map_or(0, |outbox| outbox.len() as u64),
+            journal_bytes: self.0.spool.bytes(),
+        }
+    }
+
+    /// How many batches wait for an operator, as a consumer's store refused something of them.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the store is away.
+    pub async fn dead_letter_count(&self, consumer: Consumer) -> Result<u64, Error> {
+        let sink = match consumer {
+            Consumer::Totals => &self.0.stores.totals,
+            Consumer::Analytics => &self.0.stores.analytics,
+        };
+        Ok(self.0.within(sink.count_dead_letters()).await?)
     }
 
     /// Whether the link store answers.

@@ -238,6 +238,7 @@ impl Pipeline {
         if course.is_stopping() && self.may_stop() {
             return false;
         }
+        self.counts.store_failed();
         tracing::warn!(consumer = ?self.consumer, %error, "cannot store clicks; trying again");
         let wait = course.backoff.next();
         pause(&mut course.stop, wait).await;

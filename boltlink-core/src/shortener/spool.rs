@@ -125,6 +125,11 @@ mod journaled {
             self.journal.as_ref().map_or(u64::MAX, Journal::max_bytes)
         }
 
+        /// How much of that there is.
+        pub(in crate::shortener) fn bytes(&self) -> u64 {
+            self.journal.as_ref().map_or(0, |journal| journal.stats().bytes)
+        }
+
         /// Takes over the logs of processes that died.
         pub(in crate::shortener) async fn adopt(&self) -> Vec<SpoolLog> {
             let Some(journal) = self.journal.clone() else { return Vec::new() };
@@ -268,6 +273,10 @@ mod without {
 
         pub(in crate::shortener) const fn max_bytes(&self) -> u64 {
             u64::MAX
+        }
+
+        pub(in crate::shortener) const fn bytes(&self) -> u64 {
+            0
         }
 
         pub(in crate::shortener) async fn adopt(&self) -> Vec<SpoolLog> {

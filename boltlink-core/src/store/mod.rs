@@ -22,6 +22,7 @@ mod filter;
 mod key;
 mod limit;
 mod link;
+mod observer;
 
 pub use account::{AccountCursor, AccountStore, Registered, SessionUse};
 pub use analytics::{
@@ -40,3 +41,4 @@ pub use limit::{Decision, Quota, RateLimiter};
 pub use link::{
     Fingerprint, Idempotency, IdempotencyKey, Insert, Inserted, InvalidIdempotencyKey, LinkStore, SlugCaseChange,
 };
+pub use observer::{Call, Observer};

@@ -68,6 +68,7 @@ const RULES: &[(&str, Rule)] = &[
     ("health", Public),
     ("live", Public),
     ("ready", Public),
+    ("metrics", Needs(Scope::Admin)),
 ];
 
 #[cfg(test)]

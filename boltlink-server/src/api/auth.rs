@@ -166,6 +166,11 @@ fn presented(request: &Request) -> Result<Option<&str>, Problem> {
     Ok(Some(token))
 }
 
+/// Whether a token is presented, whether or not it is to be believed.
+pub(super) fn is_presented(request: &Request) -> bool {
+    !matches!(presented(request), Ok(None))
+}
+
 fn told(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers
         .get(header::AUTHORIZATION)

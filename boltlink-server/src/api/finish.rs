@@ -46,6 +46,7 @@ impl<E: Endpoint> Endpoint for Finished<E> {
                 Err(error) => refuse(error, uri.path(), &self.methods),
             },
         };
+        response.set_data(self.methods.route(uri.path()));
         finish(&mut response, uri.path(), self.https);
         self.cors.mark(origin, response.headers_mut());
         if let Some(decision) = quota.0.get() {

@@ -14,11 +14,13 @@ use super::{
     access::{self, Rule},
     problem::Problem,
 };
+use crate::metrics::Route;
 
 /// The paths there are.
 pub(super) struct Methods(Vec<Known>);
 
 struct Known {
+    route: Route,
     segments: Vec<String>,
     /// The `Allow` header.
     allow: HeaderValue,
@@ -80,9 +82,15 @@ impl Methods {
             }
             methods.sort_unstable();
             let allow = HeaderValue::from_str(&methods.join(", ")).ok()?;
-            Some(Known { segments: path.split('/').map(str::to_owned).collect(), allow, operations })
+            let segments = path.split('/').map(str::to_owned).collect();
+            Some(Known { route: Route(path.into()), segments, allow, operations })
         };
         Self(paths.into_iter().filter_map(known).collect())
+    }
+
+    /// What a path asks for, if there is such a path.
+    pub(super) fn route(&self, path: &str) -> Route {
+        self.find(path).map_or_else(|| Route("other".into()), |known| known.route.clone())
     }
 
     /// The `Allow` header of a path; empty if there is no such path.

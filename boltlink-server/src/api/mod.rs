@@ -24,6 +24,7 @@ mod examples;
 mod export;
 mod finish;
 pub(crate) mod form;
+mod insider;
 mod json;
 mod keys;
 mod links;
@@ -58,17 +59,17 @@ use self::{
     keys::Keys, links::Links, me::Me, methods::Methods, pictures::Pictures, queue::Queue, sessions::Sessions,
     stats::LinkCounts,
 };
-pub(crate) use self::{finish::harden, problem::Problem};
+pub(crate) use self::{
+    answer::Refused,
+    finish::harden,
+    insider::{Insider, MayKnow, OnMetrics, Operator},
+    problem::Problem,
+};
 pub use self::{
     queue::{dead_letter_details, dead_letter_summary},
     tickets::link as password_link,
 };
-use crate::{
-    health::{HealthApi, Readiness},
-    hosts::Hosts,
-    server::ServerOptions,
-    throttle::Throttle,
-};
+use crate::{health::HealthApi, hosts::Hosts, server::ServerOptions, throttle::Throttle};
 
 /// All operations as one endpoint.
 pub(crate) type Api = Arc<BoxEndpoint<'static>>;
@@ -97,7 +98,7 @@ type Operations = (Links, Bulk, LinkCounts, Pictures, Analytics, Me, Sessions, A
 pub(crate) fn endpoint(
     shortener: Shortener,
     hosts: Arc<Hosts>,
-    readiness: Arc<Readiness>,
+    health: HealthApi,
     throttle: Arc<Throttle>,
     options: &ServerOptions,
 ) -> Api {
@@ -114,7 +115,7 @@ pub(crate) fn endpoint(
         Keys::new(shortener.clone(), hosts.clone()),
         Audit::new(shortener.clone()),
         Queue(shortener.clone()),
-        HealthApi(readiness),
+        health,
     ));
     let methods = Arc::new(Methods::new(&Operations::meta(), &docs::PATHS, &[tickets::PATH]));
     let document = document::complete(&service.spec(), shortener.slug_rules().unicode);
@@ -133,7 +134,8 @@ pub(crate) fn endpoint(
     let endpoint = route
         .nest_no_strip("/api", operations.clone())
         .nest_no_strip("/health", operations.clone())
-        .nest_no_strip("/ready", operations)
+        .nest_no_strip("/ready", operations.clone())
+        .nest_no_strip("/metrics", operations)
         .data(shortener)
         .data(methods.clone())
         .data(throttle)

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use super::{
     blocklist,
     failure::{Failure, print},
-    probe::is_boltlink,
+    probe::{self, is_boltlink},
     reconcile, tls,
 };
 use crate::config::{Config, DatabaseUrl, Origin};
@@ -80,6 +80,18 @@ pub(super) async fn run(config: &Config, reconciles: bool) -> Result<ExitCode, F
         broken += usize::from(!agrees);
     }
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Asks the running server whether it wants requests.
+pub(super) async fn ask(config: &Config) -> Result<ExitCode, Failure> {
+    let (address, tls) = match config.http.admin_listen {
+        Some(admin) => (admin, false),
+        None => (config.http.listen, config.tls_files().is_some()),
+    };
+    let answer = probe::answer(address, tls, "/ready").await;
+    let answer = answer.map_err(|error| Failure::new(format_args!("nobody answers on {address}: {error}")))?;
+    print(&format!("{}\n", answer.body))?;
+    Ok(if answer.status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A folder that does not exist is made at the first start: then its nearest parent must be writable.

@@ -13,11 +13,11 @@ use boltlink_core::{
     limit::LocalFirst,
     memory::MemoryLog,
     policy::TargetFilter,
-    store::{Balance, Consumer},
+    store::{Balance, Consumer, Observer},
 };
-use boltlink_server::{Hosts, Rates};
-use boltlink_store_postgres::PostgresStore;
-use boltlink_store_redis::RedisStore;
+use boltlink_server::{Hosts, Metrics, Rates};
+use boltlink_store_postgres::{PostgresConfig, PostgresStore};
+use boltlink_store_redis::{RedisConfig, RedisStore};
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
 
 use tokio::task::JoinHandle;
@@ -87,14 +87,19 @@ pub(super) enum Database {
 impl Database {
     /// Opens the configured database, makes an SQLite file if needed, and brings the schema up to date. `sync` is for
     /// SQLite: Postgres is asked whenever something must be safe.
-    pub(super) async fn open(config: &Config, sync: Sync) -> Result<Self, Failure> {
+    pub(super) async fn open(
+        config: &Config,
+        sync: Sync,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Self, Failure> {
         let clock = Arc::new(SystemClock);
         match config.database() {
             DatabaseUrl::Sqlite(path) => {
-                let file = SqliteConfig { raw_clicks: config.raw_clicks(), sync, ..SqliteConfig::new(path) };
+                let file = SqliteConfig { raw_clicks: config.raw_clicks(), sync, observer, ..SqliteConfig::new(path) };
                 SqliteStore::open(&file, clock).await.map(Self::Sqlite).map_err(Failure::new)
             }
             DatabaseUrl::Postgres(postgres) => {
+                let postgres = PostgresConfig { observer, ..*postgres };
                 let store = PostgresStore::open(&postgres, clock).await.map_err(Failure::new)?;
                 Ok(Self::Postgres(Box::new(store)))
             }
@@ -110,6 +115,14 @@ impl Database {
         match self {
             Self::Sqlite(store) => store.stores(log),
             Self::Postgres(store) => store.stores(log),
+        }
+    }
+
+    /// Lets `metrics` tell of its connections. Those to a file are always as many.
+    fn watch(&self, metrics: &Metrics) {
+        if let Self::Postgres(store) = self {
+            let store = store.clone();
+            metrics.watch_pool("database", move || store.connections());
         }
     }
 
@@ -196,7 +209,7 @@ fn configured(config: &Config, builder: ShortenerBuilder) -> Result<(ShortenerBu
 }
 
 /// Opens the database for a server: takes clicks, and keeps them in the journal until they are stored.
-pub(super) async fn open_to_serve(config: &Config) -> Result<(Opened, Rates), Failure> {
+pub(super) async fn open_to_serve(config: &Config, metrics: &Metrics) -> Result<(Opened, Rates), Failure> {
     let mut builder = Shortener::builder()
         .durability(config.clicks.durability)
         .flush_interval(config.flush_interval())
@@ -205,11 +218,13 @@ pub(super) async fn open_to_serve(config: &Config) -> Result<(Opened, Rates), Fa
     if let Some(secret) = &config.access.secret {
         builder = builder.secret(*secret.expose());
     }
-    let redis = redis(config)?;
+    let observer: Arc<dyn Observer> = Arc::new(metrics.clone());
+    let redis = redis(config, Some(observer.clone()))?;
     if let Some(redis) = &redis {
         look_at(redis).await?;
     }
-    let (database, mut stores) = open_stores(config, redis.as_ref(), Sync::EachCommit).await?;
+    let (database, mut stores) = open_stores(config, redis.as_ref(), Sync::EachCommit, Some(observer)).await?;
+    database.watch(metrics);
     if let Some(redis) = &redis {
         stores.changes = redis.waking(stores.changes);
     }
@@ -241,8 +256,9 @@ fn rates(config: &Config, redis: Option<&RedisStore>) -> Rates {
 }
 
 /// Opens the database for a worker: takes clicks out of Redis and makes them count, as `consumer` does.
-pub(super) async fn open_to_work(config: &Config, consumer: Consumer) -> Result<Opened, Failure> {
-    let Some(redis) = redis(config)? else {
+pub(super) async fn open_to_work(config: &Config, consumer: Consumer, metrics: &Metrics) -> Result<Opened, Failure> {
+    let observer: Arc<dyn Observer> = Arc::new(metrics.clone());
+    let Some(redis) = redis(config, Some(observer.clone()))? else {
         return Err(Failure::new(
             "a worker needs a Redis: without one each server has its clicks in its own memory and stores them itself\n    \
              fix: set REDIS_URL to the Redis of the servers, or leave the workers to boltlink serve",
@@ -250,13 +266,15 @@ pub(super) async fn open_to_work(config: &Config, consumer: Consumer) -> Result<
     };
     look_at(&redis).await?;
     let builder = Shortener::builder().visits(false).consumers([consumer]).flush_interval(config.flush_interval());
-    let (database, stores) = open_stores(config, Some(&redis), Sync::EachCommit).await?;
+    let (database, stores) = open_stores(config, Some(&redis), Sync::EachCommit, Some(observer)).await?;
+    database.watch(metrics);
     start(configured(config, builder)?.0, stores, Some(database)).await
 }
 
 /// The configured Redis, if there is one. Connects to nobody yet.
-fn redis(config: &Config) -> Result<Option<RedisStore>, Failure> {
-    let store = config.redis().map(|redis| RedisStore::new(&redis, Arc::new(SystemClock)));
+fn redis(config: &Config, observer: Option<Arc<dyn Observer>>) -> Result<Option<RedisStore>, Failure> {
+    let config = config.redis().map(|redis| RedisConfig { observer, ..redis });
+    let store = config.map(|redis| RedisStore::new(&redis, Arc::new(SystemClock)));
     store.transpose().map_err(Failure::new)
 }
 
@@ -281,14 +299,19 @@ async fn build(config: &Config, builder: ShortenerBuilder) -> Result<Opened, Fai
 }
 
 async fn build_with(config: &Config, builder: ShortenerBuilder, sync: Sync) -> Result<Opened, Failure> {
-    let (database, stores) = open_stores(config, redis(config)?.as_ref(), sync).await?;
+    let (database, stores) = open_stores(config, redis(config, None)?.as_ref(), sync, None).await?;
     start(configured(config, builder)?.0, stores, Some(database)).await
 }
 
 /// The database and its stores, with the click log in `redis` if there is one.
-async fn open_stores(config: &Config, redis: Option<&RedisStore>, sync: Sync) -> Result<(Database, Stores), Failure> {
+async fn open_stores(
+    config: &Config,
+    redis: Option<&RedisStore>,
+    sync: Sync,
+    observer: Option<Arc<dyn Observer>>,
+) -> Result<(Database, Stores), Failure> {
     make_folder(config.data_dir())?;
-    let database = Database::open(config, sync).await?;
+    let database = Database::open(config, sync, observer).await?;
     let stores = database.stores(redis);
     Ok((database, stores))
 }

@@ -41,7 +41,7 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<ExitCode, Failure
     print(&format!("{database} {done}: schema version {version}\n"))?;
     if let Some(case) = args.change_slug_case {
         refuse_beside_a_server(config)?;
-        let database = Database::open(config, Sync::EachCommit).await?;
+        let database = Database::open(config, Sync::EachCommit, None).await?;
         let changed = change_slug_case(&*database.stores(None).links, case).await;
         database.close().await.map_err(Failure::new)?;
         print(&changed?)?;

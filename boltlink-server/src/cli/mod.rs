@@ -7,14 +7,25 @@ mod engine;
 mod export;
 mod failure;
 mod flags;
+#[cfg(unix)]
+mod handover;
 mod import;
 mod keys;
+#[cfg(unix)]
+mod lifecycle;
+#[cfg(not(unix))]
+#[path = "lifecycle_elsewhere.rs"]
+mod lifecycle;
 mod migrate;
 mod openapi;
+#[cfg(unix)]
+mod pid;
 mod probe;
 mod queue;
 mod reconcile;
 mod record;
+#[cfg(unix)]
+mod reload;
 mod serve;
 mod shorten;
 mod stop;
@@ -30,7 +41,7 @@ use tokio::runtime;
 
 #[cfg(fuzzing)]
 pub(crate) use self::import::import_anything;
-use self::{failure::Failure, flags::ConfigFlags};
+use self::{failure::Failure, flags::ConfigFlags, lifecycle::Inherited};
 use crate::{
     config::{self, Config},
     logging,
@@ -63,6 +74,12 @@ struct Cli {
 enum Command {
     /// Starts the server: API, redirects, counting. The default.
     Serve,
+    /// Lets a new process take over from the server in this data folder, without a request or a click lost.
+    ///
+    /// For a new binary, or a new configuration. If the new process does not become ready, the old one goes on, and this
+    /// says why. SIGHUP to the server does the same.
+    #[cfg(unix)]
+    Reload,
     /// Stores clicks that servers put into Redis: totals (aggregator), or statistics (analytics).
     ///
     /// Needs DATABASE_URL and REDIS_URL as the servers have them. Any number may run, and die, at any time.
@@ -104,6 +121,10 @@ enum Command {
         /// older schema up to date.
         #[arg(long)]
         reconcile: bool,
+        /// Only asks the running server whether it wants requests (/ready), for containers: exits with 1 if not. Of
+        /// BOLTLINK_ADMIN_LISTEN, if that is set.
+        #[arg(long, conflicts_with = "reconcile")]
+        health: bool,
     },
     /// Tells of clicks that wait to be stored, and of those that the database refused.
     #[command(subcommand)]
@@ -130,12 +151,17 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
     for name in config::unknown(names.iter().map(String::as_str)) {
         tracing::warn!("{name} is not a setting and is ignored; --print-config shows those there are");
     }
+    let given = if serves { Inherited::take() } else { Ok(Inherited::default()) };
+    let given = given
+        .map_err(|error| Failure::new(format_args!("what LISTEN_FDS names is no socket to accept from: {error}")))?;
     let mut runtime =
         if serves { runtime::Builder::new_multi_thread() } else { runtime::Builder::new_current_thread() };
     let runtime = runtime.enable_all().build().map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     runtime.block_on(async {
         match command {
-            Command::Serve => serve::run(config).await,
+            Command::Serve => serve::run(config, given).await,
+            #[cfg(unix)]
+            Command::Reload => reload::run(config).await,
             Command::Worker { kind } => worker::run(config, kind).await,
             Command::Shorten(args) => shorten::run(config, args).await,
             Command::Migrate(args) => migrate::run(config, args).await,
@@ -145,7 +171,8 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
             Command::Import(args) => import::run(config, args).await,
             Command::Export(args) => export::run(config, args).await,
             Command::Copy(args) => copy::run(config, args).await,
-            Command::Doctor { reconcile } => doctor::run(config, reconcile).await,
+            Command::Doctor { health: true, .. } => doctor::ask(config).await,
+            Command::Doctor { reconcile, .. } => doctor::run(config, reconcile).await,
             Command::Queue(command) => queue::run(config, command).await,
         }
     })

@@ -1,6 +1,11 @@
 //! Who has a port.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -18,27 +23,45 @@ use tokio_rustls::{
 };
 
 /// How long whoever has the port may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether `/health/live` is answered as a BoltLink does, with TLS or without.
 pub(super) async fn is_boltlink(address: SocketAddr, tls: bool) -> bool {
+    answer(address, tls, "/health/live").await.is_ok_and(|answer| answer.status == 200)
+}
+
+/// What a server says.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+/// What is answered at a path, by whoever listens on `address`; on the loopback if that is no address to connect to.
+pub(super) async fn answer(mut address: SocketAddr, tls: bool, path: &str) -> io::Result<Answer> {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { IpAddr::from(Ipv6Addr::LOCALHOST) });
+    }
     let ask = async {
         let stream = TcpStream::connect(address).await?;
         if !tls {
-            return ask(stream, address).await;
+            return ask(stream, address, path).await;
         }
         let connector = connector().map_err(io::Error::other)?;
-        ask(connector.connect(address.ip().into(), stream).await?, address).await
+        ask(connector.connect(address.ip().into(), stream).await?, address, path).await
     };
-    timeout(PATIENCE, ask).await.is_ok_and(|answer| answer.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200 ")))
+    let text = timeout(PATIENCE, ask).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let status = status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "what answers speaks no HTTP"))?;
+    Ok(Answer { status, body: body.to_owned() })
 }
 
-async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, address: SocketAddr) -> io::Result<Vec<u8>> {
-    let request = format!("GET /health/live HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, address: SocketAddr, path: &str) -> io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(4096).read_to_end(&mut answer).await?;
-    Ok(answer)
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn connector() -> Result<TlsConnector, Error> {

@@ -31,7 +31,7 @@ pub(super) async fn run(config: &Config) -> Result<(String, bool), Failure> {
     if is_behind(config).await? {
         return Ok(("not compared: start the server first, which brings the schema up to date\n".to_owned(), false));
     }
-    let database = Database::open(config, Sync::EachCommit).await?;
+    let database = Database::open(config, Sync::EachCommit, None).await?;
     let found = compare(&database).await;
     if let Err(error) = database.close().await {
         tracing::warn!(%error, "the database could not be closed");

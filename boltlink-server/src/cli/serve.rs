@@ -8,13 +8,14 @@ use std::{
 };
 
 use boltlink_core::{Domain, InvalidText, KeyToken, TargetUrl};
-use boltlink_server::{BaseUrl, Proxies, ServerOptions};
+use boltlink_server::{BaseUrl, Listeners, Metrics, Proxies, ServerOptions, Stop};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
     engine,
     failure::Failure,
-    stop::{Signals, force_exit_later},
+    lifecycle::{Inherited, Lifecycle},
+    stop::Signals,
     tls,
 };
 use crate::config::{Config, PageUrls};
@@ -22,17 +23,26 @@ use crate::config::{Config, PageUrls};
 /// How many ports after the default one are tried if that is taken.
 const OTHER_PORTS: u16 = 100;
 
-pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
+/// Serves; on the socket that was `given`, if one was.
+pub(super) async fn run(config: &Config, mut given: Inherited) -> Result<ExitCode, Failure> {
     // First what can fail without a trace.
     let tls_files = config.tls_files();
     let tls = match &tls_files {
         Some(files) => Some(tls::load(files, config).await?),
         None => None,
     };
-    let listener = bind(config).await?;
+    let listener = match given.listener.take() {
+        Some(listener) => adopt(listener)?,
+        None => bind(config).await?,
+    };
     let address = listener.local_addr()?;
-    let mut stop = Signals::listen()?;
-    let (opened, rates) = engine::open_to_serve(config).await?;
+    let signals = Signals::listen_to_serve()?;
+    let admin = match given.admin.take() {
+        Some(listener) => Some(adopt(listener)?),
+        None => bind_admin(config).await?,
+    };
+    let metrics = Metrics::default();
+    let (opened, rates) = engine::open_to_serve(config, &metrics).await?;
 
     let initial = config.access.initial_api_key.as_ref().map(|key| key.expose().clone());
     let told = initial.is_some();
@@ -40,13 +50,6 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     let first = opened.shortener.first_key(name, initial).await?;
     greet(&greeting(config, address, first.map(|(_, token)| token).filter(|_| !told)));
 
-    let (sender, stopped) = oneshot::channel::<()>();
-    tokio::spawn(async move {
-        stop.next().await;
-        tracing::info!("stopping");
-        force_exit_later();
-        let _ = sender.send(()); // The server may have ended by itself.
-    });
     if let (Some(files), Some(tls)) = (tls_files, tls.clone()) {
         // It ends with the program.
         tokio::spawn(async move { files.follow(tls, tls::INTERVAL).await });
@@ -62,14 +65,27 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         cors_origins: config.http.cors_origins.0.clone(),
         registration: config.access.registration,
         rates,
+        metrics,
         tls,
         ..ServerOptions::default()
     };
-    let served = boltlink_server::run(listener, opened.shortener.clone(), options, async {
-        let _ = stopped.await; // An error would mean that nobody can stop it any more: stop, too.
+    let handover = options.limits.handover_timeout + options.limits.drain_timeout;
+    let listeners = Listeners { public: listener, admin };
+    let mut lifecycle = Lifecycle::begin(signals, &given, &listeners, config.data_dir());
+    let (sender, stopped) = oneshot::channel();
+    let lifecycle = tokio::spawn(async move {
+        let stop = lifecycle.end(handover).await;
+        let _ = sender.send(stop); // The server may have ended by itself.
+        lifecycle
+    });
+    let served = boltlink_server::run_until(listeners, opened.shortener.clone(), options, async {
+        // An error would mean that nobody can stop it any more: stop, too.
+        stopped.await.unwrap_or(Stop::Drain)
     })
     .await;
     opened.close().await;
+    // Until now it says which process serves.
+    lifecycle.abort();
     served.map_err(|error| Failure::new(format_args!("the server failed: {error}")))?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -80,6 +96,23 @@ fn by_domain(config: &Config, pages: &PageUrls) -> BTreeMap<Domain, TargetUrl> {
     let default = config.http.base_url.as_ref().map(BaseUrl::host);
     let stored = |named: &Option<Domain>| named.clone().filter(|named| Some(named) != default).unwrap_or_default();
     pages.0.iter().map(|(domain, url)| (stored(domain), url.clone())).collect()
+}
+
+/// A socket that somebody else has opened.
+fn adopt(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// The listener for operators, if there is to be one.
+pub(super) async fn bind_admin(config: &Config) -> Result<Option<TcpListener>, Failure> {
+    let Some(wanted) = config.http.admin_listen else { return Ok(None) };
+    TcpListener::bind(wanted).await.map(Some).map_err(|error| {
+        Failure::new(format_args!(
+            "cannot listen on {wanted} for operators: {error}\n    fix: stop what uses it, or choose another address with \
+             --admin-listen or BOLTLINK_ADMIN_LISTEN"
+        ))
+    })
 }
 
 async fn bind(config: &Config) -> Result<TcpListener, Failure> {

@@ -3,13 +3,15 @@
 use std::{process::ExitCode, time::Duration};
 
 use boltlink_core::{Clock, Shortener, SystemClock, store::Consumer};
+use boltlink_server::{Metrics, ServerOptions};
 use clap::ValueEnum;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::{
     engine,
     failure::Failure,
-    stop::{Signals, force_exit_later},
+    serve,
+    stop::{Signals, force_exit_after},
 };
 use crate::config::Config;
 
@@ -31,14 +33,21 @@ pub(super) async fn run(config: &Config, kind: Kind) -> Result<ExitCode, Failure
         Kind::Analytics => Consumer::Analytics,
     };
     let mut stop = Signals::listen()?;
-    let opened = engine::open_to_work(config, consumer).await?;
+    let metrics = Metrics::default();
+    let admin = serve::bind_admin(config).await?;
+    let opened = engine::open_to_work(config, consumer, &metrics).await?;
+    if let Some(listener) = admin {
+        let options = ServerOptions { metrics, ..ServerOptions::default() };
+        // It ends with the program.
+        tokio::spawn(boltlink_server::run_admin(listener, opened.shortener.clone(), options));
+    }
     tracing::info!(worker = ?kind, "working");
     tokio::select! {
-        () = stop.next() => {}
+        () = stop.stop() => {}
         never = report(&opened.shortener, consumer) => match never {},
     }
     tracing::info!("stopping");
-    force_exit_later();
+    force_exit_after(Duration::ZERO);
     opened.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

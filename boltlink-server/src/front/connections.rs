@@ -22,10 +22,12 @@ use tokio::{sync::Notify, time::Instant};
 use crate::server::Limits;
 
 /// What a connection is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Command {
     /// Go on.
     Serve,
+    /// Answer once more, and say that it is the last time.
+    Retire,
     /// Finish what is being answered, then close.
     Drain,
     /// Close.
@@ -56,9 +58,20 @@ impl Connection {
         self.waker.get_or_init(|| cx.waker().clone());
         match self.command.load(SeqCst) {
             0 => Command::Serve,
-            1 => Command::Drain,
+            1 => Command::Retire,
+            2 => Command::Drain,
             _ => Command::Stop,
         }
+    }
+
+    /// Whether the next answer is the last one.
+    pub(super) fn retires(&self) -> bool {
+        self.command.load(SeqCst) > Command::Serve as u8
+    }
+
+    /// Whether it has answers side by side (HTTP/2).
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.multiplexed.load(Relaxed)
     }
 
     fn tell(&self, command: Command) {
@@ -190,6 +203,11 @@ impl Connections {
                 watched.connection.tell(command);
             }
         }
+    }
+
+    /// Lets every connection answer once more.
+    pub(super) fn retire(&self) {
+        self.tell_all(Command::Retire);
     }
 
     /// Lets every connection finish what it is answering.

@@ -10,6 +10,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use boltlink_core::{Begun, Outcome, Recorded};
@@ -21,6 +22,7 @@ use super::{
     relay,
     service::{Answer, Service},
 };
+use crate::metrics::{Given, Visits};
 
 /// Bytes read at a time.
 const READ: usize = 16 << 10;
@@ -32,6 +34,10 @@ const FULL: usize = 64 << 10;
 pub(super) struct Express<S> {
     stream: S,
     connection: Arc<Connection>,
+    visits: Arc<Visits>,
+    /// When something was read for the last time, and the redirects that were given since.
+    read_at: Instant,
+    given: Given,
     /// Bytes that may be read and not answered.
     most: usize,
     /// What was read, but is no whole request yet.
@@ -86,10 +92,22 @@ thread_local! {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
-    pub(super) fn new(stream: S, connection: Arc<Connection>, most: usize) -> Self {
-        let (unread, unsent) = (Vec::new(), Vec::new());
-        let [is_over, is_other, is_full, must_flush] = [false; 4];
-        Self { stream, connection, most, unread, unsent, waiting: None, is_over, is_other, is_full, must_flush }
+    pub(super) fn new(stream: S, connection: Arc<Connection>, visits: Arc<Visits>, most: usize) -> Self {
+        Self {
+            stream,
+            connection,
+            visits,
+            read_at: Instant::now(),
+            given: Given::default(),
+            most,
+            unread: Vec::new(),
+            unsent: Vec::new(),
+            waiting: None,
+            is_over: false,
+            is_other: false,
+            is_full: false,
+            must_flush: false,
+        }
     }
 
     /// The stream, and what was read of it and not answered.
@@ -124,11 +142,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
         };
         loop {
             self.is_other = matches!(next, Next::Other);
-            if matches!(next, Next::Fail) || ready!(self.send(&mut output.bytes, cx)).is_err() {
+            let sent = self.send(&mut output.bytes, cx);
+            if self.given != Given::default() {
+                self.visits.observe(&mem::take(&mut self.given), self.read_at.elapsed());
+            }
+            if matches!(next, Next::Fail) || ready!(sent).is_err() {
                 return Poll::Ready(End::Closed);
             }
             let rests = self.unread.is_empty() && self.waiting.is_none();
-            if self.is_over || rests && self.connection.command(cx) != Command::Serve {
+            if self.is_over || rests && self.connection.command(cx) >= Command::Drain {
                 return Poll::Ready(End::Closed);
             }
             next = match next {
@@ -142,6 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                         return Poll::Ready(End::Closed);
                     }
                     self.connection.note_read();
+                    self.read_at = Instant::now();
                     let len = read.filled().len();
                     self.answer_all(Some(&input[..len]), output, service, cx)
                 }
@@ -169,6 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                     What::Answer(answer) => answer.poll_response(cx).map(|response| output.response(response, is_last)),
                     What::Recorded { recorded, .. } => relay::poll(recorded, cx).map(|done| match done {
                         Ok(Outcome::Redirect(redirect)) => {
+                            self.given.one(redirect.kind);
                             output.redirect(&redirect, is_last);
                             Some(())
                         }
@@ -201,6 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                     let is_last = plain.is_last || self.connection.command(cx) != Command::Serve;
                     let (what, len) = match service.begin_visit(&plain) {
                         Some(Begun::Done(Outcome::Redirect(redirect))) => {
+                            self.given.one(redirect.kind);
                             output.redirect(&redirect, is_last);
                             self.is_over = is_last;
                             left = &left[plain.len..];
@@ -214,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                         _ => match plain.to_request() {
                             Some(request) => {
                                 left = &left[plain.len..];
-                                (What::Answer(service.visit(request)), 0)
+                                (What::Answer(service.visit_measured(request)), 0)
                             }
                             None => break Next::Other,
                         },

@@ -45,7 +45,11 @@ use self::{
     socket::Socket,
     threads::Threads,
 };
-use crate::{server::Limits, tls::Tls};
+use crate::{
+    metrics::Visits,
+    server::{Limits, Stop},
+    tls::Tls,
+};
 
 /// Serves connections.
 pub(crate) struct Front {
@@ -70,18 +74,18 @@ impl Front {
         Self { router: Arc::new(router), http: Arc::new(http), head_bytes, limits, tls }
     }
 
-    /// Accepts and serves until `shutdown` is done, then lets the connections end.
+    /// Accepts and serves until `stop` is done, then lets the connections end.
     ///
     /// # Errors
     /// If the operating system gives no threads.
-    pub(crate) async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let threads = Threads::start()?;
+    pub(crate) async fn serve(&self, listener: TcpListener, stop: impl Future<Output = Stop>) -> io::Result<()> {
+        let threads = Threads::start(&self.router.metrics)?;
         let places = Arc::new(Semaphore::new(self.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
         let connections = Connections::new(&self.limits);
         let mut sweep = tokio::time::interval(connections.sweep_interval());
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut shutdown = pin!(shutdown);
-        loop {
+        let mut stop = pin!(stop);
+        let stop = loop {
             // A place first: what we cannot serve stays in the kernel's queue.
             let accept = async {
                 let place = places.clone().acquire_owned().await;
@@ -89,23 +93,30 @@ impl Front {
             };
             tokio::select! {
                 biased;
-                () = &mut shutdown => break,
+                stop = &mut stop => break stop,
                 _ = sweep.tick() => connections.sweep(),
                 (place, stream) = accept => if let Ok(place) = place {
                     self.spawn(stream, place, &connections, &threads);
                 },
             }
-        }
+        };
         drop(listener);
-        connections.drain();
-        let mut deadline = pin!(tokio::time::sleep(self.limits.drain_timeout));
-        while !connections.is_empty() {
-            tokio::select! {
-                () = &mut deadline => break,
-                () = connections.changed() => {}
-                _ = sweep.tick() => connections.sweep(),
+        let mut gone = async |patience| {
+            let mut deadline = pin!(tokio::time::sleep(patience));
+            while !connections.is_empty() {
+                tokio::select! {
+                    () = &mut deadline => break,
+                    () = connections.changed() => {}
+                    _ = sweep.tick() => connections.sweep(),
+                }
             }
+        };
+        if stop == Stop::Handover {
+            connections.retire();
+            gone(self.limits.handover_timeout).await;
         }
+        connections.drain();
+        gone(self.limits.drain_timeout).await;
         connections.stop();
         Ok(())
     }
@@ -119,7 +130,7 @@ impl Front {
         let registration = connections.register();
         let connection = registration.connection().clone();
         let held = (place, registration);
-        let (http, head_bytes) = (self.http.clone(), self.head_bytes);
+        let (http, head_bytes, visits) = (self.http.clone(), self.head_bytes, seat.visits());
         let service = |scheme| Service::new(self.router.clone(), connection.clone(), local, remote, scheme);
         // Two kinds of tasks, so that a connection without TLS pays nothing for it.
         match self.tls.clone() {
@@ -128,7 +139,7 @@ impl Front {
                 seat.spawn(async move {
                     let _held = held;
                     let Ok(stream) = TcpStream::from_std(stream) else { return };
-                    converse(&http, stream, service, (&connection, head_bytes)).await;
+                    converse(&http, stream, service, (&connection, visits, head_bytes)).await;
                 });
             }
             Some(tls) => {
@@ -137,7 +148,7 @@ impl Front {
                     let _held = held;
                     let Ok(stream) = TcpStream::from_std(stream) else { return };
                     if let Some(stream) = shake_hands(tls.accept(stream), &connection).await {
-                        converse(&http, stream, service, (&connection, head_bytes)).await;
+                        converse(&http, stream, service, (&connection, visits, head_bytes)).await;
                     }
                 });
             }
@@ -149,7 +160,7 @@ impl Front {
 async fn shake_hands(accept: Accept<TcpStream>, connection: &Connection) -> Option<TlsStream<TcpStream>> {
     let mut accept = pin!(accept);
     poll_fn(|cx| match connection.command(cx) {
-        Command::Serve => accept.as_mut().poll(cx).map(|done| {
+        Command::Serve | Command::Retire => accept.as_mut().poll(cx).map(|done| {
             // Scanners, and clients that do not trust us: nothing that an operator could mend.
             done.inspect_err(|error| tracing::debug!(%error, "a TLS handshake failed")).ok()
         }),
@@ -160,11 +171,15 @@ async fn shake_hands(accept: Accept<TcpStream>, connection: &Connection) -> Opti
 }
 
 /// Answers what is asked on `stream`, until either side has had enough.
-async fn converse<S>(http: &Http, stream: S, service: Service, (connection, head_bytes): (&Arc<Connection>, usize))
-where
+async fn converse<S>(
+    http: &Http,
+    stream: S,
+    service: Service,
+    (connection, visits, head_bytes): (&Arc<Connection>, Arc<Visits>, usize),
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut express = Express::new(stream, connection.clone(), head_bytes);
+    let mut express = Express::new(stream, connection.clone(), visits, head_bytes);
     let end = poll_fn(|cx| express.poll(&service, cx)).await;
     let (mut stream, unread) = express.into_parts();
     if matches!(end, End::Closed) {
@@ -187,7 +202,9 @@ where
         // First of all what is here already: hyper would not look at it once it is told to go. However it ends, it is the
         // client's affair.
         let served = serving.as_mut().poll(cx).map(drop);
-        if served.is_ready() || command == Command::Serve || mem::replace(&mut draining, true) {
+        // HTTP/2 can say that this was all without crossing a request.
+        let leaves = command >= Command::Drain || command == Command::Retire && connection.is_multiplexed();
+        if served.is_ready() || !leaves || mem::replace(&mut draining, true) {
             return served;
         }
         serving.as_mut().graceful_shutdown();

@@ -7,11 +7,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use boltlink_core::{Begun, Domain, Error, Outcome, Purpose, Shortener, Visit, Visitor, slug};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header, uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, uri};
 use hyper::body::Incoming;
 use poem::{
     Addr, Endpoint,
@@ -21,10 +21,11 @@ use tokio::runtime::Handle;
 
 use super::{aside, body::Body, connections::Connection, plain::Plain};
 use crate::{
-    api::{Api, cookie, problem},
+    api::{Api, Insider, cookie, problem},
     forwarded::Proxies,
     health,
     hosts::Hosts,
+    metrics::{Metrics, Route},
     pages::Pages,
     throttle::{Taken, Throttle},
 };
@@ -40,6 +41,7 @@ pub(crate) struct Router {
     pub(super) pages: Pages,
     proxies: Proxies,
     pub(super) throttle: Arc<Throttle>,
+    pub(super) metrics: Metrics,
     /// How long a form may take to be here.
     pub(super) body_timeout: Duration,
     /// Of which the connections to stores are, as they live longer than those of clients.
@@ -55,10 +57,11 @@ impl Router {
         pages: Pages,
         proxies: Proxies,
         throttle: Arc<Throttle>,
+        metrics: Metrics,
         body_timeout: Duration,
         runtime: Handle,
     ) -> Self {
-        Self { shortener, hosts, api, pages, proxies, throttle, body_timeout, runtime }
+        Self { shortener, hosts, api, pages, proxies, throttle, metrics, body_timeout, runtime }
     }
 }
 
@@ -120,8 +123,28 @@ impl Service {
         self.router.pages.failed(error, headers)
     }
 
+    /// The same as [`visit`](Self::visit), and notes how long it took.
+    pub(super) fn visit_measured(&self, request: Request<()>) -> Answer {
+        let (begin, method) = (Instant::now(), request.method().clone());
+        self.measured(begin, method, self.visit(request))
+    }
+
+    /// Notes how long an answer took.
+    fn measured(&self, begin: Instant, method: Method, answer: Answer) -> Answer {
+        let metrics = self.router.metrics.clone();
+        let note = move |response: Response<Body>| {
+            let route = response.extensions().get::<Route>().cloned();
+            metrics.answered(&method, route, response.status(), begin.elapsed());
+            response
+        };
+        match answer {
+            Answer::Now(response) => Answer::Now(response.map(note)),
+            Answer::Later(response) => Answer::later(async move { note(response.await) }),
+        }
+    }
+
     /// Answers what asks for a short link.
-    pub(super) fn visit(&self, request: Request<()>) -> Answer {
+    fn visit(&self, request: Request<()>) -> Answer {
         let router = &self.router;
         let Some(domain) = router.hosts.of(&request) else {
             return Answer::now(router.pages.unknown_host(request.headers()));
@@ -146,7 +169,10 @@ impl Service {
             Some(Outcome::PasswordRequired) if router.passes(request.headers()).next().is_some() => {
                 self.visit_later(request, purpose, client, Vec::new())
             }
-            Some(outcome) => Answer::now(router.pages.answer(&outcome, domain, request.headers())),
+            Some(outcome) => {
+                router.metrics.came_to(&outcome);
+                Answer::now(router.pages.answer(&outcome, domain, request.headers()))
+            }
             None => self.visit_later(request, purpose, client, Vec::new()),
         }
     }
@@ -168,7 +194,10 @@ impl Service {
                 Err(error) => return router.pages.failed(error, request.headers()),
             }
             match router.follow(visit(&request, domain, purpose, client), request.headers()).await {
-                Ok(outcome) => router.pages.answer(&outcome, domain, request.headers()),
+                Ok(outcome) => {
+                    router.metrics.came_to(&outcome);
+                    router.pages.answer(&outcome, domain, request.headers())
+                }
                 Err(error) => router.pages.failed(error, request.headers()),
             }
         };
@@ -208,16 +237,20 @@ impl Service {
             return Answer::now(self.router.pages.unknown_host(request.headers()));
         }
         let api = self.router.api.clone();
+        let inside = Insider::is(self.remote.ip(), request.headers()).then_some(Insider);
         // Behind a proxy the port is not the client's, and nobody asks for it.
         let client = self.client(&request).map(|client| SocketAddr::new(client, self.remote.port()));
         let answering = self.connection.answer();
-        let request: poem::Request = (
+        let mut request: poem::Request = (
             request,
             LocalAddr(Addr::SocketAddr(self.local)),
             RemoteAddr(client.map_or(Addr::custom("client", "unknown"), Addr::SocketAddr)),
             self.scheme.clone(),
         )
             .into();
+        if let Some(inside) = inside {
+            request.set_data(inside);
+        }
         self.aside(async move {
             let response: Response<_> = api.get_response(request).await.into();
             response.map(|body| Body::of_api(body, answering))
@@ -233,12 +266,16 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     fn call(&self, request: Request<Incoming>) -> Answer {
         self.connection.note_request(request.version());
         let head = request.method() == Method::HEAD;
+        let last = request.version() < Version::HTTP_2 && self.connection.retires();
+        let (begin, method) = (Instant::now(), request.method().clone());
         let answer = match (asked(request.uri().path()), request.method()) {
             (None, _) => self.hand_over(request),
             (Some(_), &Method::POST) => self.unlock(request),
             (Some(_), _) => self.visit(request.map(drop)),
         };
-        if head { answer.without_body() } else { answer }
+        let answer = self.measured(begin, method, answer);
+        let answer = if head { answer.map(without_body) } else { answer };
+        if last { answer.map(without_successor) } else { answer }
     }
 }
 
@@ -296,17 +333,23 @@ impl Answer {
         }
     }
 
-    /// The answer to HEAD. HTTP/1 would drop the body by itself, HTTP/2 would break the protocol.
-    fn without_body(self) -> Self {
+    fn map(self, change: fn(Response<Body>) -> Response<Body>) -> Self {
         match self {
-            Self::Now(response) => Self::Now(response.map(without_body)),
-            Self::Later(response) => Self::later(async move { without_body(response.await) }),
+            Self::Now(response) => Self::Now(response.map(change)),
+            Self::Later(response) => Self::later(async move { change(response.await) }),
         }
     }
 }
 
+/// The answer to HEAD. HTTP/1 would drop the body by itself, HTTP/2 would break the protocol.
 fn without_body(response: Response<Body>) -> Response<Body> {
     response.map(|_| Body::Empty)
+}
+
+/// An answer after which the connection is closed.
+fn without_successor(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 impl Future for Answer {

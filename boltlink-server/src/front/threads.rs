@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use super::relay;
+use crate::metrics::{Metrics, Visits};
 
 /// The threads; they end, with whatever is on them, when this is dropped.
 pub(super) struct Threads {
@@ -32,6 +33,7 @@ pub(super) struct Threads {
 struct Lane {
     runtime: Handle,
     connections: AtomicUsize,
+    visits: Arc<Visits>,
 }
 
 /// A connection's place on a thread, until it is dropped.
@@ -42,12 +44,13 @@ impl Threads {
     ///
     /// # Errors
     /// If the operating system gives none.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn start(metrics: &Metrics) -> io::Result<Self> {
         let count = thread::available_parallelism().map_or(1, usize::from);
         let mut started = Self { lanes: Vec::with_capacity(count), _running: Vec::with_capacity(count) };
         for _ in 0..count {
             let runtime = Builder::new_current_thread().enable_all().build()?;
-            let lane = Arc::new(Lane { runtime: runtime.handle().clone(), connections: AtomicUsize::new(0) });
+            let (connections, visits) = (AtomicUsize::new(0), metrics.lane());
+            let lane = Arc::new(Lane { runtime: runtime.handle().clone(), connections, visits });
             let (running, ended) = oneshot::channel();
             thread::Builder::new().name("boltlink-visits".into()).spawn(move || {
                 runtime.block_on(async {
@@ -72,6 +75,11 @@ impl Threads {
 }
 
 impl Seat {
+    /// Where the redirects of its thread are counted.
+    pub(super) fn visits(&self) -> Arc<Visits> {
+        self.0.visits.clone()
+    }
+
     /// Runs a connection's task there.
     pub(super) fn spawn(self, connection: impl Future<Output = ()> + Send + 'static) {
         let runtime = self.0.runtime.clone();

@@ -133,7 +133,8 @@ fn the_document_describes_every_operation_and_error() {
         for (method, operation) in methods.as_object().unwrap() {
             operations.insert(format!("{method} {path}"));
             let responses = operation["responses"].as_object().unwrap();
-            let (ours, public) = (path.starts_with("/api"), PUBLIC.contains(&&*format!("{method} {path}")));
+            let ours = path.starts_with("/api") || path == "/metrics";
+            let public = PUBLIC.contains(&&*format!("{method} {path}"));
             let secured = operation["security"] == json!([{ "bearer": [] }, { "api_key": [] }]);
             assert_eq!(secured, ours && !public, "{path}");
             let refuses = secured || path == "/api/v1/session";
@@ -174,6 +175,7 @@ fn the_document_describes_every_operation_and_error() {
         "get /api/v1/sessions",
         "get /health",
         "get /health/live",
+        "get /metrics",
         "get /ready",
         "patch /api/v1/accounts/{id}",
         "patch /api/v1/links/bulk",

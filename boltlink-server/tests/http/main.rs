@@ -23,6 +23,7 @@ mod health;
 mod keys;
 mod links;
 mod lists;
+mod metrics;
 mod outage;
 mod pages;
 mod passwords;

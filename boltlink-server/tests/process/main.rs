@@ -9,6 +9,8 @@ mod guide;
 mod input;
 #[path = "../common/nodes.rs"]
 mod nodes;
+#[cfg(unix)]
+mod reload;
 mod restart;
 mod sharing;
 mod targets;

@@ -5,6 +5,7 @@
 
 mod groups;
 mod limits;
+mod monitoring;
 #[path = "../common/nodes.rs"]
 mod nodes;
 mod outage;

@@ -90,11 +90,15 @@ pub async fn clicks_that_are_stored_together_are_read_one_by_one(fixture: &Fixtu
     // Two times the same hours, more than one of them, each with as many clicks as no store will keep as one.
     for (producer, offset) in [(producer(fixture), 0), (producer(fixture), 11)] {
         let at = |number: u64| begin.plus(Duration::from_secs(number * 25 + offset));
-        let click = |number: usize| Click { user_agent: Some(agents[number % 3]), ..Click::bare(link, at(number as u64)) };
+        let click =
+            |number: usize| Click { user_agent: Some(agents[number % 3]), ..Click::bare(link, at(number as u64)) };
         let batch = batch(producer, 1, (0..300).map(click));
-        made.extend(batch.clicks().enumerate().map(|(index, click)| {
-            (click.at, batch.click_id(index, click.at), click.user_agent.map(str::to_owned))
-        }));
+        made.extend(
+            batch
+                .clicks()
+                .enumerate()
+                .map(|(index, click)| (click.at, batch.click_id(index, click.at), click.user_agent.map(str::to_owned))),
+        );
         apply(fixture, ANALYTICS, &[batch]).await;
     }
     made.sort_unstable_by(|a, b| b.cmp(a));

@@ -1,0 +1,175 @@
+//! What the server tells Prometheus: counted where it happens, put into words when it is asked for.
+
+mod durations;
+mod process;
+mod text;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use boltlink_core::{
+    Outcome, RedirectKind,
+    store::{Call, Observer},
+};
+use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
+
+use self::durations::{Durations, Histogram};
+pub(crate) use self::text::render;
+
+/// What is counted. Cloning shares it.
+///
+/// As an [`Observer`] it is told how long the calls of stores take: give it to their configurations, and to
+/// [`ServerOptions::metrics`](crate::ServerOptions::metrics).
+#[derive(Debug, Clone, Default)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    requests: Durations<Request>,
+    queries: Durations<Query>,
+    commands: Durations<Command>,
+    /// By [`OUTCOMES`]; but for the redirects of `lanes`.
+    outcomes: [AtomicU64; OUTCOMES.len()],
+    lanes: Mutex<Vec<Arc<Visits>>>,
+    pools: Mutex<Vec<Pool>>,
+}
+
+/// What becomes of visits.
+const OUTCOMES: [&str; 7] =
+    ["redirect", "not_found", "not_yet_active", "expired", "exhausted", "disabled", "password_required"];
+
+/// A kind of requests. Few different ones: none of its labels is a visitor's to choose.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct Request {
+    method: &'static str,
+    route: Arc<str>,
+    status_code: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct Query {
+    operation: &'static str,
+    table: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct Command {
+    operation: &'static str,
+}
+
+/// Connections to a database.
+struct Pool {
+    name: &'static str,
+    /// How many are open, and how many of these have nothing to do.
+    connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The redirects that are answered at once on one thread, which alone writes here: shared numbers would cost each redirect
+/// more than all else that is measured.
+#[derive(Debug, Default)]
+pub(crate) struct Visits([Histogram; KINDS.len()]);
+
+const KINDS: [RedirectKind; 4] = [
+    RedirectKind::MovedPermanently,
+    RedirectKind::Found,
+    RedirectKind::TemporaryRedirect,
+    RedirectKind::PermanentRedirect,
+];
+
+impl Visits {
+    /// So many of each kind took so long each.
+    pub(crate) fn observe(&self, given: &Given, took: Duration) {
+        for (histogram, count) in self.0.iter().zip(given.0) {
+            if count > 0 {
+                histogram.observe_alone(count, took);
+            }
+        }
+    }
+}
+
+/// How many redirects of each kind were given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Given([u64; KINDS.len()]);
+
+impl Given {
+    pub(crate) const fn one(&mut self, kind: RedirectKind) {
+        let place = match kind {
+            RedirectKind::MovedPermanently => 0,
+            RedirectKind::Found => 1,
+            RedirectKind::TemporaryRedirect => 2,
+            RedirectKind::PermanentRedirect => 3,
+        };
+        self.0[place] += 1;
+    }
+}
+
+/// What short links are asked for by.
+const LINK_ROUTE: &str = "/{slug}";
+
+/// What was asked for, without what is a client's to choose: an extension of an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Route(pub(crate) Arc<str>);
+
+impl Metrics {
+    /// Also tells of the connections to a database: how many are open, and how many of these have nothing to do.
+    pub fn watch_pool(&self, name: &'static str, connections: impl Fn() -> (u32, u32) + Send + Sync + 'static) {
+        self.0.pools.lock().push(Pool { name, connections: Box::new(connections) });
+    }
+
+    /// For the redirects of one more thread.
+    pub(crate) fn lane(&self) -> Arc<Visits> {
+        let lane = Arc::<Visits>::default();
+        self.0.lanes.lock().push(lane.clone());
+        lane
+    }
+
+    /// A request was answered; a visit, if no route is said.
+    pub(crate) fn answered(
+        &self,
+        method: &http::Method,
+        route: Option<Route>,
+        status: http::StatusCode,
+        took: Duration,
+    ) {
+        let route = route.map_or_else(|| LINK_ROUTE.into(), |Route(route)| route);
+        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        let method = known.into_iter().find(|known| method == *known).unwrap_or("other");
+        self.0.requests.observe(&Request { method, route, status_code: status.as_u16() }, took);
+    }
+
+    /// A visit came to this, elsewhere than on a [lane](Self::lane).
+    pub(crate) fn came_to(&self, outcome: &Outcome) {
+        let place = match outcome {
+            Outcome::Redirect(_) => 0,
+            Outcome::NotFound => 1,
+            Outcome::NotYetActive => 2,
+            Outcome::Expired => 3,
+            Outcome::Exhausted => 4,
+            Outcome::Disabled => 5,
+            Outcome::PasswordRequired => 6,
+        };
+        self.0.outcomes[place].fetch_add(1, Relaxed);
+    }
+}
+
+impl Observer for Metrics {
+    fn observe(&self, call: Call, took: Duration) {
+        match call {
+            Call::Query { operation, table } => self.0.queries.observe(&Query { operation, table }, took),
+            Call::Command { operation } => self.0.commands.observe(&Command { operation }, took),
+            _ => {}
+        }
+    }
+}
