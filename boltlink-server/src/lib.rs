@@ -45,6 +45,6 @@ pub use metrics::Metrics;
 pub use passwords::{WeakPassword, judge as judge_password};
 pub use rates::Rates;
 pub use server::{
-    InvalidRegistration, Limits, Listeners, Registration, ServerOptions, Stop, run, run_admin, run_until,
+    InvalidRegistration, Limits, Listeners, Registration, ServerOptions, Stop, Stops, run, run_admin, run_until,
 };
 pub use tls::{InvalidPair, Tls, TlsFile, TlsFiles, UnusableTlsFile, WrongTlsFile};

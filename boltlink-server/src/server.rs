@@ -1,6 +1,6 @@
 //! The server as one function: [`run`].
 
-use std::{collections::BTreeMap, future::Future, io, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, io, pin::Pin, str::FromStr, sync::Arc, time::Duration};
 
 use boltlink_core::{Domain, Shortener, TargetUrl};
 use tokio::{net::TcpListener, runtime::Handle};
@@ -140,6 +140,48 @@ pub enum Stop {
     Handover,
 }
 
+/// Says when a server is to stop, and how.
+pub trait Stops: Send {
+    /// Comes back when it is to. Asked as soon as connections can be served; and once more after [`Stop::Handover`], as
+    /// whoever is about to end may be told to hurry.
+    fn next(&mut self) -> impl Future<Output = Stop> + Send;
+}
+
+impl<S: Stops> Stops for &mut S {
+    fn next(&mut self) -> impl Future<Output = Stop> + Send {
+        (**self).next()
+    }
+}
+
+/// Drains when this is done.
+struct Once<F>(Pin<Box<F>>);
+
+impl<F: Future<Output = ()> + Send> Stops for Once<F> {
+    async fn next(&mut self) -> Stop {
+        self.0.as_mut().await;
+        Stop::Drain
+    }
+}
+
+/// What the rest of a server does when it stops.
+struct Stopping<S> {
+    stops: S,
+    readiness: Arc<Readiness>,
+    inside: Option<inside::Serving>,
+}
+
+impl<S: Stops> Stops for Stopping<S> {
+    async fn next(&mut self) -> Stop {
+        let stop = self.stops.next().await;
+        match stop {
+            Stop::Drain => self.readiness.drain(),
+            // The other process answers there by now.
+            Stop::Handover => self.inside = None,
+        }
+        stop
+    }
+}
+
 /// The same as [`run_until`], with [`Stop::Drain`].
 ///
 /// # Errors
@@ -148,13 +190,9 @@ pub async fn run(
     listener: TcpListener,
     shortener: Shortener,
     options: ServerOptions,
-    shutdown: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let stop = async {
-        shutdown.await;
-        Stop::Drain
-    };
-    run_until(listener, shortener, options, stop).await
+    run_until(listener, shortener, options, Once(Box::pin(shutdown))).await
 }
 
 /// Where a server listens.
@@ -172,8 +210,8 @@ impl From<TcpListener> for Listeners {
     }
 }
 
-/// Serves `shortener` over HTTP/1.1 and HTTP/2 on `listener`, with TLS if [`ServerOptions::tls`] says so, until `stop`
-/// is done, then drains: no new connections, and [`Limits::drain_timeout`] for requests that are being answered. To flush what
+/// Serves `shortener` over HTTP/1.1 and HTTP/2 on `listeners`, with TLS if [`ServerOptions::tls`] says so, until `stops`
+/// says so, then drains: no new connections, and [`Limits::drain_timeout`] for requests that are being answered. To flush what
 /// was recorded is left to whoever built the shortener: [`Shortener::shutdown`].
 ///
 /// Connections are on threads of the server's own, as many as there are cores, so that nothing else of the process holds up
@@ -187,7 +225,7 @@ pub async fn run_until(
     listeners: impl Into<Listeners>,
     shortener: Shortener,
     options: ServerOptions,
-    stop: impl Future<Output = Stop>,
+    stops: impl Stops,
 ) -> io::Result<()> {
     let Listeners { public: listener, admin } = listeners.into();
     let hosts = Arc::new(Hosts::new(
@@ -202,19 +240,22 @@ pub async fn run_until(
     let health = HealthApi::new(readiness.clone(), shortener.clone(), options.metrics.clone(), Some(throttle.clone()));
     let api = api::endpoint(shortener.clone(), hosts.clone(), health.clone(), throttle.clone(), &options);
     let (body_timeout, metrics) = (options.limits.body_timeout, options.metrics.clone());
-    let runtime = Handle::current();
-    let router = Router::new(shortener, hosts, api, pages, options.proxies, throttle, metrics, body_timeout, runtime);
-    // It ends when this does.
-    let _inside = admin.map(|listener| inside::serve(listener, health));
-    Front::new(router, options.limits, options.tls)
-        .serve(listener, async move {
-            let stop = stop.await;
-            if stop == Stop::Drain {
-                readiness.drain();
-            }
-            stop
-        })
-        .await
+    let trusts_machine = options.base_url.is_none() && options.proxies.trusted.is_empty();
+    let router = Router::new(
+        shortener,
+        hosts,
+        api,
+        pages,
+        options.proxies,
+        throttle,
+        metrics,
+        trusts_machine,
+        body_timeout,
+        Handle::current(),
+    );
+    let inside = admin.map(|listener| inside::serve(listener, health));
+    let mut stopping = Stopping { stops, readiness, inside };
+    Front::new(router, options.limits, options.tls).serve(listener, &mut stopping).await
 }
 
 /// Serves what [`Listeners::admin`] does for a process that serves nothing else, such as one that stores clicks, for as long

@@ -53,7 +53,14 @@ pub(crate) async fn keep(
     mut clicks: impl Iterator<Item = Pack<'_>> + Send,
 ) -> Result<(), Error> {
     loop {
-        let some: Vec<_> = clicks.by_ref().take(ROWS).collect();
+        let mut some = Vec::new();
+        let mut count = 0;
+        while count < ROWS
+            && let Some(pack) = clicks.next()
+        {
+            count += pack.count();
+            some.push(pack);
+        }
         if some.is_empty() {
             return Ok(());
         }

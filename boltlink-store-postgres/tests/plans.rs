@@ -111,11 +111,12 @@ async fn main_queries_enter_by_an_index() {
     assert_indexed(&db, analytics::BREAKDOWN, values, "rollup_day_pkey").await;
     let values = vec![(day - 1).into(), (day + 1).into(), 100_i64.into(), 10_i64.into()];
     assert_indexed(&db, &analytics::top_query(day - 1..day + 1), values, "rollup_link_day_top").await;
-    let end = Value::from((now.hour() + 1) * 3_600_000_000);
-    let values = vec![id(link), 0_i64.into(), now.as_micros().into(), id(link), 10_i64.into(), end.clone()];
+    let values = vec![id(link), now.as_micros().into(), id(link), (now.as_micros() + 60_000_000).into()];
+    assert_indexed(&db, analytics::CLICKS_NEWER, values, "link_at_id_idx").await;
+    let values = vec![id(link), 0_i64.into(), now.as_micros().into(), id(link), 10_i64.into()];
     assert_indexed(&db, analytics::CLICKS_PARTITIONED, values, "link_at_id_idx").await;
     let days = [now.day() * 86_400_000_000, now.as_micros()];
-    let values = vec![id(link), days[0].into(), days[1].into(), id(link), 10_i64.into(), end];
+    let values = vec![id(link), days[0].into(), days[1].into(), id(link), 10_i64.into()];
     let plan = plan(&db, analytics::CLICKS_PARTITIONED, values).await;
     assert!(plan.contains(&format!("on click_{day}")) && !plan.contains("on click_default"), "{plan}");
     let values = vec![i64::MAX.into(), "1:1:".into(), 100_i64.into()];

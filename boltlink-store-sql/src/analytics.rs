@@ -4,9 +4,10 @@ use std::{cmp::Reverse, ops::Range};
 
 use boltlink_core::{
     ClickId, LinkId, Timestamp,
+    sample::Pack,
     store::{CONTENDERS, ClickCursor, Dimension, Interval, LinkClicks, Point, RawClick, Scope, Share, Span},
 };
-use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use uuid::Uuid;
 
 use crate::{
@@ -24,10 +25,12 @@ pub const SERIES_HOURS: &str = include_str!("sql/series_hours.sql");
 /// The text of [`series`] by days.
 pub const SERIES_DAYS: &str = include_str!("sql/series_days.sql");
 /// The text of [`clicks`].
-pub const CLICKS: &str = concat!(include_str!("sql/clicks.sql"), include_str!("sql/clicks_newer.sql"));
+pub const CLICKS: &str = concat!(include_str!("sql/clicks.sql"), "ORDER BY at DESC, id DESC LIMIT $5");
 /// The same where clicks are partitioned by time: partitions are chosen by single columns.
 pub const CLICKS_PARTITIONED: &str =
-    concat!(include_str!("sql/clicks.sql"), "    AND at <= $3\n", include_str!("sql/clicks_newer.sql"));
+    concat!(include_str!("sql/clicks.sql"), "AND at <= $3 ORDER BY at DESC, id DESC LIMIT $5");
+/// The text that finds, for [`clicks`], rows that reach back.
+pub const CLICKS_NEWER: &str = include_str!("sql/clicks_newer.sql");
 /// The text of [`breakdown`].
 pub const BREAKDOWN: &str = include_str!("sql/breakdown.sql");
 
@@ -132,24 +135,58 @@ pub async fn clicks(
     // Before the end, or before the last page's last click: whichever is earlier.
     let end = (span.end, ClickId::from_uuid(Uuid::nil()));
     let end = after.map_or(end, |after| (after.at, after.id).min(end));
-    let (at, id) = end;
-    let values = [
-        (*link.as_uuid()).into(),
-        span.start.as_micros().into(),
-        at.as_micros().into(),
-        (*id.as_uuid()).into(),
-        i64::from(limit).into(),
-        ((at.hour() + 1) * Interval::Hour.micros()).into(),
-    ];
+    let place = |(at, id): Place| [at.as_micros().into(), (*id.as_uuid()).into()];
+    let link: Value = (*link.as_uuid()).into();
+
+    let [at, id] = place(end);
+    let reach = end.0.plus(Pack::SPAN).as_micros();
+    let newer = crate::all(db, CLICKS_NEWER, [link.clone(), at, id, reach.into()]).await?;
+    let mut found = Found { clicks: Vec::new(), within: (span.start, end) };
+    newer.iter().try_for_each(|row| found.take(row).map(drop))?;
+
     let sql = if db.get_database_backend() == DbBackend::Sqlite { CLICKS } else { CLICKS_PARTITIONED };
-    let mut clicks = Vec::new();
-    for row in crate::all(db, sql, values).await? {
-        clicks
-            .extend(raw_clicks(&row)?.into_iter().filter(|click| click.at >= span.start && (click.at, click.id) < end));
+    // A row has one click, or many: not more rows than are needed, and of rows with one click not many times.
+    let (mut before, mut rows) = (end, limit.min(FIRST_ROWS));
+    loop {
+        let [at, id] = place(before);
+        let values = [link.clone(), span.start.as_micros().into(), at, id, i64::from(rows).into()];
+        let page = crate::all(db, sql, values).await?;
+        for row in &page {
+            before = found.take(row)?;
+        }
+        // All that is not read yet is before the last row.
+        let is_over = page.len() < rows as usize;
+        if is_over || found.clicks.iter().filter(|click| (click.at, click.id) >= before).count() >= limit as usize {
+            break;
+        }
+        rows = limit.min(rows.saturating_mul(2));
     }
-    clicks.sort_unstable_by_key(|click| Reverse((click.at, click.id)));
-    clicks.truncate(limit as usize);
-    Ok(clicks)
+    found.clicks.sort_unstable_by_key(|click| Reverse((click.at, click.id)));
+    found.clicks.truncate(limit as usize);
+    Ok(found.clicks)
+}
+
+/// Rows that are read at first: of packed ones that is more than a page.
+const FIRST_ROWS: u32 = 32;
+
+/// The place of a click among those of its link.
+type Place = (Timestamp, ClickId);
+
+/// Clicks of some rows, those that are asked for: from a moment on, and before a place.
+struct Found {
+    clicks: Vec<RawClick>,
+    within: (Timestamp, Place),
+}
+
+impl Found {
+    /// Takes those of a row, and says where that stands: at its newest.
+    fn take(&mut self, row: &QueryResult) -> Result<Place, Error> {
+        let clicks = raw_clicks(row)?;
+        let newest = clicks.first().map_or(self.within.1, |newest| (newest.at, newest.id));
+        let (from, end) = self.within;
+        self.clicks.extend(clicks.into_iter().filter(|click| click.at >= from && (click.at, click.id) < end));
+        Ok(newest)
+    }
 }
 
 fn link_of(scope: Scope) -> Uuid {

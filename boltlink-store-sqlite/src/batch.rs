@@ -3,6 +3,8 @@
 use boltlink_store_sql::Error;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
+use crate::effect::at_length;
+
 /// How many rows one statement takes. Few sizes, so that every text is prepared once and found
 /// again; the largest stays far below SQLite's bound of 32,766 parameters.
 const SIZES: [usize; 4] = [512, 64, 8, 1];
@@ -52,7 +54,7 @@ impl Batch {
     ) -> Result<(), Error> {
         let mut rows = rows.into_iter();
         loop {
-            let some: Vec<_> = rows.by_ref().take(SIZES[0]).flat_map(&values).collect();
+            let some: Vec<_> = at_length(|| rows.by_ref().take(SIZES[0]).flat_map(&values).collect());
             if some.is_empty() {
                 return Ok(());
             }

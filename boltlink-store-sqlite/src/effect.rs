@@ -113,15 +113,32 @@ async fn keep(
     retention: Duration,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let mut kept = 0;
-    KEEP.execute_rows(db, clicks, |pack| click_values(&pack), |rows, _| kept += rows).await?;
+    let mut clicks = Counted { packs: clicks, kept: 0 };
+    KEEP.execute_rows(db, &mut clicks, |pack| click_values(&pack), |_, _| {}).await?;
+    let kept = clicks.kept;
     if kept == 0 {
         return Ok(());
     }
-    // More than have come, so that those that are too old grow fewer.
+    // More rows than clicks have come, so that those that are too old grow fewer.
     let pruned = PRUNED + 2 * signed(kept as u64);
     let values = [now.minus(retention).as_micros().into(), pruned.into()];
     let prune = Statement::from_sql_and_values(DbBackend::Sqlite, include_str!("sql/clicks_prune.sql"), values);
     db.execute_raw(prune).await?;
     Ok(())
+}
+
+/// Packs, and how many clicks were in those that were taken.
+struct Counted<I> {
+    packs: I,
+    kept: usize,
+}
+
+impl<'a, I: Iterator<Item = Pack<'a>>> Iterator for Counted<I> {
+    type Item = Pack<'a>;
+
+    fn next(&mut self) -> Option<Pack<'a>> {
+        let pack = self.packs.next()?;
+        self.kept += pack.count();
+        Some(pack)
+    }
 }

@@ -144,6 +144,7 @@ async fn rollups_are_read_by_ranges_of_their_keys() {
     assert_indexed(&db, analytics::SERIES_DAYS, "PRIMARY KEY (link=? AND hour>? AND hour<?)", false).await;
     assert_indexed(&db, analytics::BREAKDOWN, "PRIMARY KEY (link=? AND day>? AND day<?)", false).await;
     assert_indexed(&db, analytics::CLICKS, "click_by_link (link=? AND at>? AND (at,id)<(?,?))", true).await;
+    assert_indexed(&db, analytics::CLICKS_NEWER, "click_by_link (link=? AND at>? AND at<?)", true).await;
     let top = analytics::top_query(20_000..20_003);
     let plan = plan(&db, &top).await.join("\n");
     assert_eq!(plan.matches("COVERING INDEX rollup_link_day_top (day=?)").count(), 3, "{plan}");

@@ -252,7 +252,7 @@ impl Detail {
     fn packs_of(&self, row: &Row) -> Vec<Pack<'_>> {
         let mut clicks: Vec<_> = self.kept_of(row).collect();
         clicks.sort_unstable_by_key(|click| Reverse((click.at, click.id)));
-        clicks.chunks(Pack::MOST).filter_map(Pack::of).collect()
+        Pack::all_of(&clicks)
     }
 }
 

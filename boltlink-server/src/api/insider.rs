@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use boltlink_core::Scope;
-use http::HeaderMap;
-use poem::{Request, RequestBody, Result};
+use boltlink_core::{Scope, Shortener};
+use http::{Request, header};
+use poem::{RequestBody, Result};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, registry::Registry};
 
 use super::{
@@ -25,10 +25,22 @@ pub(crate) struct Insider;
 const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
 impl Insider {
-    /// Whether a request from `peer` with these headers came from this machine.
-    pub(crate) fn is(peer: IpAddr, headers: &HeaderMap) -> bool {
-        peer.to_canonical().is_loopback() && FORWARDED.iter().all(|name| !headers.contains_key(*name))
+    /// Whether a request from `peer` came from this machine, and was made for it.
+    pub(crate) fn is<B>(peer: IpAddr, request: &Request<B>) -> bool {
+        let headers = request.headers();
+        peer.to_canonical().is_loopback()
+            && FORWARDED.iter().all(|name| !headers.contains_key(*name))
+            // A page that has its own name lead here, in a browser of this machine, does not get in.
+            && headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_none_or(is_of_machine)
     }
+}
+
+/// Whether a host, perhaps with a port, is an address or `localhost`.
+fn is_of_machine(host: &str) -> bool {
+    let port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, last)| port(last)).map_or(host, |(name, _)| name);
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
 /// Whether somebody may know. As an argument of an operation: refuses nobody.
@@ -39,9 +51,10 @@ pub(crate) struct MayKnow(pub(crate) bool);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operator;
 
-async fn may_know(request: &Request, body: &mut RequestBody) -> Result<bool> {
+async fn may_know(request: &poem::Request, body: &mut RequestBody) -> Result<bool> {
     // Who says who they are is judged by that.
-    if request.data::<Insider>().is_some() && !is_presented(request) {
+    let judges = request.data::<Shortener>().is_some();
+    if request.data::<Insider>().is_some() && !(judges && is_presented(request)) {
         return Ok(true);
     }
     let Caller(actor) = Caller::from_request(request, body, ExtractParamOptions::default()).await?;
@@ -55,7 +68,7 @@ impl<'a> ApiExtractor<'a> for MayKnow {
     type ParamRawType = ();
 
     async fn from_request(
-        request: &'a Request,
+        request: &'a poem::Request,
         body: &mut RequestBody,
         _: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
@@ -78,7 +91,7 @@ impl<'a> ApiExtractor<'a> for Operator {
     }
 
     async fn from_request(
-        request: &'a Request,
+        request: &'a poem::Request,
         body: &mut RequestBody,
         _: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
@@ -93,11 +106,17 @@ mod tests {
 
     #[test]
     fn a_proxy_on_this_machine_is_no_insider() {
-        let mut headers = HeaderMap::new();
+        let mut request = Request::new(());
         for (peer, inside) in [("127.0.0.1", true), ("::1", true), ("::ffff:127.0.0.1", true), ("192.0.2.1", false)] {
-            assert_eq!(Insider::is(peer.parse().unwrap(), &headers), inside, "{peer}");
+            assert_eq!(Insider::is(peer.parse().unwrap(), &request), inside, "{peer}");
         }
-        headers.insert("x-forwarded-for", "192.0.2.1".parse().unwrap());
-        assert!(!Insider::is([127, 0, 0, 1].into(), &headers));
+        let hosts = [("localhost:5000", true), ("[::1]:5000", true), ("127.0.0.1", true), ("evil.example", false)];
+        for (host, inside) in hosts {
+            request.headers_mut().insert("host", host.parse().unwrap());
+            assert_eq!(Insider::is([127, 0, 0, 1].into(), &request), inside, "{host}");
+        }
+        request.headers_mut().insert("host", "localhost".parse().unwrap());
+        request.headers_mut().insert("x-forwarded-for", "192.0.2.1".parse().unwrap());
+        assert!(!Insider::is([127, 0, 0, 1].into(), &request));
     }
 }

@@ -83,14 +83,14 @@ impl Methods {
             methods.sort_unstable();
             let allow = HeaderValue::from_str(&methods.join(", ")).ok()?;
             let segments = path.split('/').map(str::to_owned).collect();
-            Some(Known { route: Route(path.into()), segments, allow, operations })
+            Some(Known { route: Route::of_path(&path), segments, allow, operations })
         };
         Self(paths.into_iter().filter_map(known).collect())
     }
 
     /// What a path asks for, if there is such a path.
     pub(super) fn route(&self, path: &str) -> Route {
-        self.find(path).map_or_else(|| Route("other".into()), |known| known.route.clone())
+        self.find(path).map_or_else(Route::other, |known| known.route.clone())
     }
 
     /// The `Allow` header of a path; empty if there is no such path.

@@ -119,10 +119,10 @@ impl Database {
     }
 
     /// Lets `metrics` tell of its connections. Those to a file are always as many.
-    fn watch(&self, metrics: &Metrics) {
+    fn watch(&self, metrics: &Metrics, most: u32) {
         if let Self::Postgres(store) = self {
             let store = store.clone();
-            metrics.watch_pool("database", move || store.connections());
+            metrics.watch_pool("database", most, move || store.connections());
         }
     }
 
@@ -224,7 +224,7 @@ pub(super) async fn open_to_serve(config: &Config, metrics: &Metrics) -> Result<
         look_at(redis).await?;
     }
     let (database, mut stores) = open_stores(config, redis.as_ref(), Sync::EachCommit, Some(observer)).await?;
-    database.watch(metrics);
+    database.watch(metrics, config.storage.database_connections.0);
     if let Some(redis) = &redis {
         stores.changes = redis.waking(stores.changes);
     }
@@ -267,7 +267,7 @@ pub(super) async fn open_to_work(config: &Config, consumer: Consumer, metrics: &
     look_at(&redis).await?;
     let builder = Shortener::builder().visits(false).consumers([consumer]).flush_interval(config.flush_interval());
     let (database, stores) = open_stores(config, Some(&redis), Sync::EachCommit, Some(observer)).await?;
-    database.watch(metrics);
+    database.watch(metrics, config.storage.database_connections.0);
     start(configured(config, builder)?.0, stores, Some(database)).await
 }
 

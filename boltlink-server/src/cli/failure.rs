@@ -28,6 +28,11 @@ impl Failure {
         Self(Some(message))
     }
 
+    /// What is told; nothing if nobody listens.
+    pub(crate) fn text(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+
     /// The same failure in other words.
     pub(crate) fn map(self, words: impl FnOnce(String) -> String) -> Self {
         Self(self.0.map(words))

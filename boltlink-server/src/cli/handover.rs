@@ -25,6 +25,9 @@ use tokio::time::Instant;
 
 /// The first descriptor that is handed over.
 const FIRST: i32 = 3;
+/// How sockets are called, but for the one to accept visitors from.
+const ADMIN: &str = "admin";
+const READY: &str = "ready";
 /// How long a new process may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is asked whether it still runs.
@@ -35,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Inherited {
     /// The socket to accept from.
     pub(super) listener: Option<TcpListener>,
-    /// The second one: for operators.
+    /// The one for operators.
     pub(super) admin: Option<TcpListener>,
     /// Where to say that it is ready.
     ready: Option<UnixDatagram>,
@@ -47,16 +50,29 @@ impl Inherited {
     /// # Errors
     /// If it is something else than a TCP listener, of systemd or of a process before this one.
     pub(super) fn take() -> io::Result<Self> {
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':');
         let mut sockets = ListenFd::from_env();
         let mut inherited = Self::default();
         for place in 0..sockets.len() {
-            match sockets.take_tcp_listener(place) {
-                Ok(listener) if inherited.listener.is_none() => inherited.listener = listener,
-                Ok(listener) => inherited.admin = inherited.admin.or(listener),
-                Err(_) => inherited.ready = sockets.take_unix_datagram(place)?,
+            match names.next() {
+                Some(READY) => inherited.ready = sockets.take_unix_datagram(place)?,
+                Some(ADMIN) => inherited.admin = sockets.take_tcp_listener(place)?,
+                // systemd calls it like its unit, unless that says otherwise.
+                _ if inherited.listener.is_none() => inherited.listener = sockets.take_tcp_listener(place)?,
+                _ => {
+                    return Err(io::Error::other(
+                        "there are two of them: one is enough for all addresses, as [::]:5000",
+                    ));
+                }
             }
         }
         Ok(inherited)
+    }
+
+    /// Whether it is to go on with what another process does.
+    pub(super) const fn is_succeeding(&self) -> bool {
+        self.ready.is_some()
     }
 
     /// Tells the process before this one, or systemd, that this one serves.
@@ -84,7 +100,7 @@ pub(super) fn say_stopping() {
 /// How to start a process like this one.
 #[derive(Debug)]
 pub(super) struct Successor {
-    /// Where the binary was when this process began: an update puts another one there.
+    /// How the binary is called: an update puts another one there.
     binary: PathBuf,
     arguments: Vec<OsString>,
     /// The public listener first.
@@ -99,7 +115,8 @@ impl Successor {
     pub(super) fn new(listeners: &Listeners) -> io::Result<Self> {
         let listeners = iter::once(&listeners.public).chain(&listeners.admin);
         Ok(Self {
-            binary: env::current_exe()?,
+            // As it was called: behind a link there may be another one by then.
+            binary: env::args_os().next().map_or_else(env::current_exe, |name| Ok(name.into()))?,
             arguments: env::args_os().skip(1).collect(),
             listeners: listeners.map(|listener| listener.as_fd().try_clone_to_owned()).collect::<io::Result<_>>()?,
         })
@@ -122,9 +139,10 @@ impl Successor {
             |(parent_fd, child_fd): (io::Result<OwnedFd>, _)| Ok(FdMapping { parent_fd: parent_fd?, child_fd });
         let sockets: Vec<_> = sockets.zip(FIRST..).map(mapped).collect::<io::Result<_>>().map_err(cannot)?;
         let mut command = Command::new(&self.binary);
-        command.args(&self.arguments).env("LISTEN_FDS", sockets.len().to_string());
-        // Whose they are is not known before it runs.
-        command.env_remove("LISTEN_PID").env_remove("LISTEN_FDNAMES");
+        let names = if sockets.len() == 2 { ["http", READY].join(":") } else { ["http", ADMIN, READY].join(":") };
+        command.args(&self.arguments).env("LISTEN_FDS", sockets.len().to_string()).env("LISTEN_FDNAMES", names);
+        // Which process it is to be is not known before it runs.
+        command.env_remove("LISTEN_PID");
         command.fd_mappings(sockets).map_err(|error| error.to_string())?;
         let mut process = Process(Some(command.spawn().map_err(cannot)?));
         // It would keep the other end open.

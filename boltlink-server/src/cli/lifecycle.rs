@@ -1,8 +1,8 @@
 //! From the moment a server is ready to the one in which it stops, or hands over.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
-use boltlink_server::{Listeners, Stop};
+use boltlink_server::{Listeners, Stop, Stops};
 
 pub(super) use super::handover::Inherited;
 use super::{
@@ -11,44 +11,52 @@ use super::{
     stop::{Asked, Signals, force_exit_after},
 };
 
-/// A server that is ready.
+/// A server's life, which is told what it is to do.
 pub(super) struct Lifecycle {
     signals: Signals,
-    successor: io::Result<Successor>,
-    pid: io::Result<PidFile>,
+    given: Inherited,
+    /// Where its data is.
+    folder: PathBuf,
+    /// How long it may go on beside another one that has taken over.
+    handover: Duration,
+    /// Until it stops: it holds the listening sockets.
+    successor: Option<Successor>,
+    /// Once it is ready.
+    pid: Option<PidFile>,
+    has_handed_over: bool,
 }
 
 impl Lifecycle {
-    /// Tells whoever waits for it that the server on `listeners` is ready. `folder` is that of its data.
-    pub(super) fn begin(signals: Signals, given: &Inherited, listeners: &Listeners, folder: &Path) -> Self {
-        let pid = PidFile::write(folder).inspect_err(|error| {
-            tracing::warn!(%error, "boltlink.pid cannot be written: boltlink reload will not find this server");
-        });
-        given.say_ready();
-        Self { signals, successor: Successor::new(listeners), pid }
+    /// That of a server on `listeners`.
+    pub(super) fn new(
+        signals: Signals,
+        given: Inherited,
+        listeners: &Listeners,
+        (folder, handover): (PathBuf, Duration),
+    ) -> io::Result<Self> {
+        let successor = Some(Successor::new(listeners)?);
+        Ok(Self { signals, given, folder, handover, successor, pid: None, has_handed_over: false })
     }
 
-    /// Until the server is to stop. `handover` is how long it may go on beside another one that has taken over.
-    pub(super) async fn end(&mut self, handover: Duration) -> Stop {
-        loop {
-            if self.signals.next().await == Asked::Stop {
-                break;
-            }
+    async fn end(&mut self) -> Stop {
+        while self.signals.next().await == Asked::HandOver {
+            let Some(successor) = &self.successor else { break };
             tracing::info!("handing over");
             let started = tokio::select! {
-                started = start(&self.successor) => started,
+                started = successor.start() => started,
                 () = self.signals.stop() => break,
             };
             match started {
                 Ok(process) => {
                     tracing::info!(process, "handed over; answering what is still asked here");
                     handover::say_successor(process);
-                    force_exit_after(handover);
+                    force_exit_after(self.handover);
+                    self.has_handed_over = true;
                     return Stop::Handover;
                 }
                 Err(why) => {
                     tracing::error!("cannot hand over, and goes on as before: {why}");
-                    if let Ok(pid) = &mut self.pid
+                    if let Some(pid) = &mut self.pid
                         && let Err(error) = pid.note(&why)
                     {
                         tracing::warn!(%error, "boltlink.pid cannot be written");
@@ -63,9 +71,22 @@ impl Lifecycle {
     }
 }
 
-async fn start(successor: &io::Result<Successor>) -> Result<u32, String> {
-    match successor {
-        Ok(successor) => successor.start().await,
-        Err(error) => Err(error.to_string()),
+impl Stops for Lifecycle {
+    /// The first time it tells whoever waits for it that the server is ready.
+    async fn next(&mut self) -> Stop {
+        if self.has_handed_over {
+            self.signals.stop().await;
+            return Stop::Drain;
+        }
+        self.pid = PidFile::write(&self.folder)
+            .inspect_err(|error| {
+                tracing::warn!(%error, "boltlink.pid cannot be written: boltlink reload will not find this server");
+            })
+            .ok();
+        self.given.say_ready();
+        let stop = self.end().await;
+        // Whoever connects from now on is not to wait for nobody.
+        self.successor = None;
+        stop
     }
 }

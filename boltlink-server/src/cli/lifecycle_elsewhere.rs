@@ -1,35 +1,41 @@
 //! From the moment a server is ready to the one in which it stops: on systems without a way to hand sockets over.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, net::TcpListener, path::PathBuf, time::Duration};
 
-use boltlink_server::{Listeners, Stop};
+use boltlink_server::{Listeners, Stop, Stops};
 
 use super::stop::{Signals, force_exit_after};
 
 /// What this process was given by whoever started it: nothing.
 #[derive(Debug, Default)]
 pub(super) struct Inherited {
-    pub(super) listener: Option<std::net::TcpListener>,
-    pub(super) admin: Option<std::net::TcpListener>,
+    pub(super) listener: Option<TcpListener>,
+    pub(super) admin: Option<TcpListener>,
 }
 
+#[allow(clippy::unnecessary_wraps)] // As elsewhere.
 impl Inherited {
-    #[allow(clippy::unnecessary_wraps)] // As elsewhere.
     pub(super) fn take() -> io::Result<Self> {
         Ok(Self::default())
     }
+
+    pub(super) const fn is_succeeding(&self) -> bool {
+        false
+    }
 }
 
-/// A server that is ready.
+/// A server's life, which is told when it is to stop.
 pub(super) struct Lifecycle(Signals);
 
+#[allow(clippy::unnecessary_wraps)]
 impl Lifecycle {
-    pub(super) fn begin(signals: Signals, _: &Inherited, _: &Listeners, _: &Path) -> Self {
-        Self(signals)
+    pub(super) fn new(signals: Signals, _: Inherited, _: &Listeners, _: (PathBuf, Duration)) -> io::Result<Self> {
+        Ok(Self(signals))
     }
+}
 
-    /// Until the server is to stop.
-    pub(super) async fn end(&mut self, _: Duration) -> Stop {
+impl Stops for Lifecycle {
+    async fn next(&mut self) -> Stop {
         self.0.stop().await;
         tracing::info!("stopping");
         force_exit_after(Duration::ZERO);

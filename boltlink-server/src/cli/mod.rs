@@ -26,11 +26,14 @@ mod reconcile;
 mod record;
 #[cfg(unix)]
 mod reload;
+mod scrape;
 mod serve;
 mod shorten;
+mod status;
 mod stop;
 mod times;
 mod tls;
+mod top;
 mod users;
 mod worker;
 
@@ -126,6 +129,16 @@ enum Command {
         #[arg(long, conflicts_with = "reconcile")]
         health: bool,
     },
+    /// Tells how a running server is: visits a second, how long they take, what waits. Exits with 1 if it is not ready.
+    ///
+    /// Asks it on BOLTLINK_ADMIN_LISTEN, or, from the same machine, where it listens.
+    Status {
+        /// Writes JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows the same live, with the links that are followed most. q ends it.
+    Top,
     /// Tells of clicks that wait to be stored, and of those that the database refused.
     #[command(subcommand)]
     Queue(queue::Command),
@@ -173,6 +186,8 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
             Command::Copy(args) => copy::run(config, args).await,
             Command::Doctor { health: true, .. } => doctor::ask(config).await,
             Command::Doctor { reconcile, .. } => doctor::run(config, reconcile).await,
+            Command::Status { json } => status::run(config, json).await,
+            Command::Top => top::run(config).await,
             Command::Queue(command) => queue::run(config, command).await,
         }
     })

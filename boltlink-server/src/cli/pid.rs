@@ -20,8 +20,8 @@ pub(super) struct PidFile {
 pub(super) struct Serving {
     /// The process.
     pub(super) process: u32,
-    /// What became of the last attempt to hand over, if it failed.
-    pub(super) failure: Option<String>,
+    /// Why attempts to hand over failed.
+    pub(super) failures: Vec<String>,
 }
 
 fn path(folder: &Path) -> PathBuf {
@@ -75,5 +75,5 @@ pub(super) fn serving(folder: &Path) -> io::Result<Option<Serving>> {
     let text = io::read_to_string(file)?;
     let mut lines = text.lines();
     let process = lines.next().and_then(|line| line.parse().ok());
-    Ok(process.map(|process| Serving { process, failure: lines.next_back().map(str::to_owned) }))
+    Ok(process.map(|process| Serving { process, failures: lines.map(str::to_owned).collect() }))
 }

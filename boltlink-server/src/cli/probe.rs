@@ -25,6 +25,9 @@ use tokio_rustls::{
 /// How long whoever has the port may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Bytes of an answer that are read: whoever has the port may have much to say.
+const LONGEST: u64 = 4 << 20;
+
 /// Whether `/health/live` is answered as a BoltLink does, with TLS or without.
 pub(super) async fn is_boltlink(address: SocketAddr, tls: bool) -> bool {
     answer(address, tls, "/health/live").await.is_ok_and(|answer| answer.status == 200)
@@ -60,7 +63,7 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, address: SocketAdd
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.take(4096).read_to_end(&mut answer).await?;
+    stream.take(LONGEST).read_to_end(&mut answer).await?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

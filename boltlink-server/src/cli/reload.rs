@@ -41,8 +41,8 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
                 print(&format!("process {} has taken over from process {}\n", now.process, before.process))?;
                 return Ok(ExitCode::SUCCESS);
             }
-            Some(now) if now.failure != before.failure => {
-                let why = now.failure.unwrap_or_default();
+            Some(now) if now.failures.len() > before.failures.len() => {
+                let why = now.failures.last().map_or("", String::as_str);
                 return Err(Failure::new(format_args!("process {} goes on as before: {why}", before.process)));
             }
             _ => tokio::time::sleep(LOOK).await,

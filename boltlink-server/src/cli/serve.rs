@@ -8,8 +8,8 @@ use std::{
 };
 
 use boltlink_core::{Domain, InvalidText, KeyToken, TargetUrl};
-use boltlink_server::{BaseUrl, Listeners, Metrics, Proxies, ServerOptions, Stop};
-use tokio::{net::TcpListener, sync::oneshot};
+use boltlink_server::{BaseUrl, Listeners, Metrics, Proxies, ServerOptions};
+use tokio::net::TcpListener;
 
 use super::{
     engine,
@@ -32,14 +32,19 @@ pub(super) async fn run(config: &Config, mut given: Inherited) -> Result<ExitCod
         None => None,
     };
     let listener = match given.listener.take() {
-        Some(listener) => adopt(listener)?,
+        Some(listener) => adopt(listener, given.is_succeeding().then_some(("listen", config.http.listen)))?,
         None => bind(config).await?,
     };
     let address = listener.local_addr()?;
     let signals = Signals::listen_to_serve()?;
-    let admin = match given.admin.take() {
-        Some(listener) => Some(adopt(listener)?),
-        None => bind_admin(config).await?,
+    let admin = match (given.admin.take(), config.http.admin_listen) {
+        // It was for the process before this one.
+        (Some(_), None) if given.is_succeeding() => None,
+        (Some(listener), wanted) => {
+            let wanted = wanted.filter(|_| given.is_succeeding());
+            Some(adopt(listener, wanted.map(|wanted| ("admin_listen", wanted)))?)
+        }
+        (None, _) => bind_admin(config).await?,
     };
     let metrics = Metrics::default();
     let (opened, rates) = engine::open_to_serve(config, &metrics).await?;
@@ -71,21 +76,10 @@ pub(super) async fn run(config: &Config, mut given: Inherited) -> Result<ExitCod
     };
     let handover = options.limits.handover_timeout + options.limits.drain_timeout;
     let listeners = Listeners { public: listener, admin };
-    let mut lifecycle = Lifecycle::begin(signals, &given, &listeners, config.data_dir());
-    let (sender, stopped) = oneshot::channel();
-    let lifecycle = tokio::spawn(async move {
-        let stop = lifecycle.end(handover).await;
-        let _ = sender.send(stop); // The server may have ended by itself.
-        lifecycle
-    });
-    let served = boltlink_server::run_until(listeners, opened.shortener.clone(), options, async {
-        // An error would mean that nobody can stop it any more: stop, too.
-        stopped.await.unwrap_or(Stop::Drain)
-    })
-    .await;
+    let mut lifecycle = Lifecycle::new(signals, given, &listeners, (config.data_dir().to_owned(), handover))?;
+    let shortener = opened.shortener.clone();
+    let served = boltlink_server::run_until(listeners, shortener, options, &mut lifecycle).await;
     opened.close().await;
-    // Until now it says which process serves.
-    lifecycle.abort();
     served.map_err(|error| Failure::new(format_args!("the server failed: {error}")))?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -98,8 +92,15 @@ fn by_domain(config: &Config, pages: &PageUrls) -> BTreeMap<Domain, TargetUrl> {
     pages.0.iter().map(|(domain, url)| (stored(domain), url.clone())).collect()
 }
 
-/// A socket that somebody else has opened.
-fn adopt(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+/// A socket that somebody else has opened. If a process before this one has, for a setting, it may be another one that is
+/// `wanted` by now.
+fn adopt(listener: std::net::TcpListener, wanted: Option<(&str, SocketAddr)>) -> io::Result<TcpListener> {
+    let address = listener.local_addr()?;
+    if let Some((setting, wanted)) = wanted.filter(|(_, wanted)| wanted.port() != 0 && *wanted != address) {
+        tracing::warn!(
+            "listening on {address} as before: to listen on {wanted} ({setting}), stop the server and start it"
+        );
+    }
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
 }

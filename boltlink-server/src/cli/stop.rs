@@ -58,7 +58,7 @@ impl Signals {
         let hand_over = HandOver {
             user2: signal(SignalKind::user_defined2())?,
             hangup: signal(SignalKind::hangup())?,
-            is_on_terminal: io::stdin().is_terminal(),
+            is_on_terminal: io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal(),
         };
         Ok(Self { hand_over: Some(hand_over), ..Self::listen()? })
     }

@@ -38,8 +38,13 @@ pub(super) async fn run(config: &Config, kind: Kind) -> Result<ExitCode, Failure
     let opened = engine::open_to_work(config, consumer, &metrics).await?;
     if let Some(listener) = admin {
         let options = ServerOptions { metrics, ..ServerOptions::default() };
+        let serving = boltlink_server::run_admin(listener, opened.shortener.clone(), options);
         // It ends with the program.
-        tokio::spawn(boltlink_server::run_admin(listener, opened.shortener.clone(), options));
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "operators are told nothing any more");
+            }
+        });
     }
     tracing::info!(worker = ?kind, "working");
     tokio::select! {

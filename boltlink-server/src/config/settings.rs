@@ -109,7 +109,8 @@ settings! {
         /// reachable from other machines.
         listen: SocketAddr = "127.0.0.1:5000", env "BOLTLINK_LISTEN", example "127.0.0.1:5000";
         /// Address and port for operators alone, in plain HTTP: /metrics, and /health with all details, to whoever reaches it.
-        /// boltlink worker listens there, too. Without it, these are for admins, and for who asks from the same machine.
+        /// boltlink worker listens there, too. Without it, these are for admins, and, with neither base_url nor
+        /// trusted_proxies set, for who asks from the same machine.
         admin_listen: Option<SocketAddr> = "", env "BOLTLINK_ADMIN_LISTEN", example "127.0.0.1:9090";
         /// A file with the certificate chain for TLS in PEM, the server's own certificate first. Without it the server
         /// speaks plain HTTP. It is read again when it changes, and so is the key.

@@ -197,7 +197,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                             Some(())
                         }
                         Ok(_) => None,
-                        Err(error) => output.response(service.failed(error, &plain::headers(left)), is_last),
+                        Err(error) => {
+                            output.response(service.failed(error, &plain::headers(left), self.read_at), is_last)
+                        }
                     }),
                 };
                 match written {

@@ -47,7 +47,7 @@ use self::{
 };
 use crate::{
     metrics::Visits,
-    server::{Limits, Stop},
+    server::{Limits, Stop, Stops},
     tls::Tls,
 };
 
@@ -74,18 +74,18 @@ impl Front {
         Self { router: Arc::new(router), http: Arc::new(http), head_bytes, limits, tls }
     }
 
-    /// Accepts and serves until `stop` is done, then lets the connections end.
+    /// Accepts and serves until `stops` says so, then lets the connections end.
     ///
     /// # Errors
     /// If the operating system gives no threads.
-    pub(crate) async fn serve(&self, listener: TcpListener, stop: impl Future<Output = Stop>) -> io::Result<()> {
+    pub(crate) async fn serve(&self, listener: TcpListener, stops: &mut impl Stops) -> io::Result<()> {
         let threads = Threads::start(&self.router.metrics)?;
         let places = Arc::new(Semaphore::new(self.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
         let connections = Connections::new(&self.limits);
         let mut sweep = tokio::time::interval(connections.sweep_interval());
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stop = pin!(stop);
-        let stop = loop {
+        let mut stop = Box::pin(stops.next());
+        let how = loop {
             // A place first: what we cannot serve stays in the kernel's queue.
             let accept = async {
                 let place = places.clone().acquire_owned().await;
@@ -93,14 +93,14 @@ impl Front {
             };
             tokio::select! {
                 biased;
-                stop = &mut stop => break stop,
+                how = &mut stop => break how,
                 _ = sweep.tick() => connections.sweep(),
                 (place, stream) = accept => if let Ok(place) = place {
                     self.spawn(stream, place, &connections, &threads);
                 },
             }
         };
-        drop(listener);
+        drop((listener, stop));
         let mut gone = async |patience| {
             let mut deadline = pin!(tokio::time::sleep(patience));
             while !connections.is_empty() {
@@ -111,9 +111,12 @@ impl Front {
                 }
             }
         };
-        if stop == Stop::Handover {
+        if how == Stop::Handover {
             connections.retire();
-            gone(self.limits.handover_timeout).await;
+            tokio::select! {
+                () = gone(self.limits.handover_timeout) => {}
+                _ = stops.next() => {}
+            }
         }
         connections.drain();
         gone(self.limits.drain_timeout).await;

@@ -42,6 +42,8 @@ pub(crate) struct Router {
     proxies: Proxies,
     pub(super) throttle: Arc<Throttle>,
     pub(super) metrics: Metrics,
+    /// Whether who asks from this machine asks for themselves: not if something here stands in front of the server.
+    trusts_machine: bool,
     /// How long a form may take to be here.
     pub(super) body_timeout: Duration,
     /// Of which the connections to stores are, as they live longer than those of clients.
@@ -58,10 +60,11 @@ impl Router {
         proxies: Proxies,
         throttle: Arc<Throttle>,
         metrics: Metrics,
+        trusts_machine: bool,
         body_timeout: Duration,
         runtime: Handle,
     ) -> Self {
-        Self { shortener, hosts, api, pages, proxies, throttle, metrics, body_timeout, runtime }
+        Self { shortener, hosts, api, pages, proxies, throttle, metrics, trusts_machine, body_timeout, runtime }
     }
 }
 
@@ -119,21 +122,23 @@ impl Service {
     }
 
     /// Answers a visit that was begun, and whose click could not be made durable.
-    pub(super) fn failed(&self, error: Error, headers: &HeaderMap) -> Response<Body> {
-        self.router.pages.failed(error, headers)
+    pub(super) fn failed(&self, error: Error, headers: &HeaderMap, begin: Instant) -> Response<Body> {
+        let response = self.router.pages.failed(error, headers);
+        self.router.metrics.answered(&Method::GET, Route::link(), response.status(), begin.elapsed());
+        response
     }
 
     /// The same as [`visit`](Self::visit), and notes how long it took.
     pub(super) fn visit_measured(&self, request: Request<()>) -> Answer {
         let (begin, method) = (Instant::now(), request.method().clone());
-        self.measured(begin, method, self.visit(request))
+        self.measured(begin, method, Route::link(), self.visit(request))
     }
 
-    /// Notes how long an answer took.
-    fn measured(&self, begin: Instant, method: Method, answer: Answer) -> Answer {
+    /// Notes how long an answer took, of `route` unless it knows better.
+    fn measured(&self, begin: Instant, method: Method, route: Route, answer: Answer) -> Answer {
         let metrics = self.router.metrics.clone();
         let note = move |response: Response<Body>| {
-            let route = response.extensions().get::<Route>().cloned();
+            let route = response.extensions().get::<Route>().cloned().unwrap_or(route);
             metrics.answered(&method, route, response.status(), begin.elapsed());
             response
         };
@@ -237,7 +242,7 @@ impl Service {
             return Answer::now(self.router.pages.unknown_host(request.headers()));
         }
         let api = self.router.api.clone();
-        let inside = Insider::is(self.remote.ip(), request.headers()).then_some(Insider);
+        let inside = self.router.trusts_machine && Insider::is(self.remote.ip(), &request);
         // Behind a proxy the port is not the client's, and nobody asks for it.
         let client = self.client(&request).map(|client| SocketAddr::new(client, self.remote.port()));
         let answering = self.connection.answer();
@@ -248,8 +253,8 @@ impl Service {
             self.scheme.clone(),
         )
             .into();
-        if let Some(inside) = inside {
-            request.set_data(inside);
+        if inside {
+            request.set_data(Insider);
         }
         self.aside(async move {
             let response: Response<_> = api.get_response(request).await.into();
@@ -268,12 +273,12 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let head = request.method() == Method::HEAD;
         let last = request.version() < Version::HTTP_2 && self.connection.retires();
         let (begin, method) = (Instant::now(), request.method().clone());
-        let answer = match (asked(request.uri().path()), request.method()) {
-            (None, _) => self.hand_over(request),
-            (Some(_), &Method::POST) => self.unlock(request),
-            (Some(_), _) => self.visit(request.map(drop)),
+        let (route, answer) = match (asked(request.uri().path()), request.method()) {
+            (None, _) => (Route::other(), self.hand_over(request)),
+            (Some(_), &Method::POST) => (Route::link(), self.unlock(request)),
+            (Some(_), _) => (Route::link(), self.visit(request.map(drop))),
         };
-        let answer = self.measured(begin, method, answer);
+        let answer = self.measured(begin, method, route, answer);
         let answer = if head { answer.map(without_body) } else { answer };
         if last { answer.map(without_successor) } else { answer }
     }

@@ -46,12 +46,16 @@ impl Router {
         let Ok(password) = password.parse::<LinkPassword>() else { return self.pages.shut(Shut::Wrong, headers) };
         match self.shortener.unlock(&follow, password.reveal()).await {
             Ok(Unlocked::Open(outcome, pass)) => {
+                self.metrics.came_to(&outcome);
                 let segment = asked(request.uri().path()).unwrap_or_default().0;
                 self.pages.unlocked(&outcome, domain, headers, (&pass, segment))
             }
             Ok(Unlocked::Wrong) => self.pages.shut(Shut::Wrong, headers),
             Ok(Unlocked::Unprotected) => self.pages.method_not_allowed(headers),
-            Ok(Unlocked::Closed(outcome)) => self.pages.answer(&outcome, domain, headers),
+            Ok(Unlocked::Closed(outcome)) => {
+                self.metrics.came_to(&outcome);
+                self.pages.answer(&outcome, domain, headers)
+            }
             Err(error) => self.pages.failed(error, headers),
         }
     }

@@ -5,6 +5,7 @@ mod process;
 mod text;
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -17,7 +18,7 @@ use boltlink_core::{
     store::{Call, Observer},
 };
 use parking_lot::Mutex;
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
 use self::durations::{Durations, Histogram};
 pub(crate) use self::text::render;
@@ -48,7 +49,7 @@ const OUTCOMES: [&str; 7] =
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct Request {
     method: &'static str,
-    route: Arc<str>,
+    route: Route,
     status_code: u16,
 }
 
@@ -66,6 +67,7 @@ struct Command {
 /// Connections to a database.
 struct Pool {
     name: &'static str,
+    most: u32,
     /// How many are open, and how many of these have nothing to do.
     connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
 }
@@ -115,17 +117,43 @@ impl Given {
     }
 }
 
-/// What short links are asked for by.
-const LINK_ROUTE: &str = "/{slug}";
-
 /// What was asked for, without what is a client's to choose: an extension of an answer.
-#[derive(Debug, Clone)]
-pub(crate) struct Route(pub(crate) Arc<str>);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Route(Cow<'static, str>);
+
+impl Route {
+    /// A short link.
+    pub(crate) const fn link() -> Self {
+        Self(Cow::Borrowed("/{slug}"))
+    }
+
+    /// Nothing that there is.
+    pub(crate) const fn other() -> Self {
+        Self(Cow::Borrowed("other"))
+    }
+
+    /// The path of an operation or a page, with names for what varies.
+    pub(crate) fn of_path(path: &str) -> Self {
+        Self(Cow::Owned(path.to_owned()))
+    }
+}
+
+impl EncodeLabelValue for Route {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&&*self.0, encoder)
+    }
+}
 
 impl Metrics {
-    /// Also tells of the connections to a database: how many are open, and how many of these have nothing to do.
-    pub fn watch_pool(&self, name: &'static str, connections: impl Fn() -> (u32, u32) + Send + Sync + 'static) {
-        self.0.pools.lock().push(Pool { name, connections: Box::new(connections) });
+    /// Also tells of the connections to a database, of which there are `most` at most: how many are open, and how many of
+    /// these have nothing to do.
+    pub fn watch_pool(
+        &self,
+        name: &'static str,
+        most: u32,
+        connections: impl Fn() -> (u32, u32) + Send + Sync + 'static,
+    ) {
+        self.0.pools.lock().push(Pool { name, most, connections: Box::new(connections) });
     }
 
     /// For the redirects of one more thread.
@@ -135,15 +163,8 @@ impl Metrics {
         lane
     }
 
-    /// A request was answered; a visit, if no route is said.
-    pub(crate) fn answered(
-        &self,
-        method: &http::Method,
-        route: Option<Route>,
-        status: http::StatusCode,
-        took: Duration,
-    ) {
-        let route = route.map_or_else(|| LINK_ROUTE.into(), |Route(route)| route);
+    /// A request was answered.
+    pub(crate) fn answered(&self, method: &http::Method, route: Route, status: http::StatusCode, took: Duration) {
         let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
         let method = known.into_iter().find(|known| method == *known).unwrap_or("other");
         self.0.requests.observe(&Request { method, route, status_code: status.as_u16() }, took);

@@ -14,7 +14,7 @@ use prometheus_client::{
 };
 
 use super::{
-    KINDS, LINK_ROUTE, Metrics, OUTCOMES, Request,
+    KINDS, Metrics, OUTCOMES, Request, Route,
     durations::{self, Sum},
     process,
 };
@@ -85,6 +85,8 @@ impl Collector for Snapshot {
         let states = states.map(|((name, state), count)| ([("pool", name), ("state", state)], f64::from(count)));
         let help = "Open connections to the database";
         gauges(encoder, "boltlink_database_connections", help, states)?;
+        let most = pools.iter().map(|pool| ([("pool", pool.name)], f64::from(pool.most)));
+        gauges(encoder, "boltlink_database_connections_most", "How many there are at most", most)?;
         drop(pools);
         process::encode(encoder)
     }
@@ -95,14 +97,14 @@ impl Snapshot {
         let inner = &self.metrics.0;
         let mut requests = inner.requests.sums();
         for (place, kind) in KINDS.iter().enumerate() {
-            let labels = Request { method: "GET", route: LINK_ROUTE.into(), status_code: kind.code() };
+            let labels = Request { method: "GET", route: Route::link(), status_code: kind.code() };
             let mut sum = Sum::default();
             inner.lanes.lock().iter().for_each(|lane| sum.add(&lane.0[place]));
             if sum.count() > 0 {
                 requests.entry(labels).or_default().merge(&sum);
             }
         }
-        let help = "How long answers took, from the request's last byte to the answer's last";
+        let help = "How long answers took to be made, from the moment the request was read";
         durations::encode(encoder, ("http_request_duration_seconds", help), requests)?;
         let help = "How long statements to the database took";
         durations::encode(encoder, ("db_query_duration_seconds", help), inner.queries.sums())?;

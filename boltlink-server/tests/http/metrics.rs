@@ -3,13 +3,22 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use boltlink_core::{NewKey, Scopes};
-use boltlink_server::{Listeners, ServerOptions, Stop};
+use boltlink_server::{Listeners, ServerOptions, Stop, Stops};
 use boltlink_testkit::Client;
 use reqwest::Method;
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::support::Server;
+
+struct Told(tokio::sync::oneshot::Receiver<()>);
+
+impl Stops for Told {
+    async fn next(&mut self) -> Stop {
+        (&mut self.0).await.unwrap();
+        Stop::Drain
+    }
+}
 
 /// The samples by their names and labels.
 fn samples(text: &str) -> BTreeMap<&str, f64> {
@@ -98,13 +107,9 @@ async fn operators_have_a_listener_of_their_own() {
     let address = admin.local_addr().unwrap();
     let inside = Client::new(address, "");
     let listeners = Listeners { public, admin: Some(admin) };
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let stopped = async {
-        let _ = stopped.await;
-        Stop::Drain
-    };
+    let (stop, stopped) = tokio::sync::oneshot::channel();
     let options = ServerOptions::default();
-    let running = tokio::spawn(boltlink_server::run_until(listeners, server.shortener.clone(), options, stopped));
+    let running = tokio::spawn(boltlink_server::run_until(listeners, server.shortener.clone(), options, Told(stopped)));
     for path in ["/metrics", "/health", "/health/live", "/ready"] {
         // Also for who asks through a proxy: who reaches it is inside.
         let asked = inside.request(Method::GET, path).header("X-Forwarded-For", "203.0.113.9");
@@ -114,7 +119,7 @@ async fn operators_have_a_listener_of_their_own() {
     for path in ["/", "/docs", "/api/v1/links", "/some-slug"] {
         assert_eq!(inside.get(path).await.unwrap().status, 404, "{path}");
     }
-    drop(stop);
+    stop.send(()).unwrap();
     running.await.unwrap().unwrap();
     // On a new connection.
     assert!(Client::new(address, "").get("/metrics").await.is_err());

@@ -13,6 +13,7 @@ mod nodes;
 mod reload;
 mod restart;
 mod sharing;
+mod status;
 mod targets;
 mod tls;
 

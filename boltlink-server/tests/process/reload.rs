@@ -114,6 +114,25 @@ async fn open_connections_are_answered_once_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_whom_a_handover_would() {
+    let server = server().start().await.unwrap();
+    let serving = Serving(server.data_dir());
+    // It rests: after a handover it could be answered once more.
+    let mut resting = Connection::open(server.address()).await.unwrap();
+    assert_eq!(resting.get("/health/live", &[]).await.unwrap().status, 200);
+    let first = server.pid();
+    assert_reloads(&server);
+    let is_there = || Command::new("/bin/sh").args(["-c", &format!("kill -0 {first}")]).status().unwrap().success();
+    assert!(is_there());
+    Command::new("/bin/sh").args(["-c", &format!("kill -TERM {first}")]).status().unwrap();
+    // Its parent has not asked for its end yet; what is gone are its connections.
+    until("it lets go", async || resting.get("/health/live", &[]).await.is_err()).await;
+    assert_eq!(Client::new(server.address(), "").get("/ready").await.unwrap().status, 200);
+    serving.stop().await;
+    assert!(Connection::open(server.address()).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_binary_changes_nothing() {
     let place = tempfile::tempdir().unwrap();
     let binary = place.path().join("boltlink");
@@ -124,7 +143,8 @@ async fn a_broken_binary_changes_nothing() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_boltlink"));
         command.args(["reload", "--data-dir"]).arg(server.data_dir()).output().unwrap()
     };
-    for (mode, why) in [(0o755, "exit status: 3"), (0o644, "cannot be started")] {
+    // The same failure twice is one more.
+    for (mode, why) in [(0o755, "exit status: 3"), (0o755, "exit status: 3"), (0o644, "cannot be started")] {
         // As an update does it: what runs stays what it was.
         let new = place.path().join("new");
         fs::write(&new, "#!/bin/sh\nexit 3\n").unwrap();
@@ -135,7 +155,7 @@ async fn a_broken_binary_changes_nothing() {
         assert!(!reload.status.success() && told.contains("goes on as before") && told.contains(why), "{told}");
         assert_eq!(server.client().get("/kept").await.unwrap().status, 302);
     }
-    assert_eq!(server.client().clicks(&id).await.unwrap(), 2);
+    assert_eq!(server.client().clicks(&id).await.unwrap(), 3);
     server.stop().await.unwrap();
     assert!(!server.data_dir().join("boltlink.pid").exists());
 }
