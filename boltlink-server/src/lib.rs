@@ -1,5 +1,6 @@
 //! BoltLink's HTTP server as a library: [`run`] serves a [`Shortener`](boltlink_core::Shortener) on a
-//! listener until it is told to stop, or, with [`run_until`], to hand over. The program `boltlink` adds configuration and a command line.
+//! listener until it is told to stop, or, with [`run_until`], to hand over. The program `boltlink` adds configuration and a
+//! command line.
 //!
 //! A request passes `front` (connections, TLS, limits, and short links, answered before any routing) and,
 //! if it is for none, `api` (poem: the API, its documentation and the health checks). `pages` is what a

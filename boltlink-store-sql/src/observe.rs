@@ -23,32 +23,31 @@ pub fn observed(mut db: DatabaseConnection, observer: Option<&Arc<dyn Observer>>
 fn kind(sql: &str) -> (&'static str, &'static str) {
     // What explains it stands before it.
     let lines = sql.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
-    let mut words = lines.flat_map(|line| line.split_ascii_whitespace());
-    let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
-    let first = words.next().unwrap_or_default();
-    // `WITH` may begin any of them: what it does itself comes after what it names.
-    let operations = ["select", "insert", "update", "delete"];
-    let operation = operations.into_iter().find(|known| is(first, known));
-    let mut operation = operation.unwrap_or("other");
-    let mut before = first;
+    let mut words = lines.flat_map(str::split_ascii_whitespace);
+    let one_of =
+        |known: &[&'static str], word: &str| known.iter().find(|known| known.eq_ignore_ascii_case(word)).copied();
+    let mut before = words.next().unwrap_or_default();
+    // `WITH` may begin any of them: that it writes is said before the first table.
+    let is_with = before.eq_ignore_ascii_case("with");
+    let mut operation = if is_with { "select" } else { one_of(&OPERATIONS, before).unwrap_or(OTHER) };
     for word in words {
-        if is(first, "with") && ["insert", "update", "delete"].into_iter().any(|known| is(word, known)) {
-            operation = operations.into_iter().find(|known| is(word, known)).unwrap_or(operation);
+        if is_with && let Some(found) = one_of(&OPERATIONS, word) {
+            operation = found;
         }
-        if ["from", "into", "update", "join", "only"].into_iter().any(|known| is(before, known)) {
+        if one_of(&["from", "into", "update", "join", "only"], before).is_some() {
             let name = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '_');
             let name = name.split(['.', '(']).next().unwrap_or_default();
-            if let Some(table) = COPIED.iter().chain(&REBUILT).find(|table| is(name, table)) {
-                if is(first, "with") && operation == "other" {
-                    operation = "select";
-                }
+            if let Some(table) = one_of(&COPIED, name).or_else(|| one_of(&REBUILT, name)) {
                 return (operation, table);
             }
         }
         before = word;
     }
-    (operation, "other")
+    (operation, OTHER)
 }
+
+const OPERATIONS: [&str; 4] = ["select", "insert", "update", "delete"];
+const OTHER: &str = "other";
 
 #[cfg(test)]
 mod tests {

@@ -117,12 +117,12 @@ impl Counts {
         self.set_aside.fetch_add(batches, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self) -> Counters {
+    /// All of it, and how many links were loaded, which the cache counts.
+    pub(super) fn read(&self, links_loaded: u64) -> Counters {
         Counters {
             clicks_recorded: self.recorded.load(Ordering::Relaxed),
             batches_recorded: self.batches.load(Ordering::Relaxed),
-            // Known elsewhere.
-            links_loaded: 0,
+            links_loaded,
             clicks_lost: self.lost.load(Ordering::Relaxed),
             clicks_unacknowledged: self.unacknowledged.load(Ordering::Relaxed),
             clicks_in_totals: self.in_totals.load(Ordering::Relaxed),

@@ -194,7 +194,7 @@ impl Shortener {
     /// What happened so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        Counters { links_loaded: self.0.caches.links.loads(), ..self.0.counts.read() }
+        self.0.counts.read(self.0.caches.links.loads())
     }
 
     /// How much there is of what comes and goes.
@@ -207,18 +207,6 @@ impl Shortener {
             batches_undelivered: self.0.outbox.as_ref().map_or(0, |outbox| outbox.len() as u64),
             journal_bytes: self.0.spool.bytes(),
         }
-    }
-
-    /// How many batches wait for an operator, as a consumer's store refused something of them.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] if the store is away.
-    pub async fn dead_letter_count(&self, consumer: Consumer) -> Result<u64, Error> {
-        let sink = match consumer {
-            Consumer::Totals => &self.0.stores.totals,
-            Consumer::Analytics => &self.0.stores.analytics,
-        };
-        Ok(self.0.within(sink.count_dead_letters()).await?)
     }
 
     /// Whether the link store answers.

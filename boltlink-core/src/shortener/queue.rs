@@ -57,6 +57,23 @@ impl FromStr for DeadLetterId {
     }
 }
 
+impl Shortener {
+    /// How many batches wait for an operator, as a consumer's store refused something of them.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the store is away.
+    pub async fn dead_letter_count(&self, consumer: Consumer) -> Result<u64, Error> {
+        Ok(self.0.within(self.sink_of(consumer).count_dead_letters()).await?)
+    }
+
+    fn sink_of(&self, consumer: Consumer) -> &Arc<dyn ClickSink> {
+        match consumer {
+            Consumer::Totals => &self.0.stores.totals,
+            Consumer::Analytics => &self.0.stores.analytics,
+        }
+    }
+}
+
 /// All of these need an admin who is not bound to certain domains.
 impl Shortener {
     /// What waits for each consumer.
@@ -64,10 +81,10 @@ impl Shortener {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Unavailable`] if the log or a store is away.
     pub async fn queue(&self, actor: &Actor) -> Result<Vec<QueueDepth>, Error> {
+        require_all(actor)?;
         let mut depths = Vec::new();
         for consumer in Consumer::ALL {
-            let sink = self.sink(actor, consumer)?;
-            let dead_letters = self.0.within(sink.count_dead_letters()).await?;
+            let dead_letters = self.dead_letter_count(consumer).await?;
             let backlog = self.backlog(consumer).await?;
             depths.push(QueueDepth { consumer, backlog, dead_letters });
         }
@@ -165,9 +182,6 @@ impl Shortener {
 
     fn sink(&self, actor: &Actor, consumer: Consumer) -> Result<&Arc<dyn ClickSink>, Error> {
         require_all(actor)?;
-        Ok(match consumer {
-            Consumer::Totals => &self.0.stores.totals,
-            Consumer::Analytics => &self.0.stores.analytics,
-        })
+        Ok(self.sink_of(consumer))
     }
 }

@@ -1,9 +1,6 @@
 //! Single clicks that are to be kept, in as little memory as can be.
 
-use std::{collections::HashMap, sync::Arc};
-
-use foldhash::fast::RandomState;
-
+use super::text::Texts;
 use crate::{
     click::{Click, Entry, Network, VisitorHash},
     id::{ClickId, LinkId},
@@ -15,10 +12,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     clicks: Vec<KeptClick>,
-    numbers: HashMap<Arc<str>, u32, RandomState>,
-    texts: Vec<Arc<str>>,
-    /// Bytes in all of them.
-    bytes: usize,
+    texts: Texts,
 }
 
 #[derive(Debug)]
@@ -58,22 +52,11 @@ impl Kept {
         let texts = entry.texts.map(|which| {
             let which = which?;
             let number = &mut quoted.numbers[which];
-            Some(*number.get_or_insert_with(|| self.number(quoted.texts[which])))
+            Some(*number.get_or_insert_with(|| self.texts.number(quoted.texts[which])))
         });
         let visitor = entry.visitor.map(|VisitorHash(hash)| hash.to_be_bytes());
         self.clicks.push(KeptClick { id, at, weight: 0, texts, before, visitor, network: entry.network });
         (self.clicks.len() - 1) as u32
-    }
-
-    fn number(&mut self, text: &str) -> u32 {
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
-        }
-        let (number, text) = (self.texts.len() as u32, Arc::<str>::from(text));
-        self.bytes += text.len();
-        self.numbers.insert(text.clone(), number);
-        self.texts.push(text);
-        number
     }
 
     /// Lets one of them stand for `clicks`, itself included.
@@ -88,7 +71,7 @@ impl Kept {
             let which = next?;
             let kept = &self.clicks[which as usize];
             next = kept.before;
-            let [referrer, user_agent, language] = kept.texts.map(|text| Some(&*self.texts[text? as usize]));
+            let [referrer, user_agent, language] = kept.texts.map(|text| Some(self.texts.text(text?)));
             let visitor = kept.visitor.map(|hash| VisitorHash(u128::from_be_bytes(hash)));
             let click = Click { link, at: kept.at, referrer, user_agent, language, visitor, network: kept.network };
             let weight = if which == last { weight } else { kept.weight };
@@ -98,15 +81,12 @@ impl Kept {
 
     /// About how many bytes it takes.
     pub(super) const fn weight(&self) -> usize {
-        self.bytes + self.texts.len() * 96 + self.clicks.len() * size_of::<KeptClick>()
+        self.texts.weight() + self.clicks.len() * size_of::<KeptClick>()
     }
 
     /// Forgets everything but the memory that it took.
     pub(super) fn clear(&mut self) {
-        let Self { clicks, numbers, texts, bytes } = self;
-        super::empty(clicks);
-        super::empty_map(numbers);
-        super::empty(texts);
-        *bytes = 0;
+        super::empty(&mut self.clicks);
+        self.texts.clear();
     }
 }

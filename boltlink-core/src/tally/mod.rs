@@ -1,6 +1,7 @@
 //! Adding clicks up before they are stored: what both sinks of every store do first.
 
 mod kept;
+mod text;
 mod value;
 
 use std::{

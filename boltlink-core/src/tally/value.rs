@@ -1,19 +1,15 @@
 //! What a click counts for, by dimension.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::borrow::Cow;
 
-use foldhash::fast::RandomState;
-
+use super::text::Texts;
 use crate::{click::Entry, store::Dimension};
 
 /// Different values of dimensions, each with a number.
 #[derive(Debug, Default)]
-pub(super) struct Values {
-    numbers: [HashMap<Arc<str>, u32, RandomState>; Dimension::ALL.len()],
-    texts: Vec<(Dimension, Arc<str>)>,
-    /// Bytes in all of them.
-    bytes: usize,
-}
+pub(super) struct Values([Texts; DIMENSIONS]);
+
+const DIMENSIONS: usize = Dimension::ALL.len();
 
 /// The numbers of what the texts of one batch say of each dimension, as far as somebody has asked: most texts are many
 /// clicks'.
@@ -21,16 +17,16 @@ pub(super) struct Values {
 pub(super) struct Said<'a> {
     texts: &'a [&'a str],
     /// The last ones are of no text.
-    numbers: Vec<[Option<u32>; Dimension::ALL.len()]>,
+    numbers: Vec<[Option<u32>; DIMENSIONS]>,
 }
 
 impl<'a> Said<'a> {
     pub(super) fn by(texts: &'a [&'a str]) -> Self {
-        Self { texts, numbers: vec![[None; Dimension::ALL.len()]; texts.len() + 1] }
+        Self { texts, numbers: vec![[None; DIMENSIONS]; texts.len() + 1] }
     }
 
     /// What a click says of each dimension.
-    pub(super) fn of(&mut self, click: &Entry, values: &mut Values) -> [u32; Dimension::ALL.len()] {
+    pub(super) fn of(&mut self, click: &Entry, values: &mut Values) -> [u32; DIMENSIONS] {
         let [referrer, _, language] = click.texts;
         Dimension::ALL.map(|dimension| {
             let which = match dimension {
@@ -53,34 +49,24 @@ impl<'a> Said<'a> {
 }
 
 impl Values {
+    /// The numbers of the dimensions take turns.
     fn number(&mut self, dimension: Dimension, value: &str) -> u32 {
-        let numbers = &mut self.numbers[dimension as usize];
-        if let Some(number) = numbers.get(value) {
-            return *number;
-        }
-        let (number, value) = (self.texts.len() as u32, Arc::<str>::from(value));
-        self.bytes += value.len();
-        numbers.insert(value.clone(), number);
-        self.texts.push((dimension, value));
-        number
+        self.0[dimension as usize].number(value) * DIMENSIONS as u32 + dimension as u32
+    }
+
+    pub(super) fn text(&self, number: u32) -> (Dimension, &str) {
+        let dimension = number as usize % DIMENSIONS;
+        (Dimension::ALL[dimension], self.0[dimension].text(number / DIMENSIONS as u32))
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        self.0.iter().map(Texts::weight).sum()
     }
 
     /// Forgets everything but the memory that it took.
     pub(super) fn clear(&mut self) {
-        let Self { numbers, texts, bytes } = self;
-        numbers.iter_mut().for_each(super::empty_map);
-        super::empty(texts);
-        *bytes = 0;
-    }
-
-    pub(super) fn text(&self, number: u32) -> (Dimension, &str) {
-        let (dimension, text) = &self.texts[number as usize];
-        (*dimension, text)
-    }
-
-    /// About how many bytes it takes.
-    pub(super) const fn weight(&self) -> usize {
-        self.bytes + self.texts.len() * 96
+        self.0.iter_mut().for_each(Texts::clear);
     }
 }
 

@@ -17,8 +17,10 @@ use tokio::net::TcpListener;
 use super::{
     blocklist,
     failure::{Failure, print},
-    probe::{self, is_boltlink},
-    reconcile, tls,
+    probe::is_boltlink,
+    reconcile,
+    scrape::Source,
+    tls,
 };
 use crate::config::{Config, DatabaseUrl, Origin};
 
@@ -84,14 +86,9 @@ pub(super) async fn run(config: &Config, reconciles: bool) -> Result<ExitCode, F
 
 /// Asks the running server whether it wants requests.
 pub(super) async fn ask(config: &Config) -> Result<ExitCode, Failure> {
-    let (address, tls) = match config.http.admin_listen {
-        Some(admin) => (admin, false),
-        None => (config.http.listen, config.tls_files().is_some()),
-    };
-    let answer = probe::answer(address, tls, "/ready").await;
-    let answer = answer.map_err(|error| Failure::new(format_args!("nobody answers on {address}: {error}")))?;
-    print(&format!("{}\n", answer.body))?;
-    Ok(if answer.status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let (is_ready, told) = Source::of(config).ready().await?;
+    print(&format!("{told}\n"))?;
+    Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A folder that does not exist is made at the first start: then its nearest parent must be writable.

@@ -19,11 +19,10 @@ pub(super) struct Lifecycle {
     folder: PathBuf,
     /// How long it may go on beside another one that has taken over.
     handover: Duration,
-    /// Until it stops: it holds the listening sockets.
+    /// Until it stops or has handed over: it holds the listening sockets.
     successor: Option<Successor>,
     /// Once it is ready.
     pid: Option<PidFile>,
-    has_handed_over: bool,
 }
 
 impl Lifecycle {
@@ -35,12 +34,12 @@ impl Lifecycle {
         (folder, handover): (PathBuf, Duration),
     ) -> io::Result<Self> {
         let successor = Some(Successor::new(listeners)?);
-        Ok(Self { signals, given, folder, handover, successor, pid: None, has_handed_over: false })
+        Ok(Self { signals, given, folder, handover, successor, pid: None })
     }
 
-    async fn end(&mut self) -> Stop {
+    /// Until it is to stop.
+    async fn end(&mut self, successor: Successor) -> Stop {
         while self.signals.next().await == Asked::HandOver {
-            let Some(successor) = &self.successor else { break };
             tracing::info!("handing over");
             let started = tokio::select! {
                 started = successor.start() => started,
@@ -51,7 +50,6 @@ impl Lifecycle {
                     tracing::info!(process, "handed over; answering what is still asked here");
                     handover::say_successor(process);
                     force_exit_after(self.handover);
-                    self.has_handed_over = true;
                     return Stop::Handover;
                 }
                 Err(why) => {
@@ -74,19 +72,17 @@ impl Lifecycle {
 impl Stops for Lifecycle {
     /// The first time it tells whoever waits for it that the server is ready.
     async fn next(&mut self) -> Stop {
-        if self.has_handed_over {
+        let Some(successor) = self.successor.take() else {
             self.signals.stop().await;
             return Stop::Drain;
-        }
+        };
         self.pid = PidFile::write(&self.folder)
             .inspect_err(|error| {
                 tracing::warn!(%error, "boltlink.pid cannot be written: boltlink reload will not find this server");
             })
             .ok();
         self.given.say_ready();
-        let stop = self.end().await;
-        // Whoever connects from now on is not to wait for nobody.
-        self.successor = None;
-        stop
+        // By its end the sockets are let go: whoever connects from then on is not to wait for nobody.
+        self.end(successor).await
     }
 }

@@ -13,7 +13,7 @@ use crate::config::Config;
 /// Where a server is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source {
-    pub(super) address: SocketAddr,
+    address: SocketAddr,
     tls: bool,
 }
 

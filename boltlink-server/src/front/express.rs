@@ -142,11 +142,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
         };
         loop {
             self.is_other = matches!(next, Next::Other);
+            if matches!(next, Next::Fail) {
+                return Poll::Ready(End::Closed);
+            }
             let sent = self.send(&mut output.bytes, cx);
             if self.given != Given::default() {
                 self.visits.observe(&mem::take(&mut self.given), self.read_at.elapsed());
             }
-            if matches!(next, Next::Fail) || ready!(sent).is_err() {
+            if ready!(sent).is_err() {
                 return Poll::Ready(End::Closed);
             }
             let rests = self.unread.is_empty() && self.waiting.is_none();

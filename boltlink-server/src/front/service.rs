@@ -137,15 +137,11 @@ impl Service {
     /// Notes how long an answer took, of `route` unless it knows better.
     fn measured(&self, begin: Instant, method: Method, route: Route, answer: Answer) -> Answer {
         let metrics = self.router.metrics.clone();
-        let note = move |response: Response<Body>| {
+        answer.map(move |response| {
             let route = response.extensions().get::<Route>().cloned().unwrap_or(route);
             metrics.answered(&method, route, response.status(), begin.elapsed());
             response
-        };
-        match answer {
-            Answer::Now(response) => Answer::Now(response.map(note)),
-            Answer::Later(response) => Answer::later(async move { note(response.await) }),
-        }
+        })
     }
 
     /// Answers what asks for a short link.
@@ -338,7 +334,7 @@ impl Answer {
         }
     }
 
-    fn map(self, change: fn(Response<Body>) -> Response<Body>) -> Self {
+    fn map(self, change: impl FnOnce(Response<Body>) -> Response<Body> + Send + 'static) -> Self {
         match self {
             Self::Now(response) => Self::Now(response.map(change)),
             Self::Later(response) => Self::later(async move { change(response.await) }),

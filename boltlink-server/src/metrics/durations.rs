@@ -1,7 +1,7 @@
 //! Histograms of how long things take.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     hash::Hash,
     sync::{
@@ -98,7 +98,7 @@ impl<L> Default for Durations<L> {
     }
 }
 
-impl<L: Eq + Hash + Clone> Durations<L> {
+impl<L: Ord + Hash + Clone> Durations<L> {
     pub(crate) fn observe(&self, labels: &L, took: Duration) {
         if let Some(histogram) = self.0.read().get(labels) {
             return histogram.observe(took);
@@ -106,7 +106,7 @@ impl<L: Eq + Hash + Clone> Durations<L> {
         self.0.write().entry(labels.clone()).or_default().observe(took);
     }
 
-    pub(crate) fn sums(&self) -> HashMap<L, Sum> {
+    pub(crate) fn sums(&self) -> BTreeMap<L, Sum> {
         let sum = |histogram: &Arc<Histogram>| {
             let mut sum = Sum::default();
             sum.add(histogram);
@@ -117,15 +117,13 @@ impl<L: Eq + Hash + Clone> Durations<L> {
 }
 
 /// Writes a family of histograms, in the order of their labels.
-pub(crate) fn encode<L: EncodeLabelSet + Ord>(
+pub(crate) fn encode<L: EncodeLabelSet>(
     encoder: &mut DescriptorEncoder<'_>,
     (name, help): (&str, &str),
-    sums: HashMap<L, Sum>,
+    sums: &BTreeMap<L, Sum>,
 ) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-    let mut sums: Vec<_> = sums.into_iter().collect();
-    sums.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    for (labels, sum) in &sums {
+    for (labels, sum) in sums {
         sum.encode(&mut family.encode_family(labels)?)?;
     }
     Ok(())

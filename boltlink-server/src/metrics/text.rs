@@ -8,7 +8,7 @@ use boltlink_core::{
 };
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, NoLabelSet, prometheus_text},
+    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NoLabelSet, prometheus_text},
     metrics::{MetricType, exemplar::Exemplar},
     registry::Registry,
 };
@@ -105,11 +105,11 @@ impl Snapshot {
             }
         }
         let help = "How long answers took to be made, from the moment the request was read";
-        durations::encode(encoder, ("http_request_duration_seconds", help), requests)?;
+        durations::encode(encoder, ("http_request_duration_seconds", help), &requests)?;
         let help = "How long statements to the database took";
-        durations::encode(encoder, ("db_query_duration_seconds", help), inner.queries.sums())?;
+        durations::encode(encoder, ("db_query_duration_seconds", help), &inner.queries.sums())?;
         let help = "How long calls to Redis took";
-        durations::encode(encoder, ("redis_operation_duration_seconds", help), inner.commands.sums())
+        durations::encode(encoder, ("redis_operation_duration_seconds", help), &inner.commands.sums())
     }
 
     fn links(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -189,11 +189,8 @@ fn counters<L: EncodeLabelSet>(
     help: &str,
     values: impl IntoIterator<Item = (L, f64)>,
 ) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (labels, value) in values {
-        family.encode_family(&labels)?.encode_counter(&value, NO_EXEMPLAR)?;
-    }
-    Ok(())
+    let put = |mut one: MetricEncoder<'_>, value| one.encode_counter(&value, NO_EXEMPLAR);
+    family(encoder, (name, help, MetricType::Counter), values, put)
 }
 
 const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, f64>> = None;
@@ -213,14 +210,24 @@ fn gauges<L: EncodeLabelSet>(
     help: &str,
     values: impl IntoIterator<Item = (L, f64)>,
 ) -> fmt::Result {
+    let put = |mut one: MetricEncoder<'_>, value| one.encode_gauge(&value);
+    family(encoder, (name, help, MetricType::Gauge), values, put)
+}
+
+/// One metric with labels. Of what is not known nothing is said.
+fn family<L: EncodeLabelSet>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help, kind): (&str, &str, MetricType),
+    values: impl IntoIterator<Item = (L, f64)>,
+    put: impl Fn(MetricEncoder<'_>, f64) -> fmt::Result,
+) -> fmt::Result {
     let mut values = values.into_iter().peekable();
-    // Of what is not known nothing is said.
     if values.peek().is_none() {
         return Ok(());
     }
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    let mut family = encoder.encode_descriptor(name, help, None, kind)?;
     for (labels, value) in values {
-        family.encode_family(&labels)?.encode_gauge(&value)?;
+        put(family.encode_family(&labels)?, value)?;
     }
     Ok(())
 }

@@ -93,7 +93,7 @@ pub(crate) fn example(slug: &str) -> Value {
 }
 
 /// Waits until `condition` holds, and gives up after `patience`, as a test would hang otherwise.
-pub(crate) async fn until(patience: Duration, what: &str, condition: impl AsyncFn() -> bool) {
+pub(crate) async fn until(patience: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(50)).await;

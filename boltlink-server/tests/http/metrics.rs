@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use boltlink_core::{NewKey, Scopes};
+use boltlink_core::{NewKey, Scope, Scopes};
 use boltlink_server::{Listeners, ServerOptions, Stop, Stops};
 use boltlink_testkit::Client;
 use reqwest::Method;
@@ -82,7 +82,7 @@ async fn requests_and_clicks_are_counted() {
 async fn strangers_learn_nothing_from_within() {
     let server = Server::start().await;
     let member = server.member().await;
-    let analyst = server.holder(NewKey::new("a".parse().unwrap(), Scopes::MEMBER)).await;
+    let analyst = server.holder(NewKey::new("a".parse().unwrap(), Scopes::new([Scope::AnalyticsRead]).unwrap())).await;
     // As a proxy on the same machine asks, if nobody has said that it is one.
     let ask = async |client: &Client, path: &str| {
         client.send(client.request(Method::GET, path).header("X-Forwarded-For", "203.0.113.9")).await.unwrap()

@@ -6,13 +6,16 @@ use std::{
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::Path,
     process::{Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use boltlink_testkit::{Client, Connection, Load, Server};
 use command_fds::{CommandFdExt, FdMapping};
 
-use crate::{nodes::example, server};
+use crate::{
+    nodes::{self, example},
+    server,
+};
 
 /// Whoever serves from a folder; ended with this.
 struct Serving<'a>(&'a Path);
@@ -42,12 +45,8 @@ impl Drop for Serving<'_> {
     }
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !is_so().await {
-        assert!(Instant::now() < end, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    nodes::until(Duration::from_secs(30), what, is_so).await;
 }
 
 fn reload(server: &Server) -> Output {
