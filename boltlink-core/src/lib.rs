@@ -39,6 +39,7 @@ pub mod target;
 mod text;
 mod time;
 mod token;
+mod trace;
 mod visit;
 
 #[cfg(feature = "testing")]
@@ -79,4 +80,5 @@ pub use target::{InvalidTarget, TargetRules, TargetUrl};
 pub use text::{AuditDetail, ClientName, InvalidText, KeyName, Note, Tag, Tags, Title};
 pub use time::{Clock, FakeClock, InvalidTimestamp, SystemClock, Timestamp};
 pub use token::{InvalidToken, KeyToken, PasswordTicket, SessionToken, Token, TokenDigest, TokenId};
+pub use trace::{TraceContext, Tracer};
 pub use visit::{Outcome, Purpose, Redirect, Visit, Visitor};

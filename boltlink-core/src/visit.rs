@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::HeaderValue;
 
-use crate::{domain::Domain, link::RedirectKind};
+use crate::{domain::Domain, link::RedirectKind, trace::TraceContext};
 
 /// One request for a slug. Borrows everything: building it costs nothing.
 #[derive(Debug, Clone, Copy)]
@@ -23,13 +23,16 @@ pub struct Visit<'a> {
     pub purpose: Purpose,
     /// Who asks.
     pub visitor: Visitor<'a>,
+    /// The visit's span, if it is of a trace that is kept: whoever stores the click will [link](crate::Tracer) to it.
+    pub trace: Option<TraceContext>,
 }
 
 impl<'a> Visit<'a> {
     /// A visit to `slug` under `domain` of which nothing else is known.
     #[must_use]
     pub fn new(domain: &'a Domain, slug: &'a str) -> Self {
-        Self { domain, slug, rest: "", query: "", pass: None, purpose: Purpose::Follow, visitor: Visitor::default() }
+        let (purpose, visitor) = (Purpose::Follow, Visitor::default());
+        Self { domain, slug, rest: "", query: "", pass: None, purpose, visitor, trace: None }
     }
 }
 

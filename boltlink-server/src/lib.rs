@@ -22,6 +22,7 @@ mod rates;
 mod server;
 mod throttle;
 mod tls;
+mod traces;
 
 // The program's own part, for the fuzz targets: a program cannot be linked to.
 #[cfg(fuzzing)]
@@ -49,3 +50,4 @@ pub use server::{
     InvalidRegistration, Limits, Listeners, Registration, ServerOptions, Stop, Stops, run, run_admin, run_until,
 };
 pub use tls::{InvalidPair, Tls, TlsFile, TlsFiles, UnusableTlsFile, WrongTlsFile};
+pub use traces::{Collector, RequestId, Traces};

@@ -1,20 +1,22 @@
-//! Where log lines go, and in what form.
+//! Where log lines go, and in what form; and where spans go.
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use boltlink_server::Traces;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::{Config, Origin};
 
 /// Logs to standard error: for people if that is a terminal, else one JSON object a line. Unless it
 /// was asked for, a command that does not serve has nothing to say but warnings.
-pub(crate) fn install(config: &Config, serves: bool) {
+pub(crate) fn install(config: &Config, serves: bool, traces: Option<&Traces>) {
     let asked = config.origins.get("log") != Some(&Origin::Default);
-    let filter = if serves || asked { config.logging.log.as_str() } else { "warn" };
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr);
-    if io::stderr().is_terminal() {
-        builder.with_target(false).init();
+    let filter = EnvFilter::new(if serves || asked { config.logging.log.as_str() } else { "warn" });
+    let lines = fmt::layer::<Registry>().with_writer(io::stderr);
+    let lines = if io::stderr().is_terminal() {
+        lines.with_target(false).boxed()
     } else {
-        builder.json().flatten_event(true).init();
-    }
+        lines.json().flatten_event(true).boxed()
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces.map(Traces::layer)).init();
 }

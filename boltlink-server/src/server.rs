@@ -17,6 +17,7 @@ use crate::{
     rates::Rates,
     throttle::Throttle,
     tls::Tls,
+    traces::Traces,
 };
 
 /// What a server is told about the world outside.
@@ -49,6 +50,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// What is counted and measured. Give the same to the stores' configurations, so that it hears of their calls, too.
     pub metrics: Metrics,
+    /// The traces of requests that are traced; without them, none is.
+    pub traces: Option<Traces>,
     /// What TLS is spoken with; without it the server speaks plain HTTP, as behind a proxy that ends TLS.
     pub tls: Option<Tls>,
 }
@@ -249,6 +252,7 @@ pub async fn run_until(
         options.proxies,
         throttle,
         metrics,
+        options.traces,
         trusts_machine,
         body_timeout,
         Handle::current(),

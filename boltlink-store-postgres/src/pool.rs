@@ -16,6 +16,7 @@ use sea_orm::{
     sqlx::postgres::PgPoolOptions,
 };
 use tokio::task::AbortHandle;
+use tracing::Instrument;
 
 use crate::{
     config::{PostgresConfig, PostgresUrl},
@@ -264,7 +265,7 @@ impl Drop for Heartbeat {
 async fn in_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match tokio::spawn(work).await {
+    match tokio::spawn(work.in_current_span()).await {
         Ok(done) => done,
         Err(cut_off) if cut_off.is_cancelled() => Err(StoreError::unavailable("the process is stopping")),
         // The transaction was rolled back.

@@ -9,6 +9,8 @@ use sea_orm::{
     TransactionTrait,
 };
 
+use tracing::Instrument;
+
 use crate::{
     error::answer,
     queue::{Priority, Queue},
@@ -40,11 +42,12 @@ impl Writer {
     {
         let turn = self.queue.turn(priority).await;
         let connection = self.connection.clone();
-        let task = tokio::spawn(async move {
+        let work = async move {
             let done = transaction(&connection, work).await;
             drop(turn);
             done
-        });
+        };
+        let task = tokio::spawn(work.in_current_span());
         match task.await {
             Ok(done) => done.map_err(answer),
             Err(cut_off) if cut_off.is_cancelled() => Err(StoreError::unavailable("the process is stopping")),

@@ -221,6 +221,7 @@ impl Plan {
 fn is_ours(variable: &OsStr) -> bool {
     let name = variable.to_string_lossy();
     name.starts_with("BOLTLINK_")
+        || name.starts_with("OTEL_")
         || ["DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE", "RUST_LOG"].contains(&&*name)
 }
 

@@ -1,16 +1,21 @@
-//! The encoding of a batch, version 2. (Version 1 was in no release.)
+//! The encoding of a batch: version 2, and version 3 where visits of its clicks are traced. (Version 1 was in no release.)
 //!
 //! ```text
 //! batch   = version:u8(2) producer:[16] sequence:varint count:varint base:i64le texts:varint text* click*
+//!         | version:u8(3) (the same)* visit*
 //! text    = length:varint utf8:[length]
 //! click   = link:[16] offset:zigzag(at - base, µs) fields:u8 field*
 //! field   = 1 referrer:ref | 2 user agent:ref | 4 language:ref
 //!         | 8 visitor:u128le | 16 IPv4 network:[3] | 32 IPv6 network:[6]     (in this order)
 //! ref     = which of the texts, from 0:varint
+//! visit   = trace:[16] span:[8]
 //! ```
 //!
 //! Visitors' texts are mostly those of other visitors: written once for each batch they take a third of the bytes, and
 //! whoever reads one has to do so once.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -22,9 +27,12 @@ use super::{BatchId, Click, ClickBatch, Network, VisitorHash};
 use crate::{
     id::{LinkId, ProducerId},
     time::Timestamp,
+    trace::TraceContext,
 };
 
 const VERSION: u8 = 2;
+/// With traced visits: a release that does not know them leaves such a batch to one that does.
+const TRACED: u8 = 3;
 const REFERRER: u8 = 1;
 const USER_AGENT: u8 = 2;
 const LANGUAGE: u8 = 4;
@@ -44,7 +52,11 @@ pub enum DecodeError {
     Malformed,
 }
 
-pub(super) fn encode<'a>(id: BatchId, clicks: impl IntoIterator<Item = Click<'a>>) -> ClickBatch {
+pub(super) fn encode<'a>(
+    id: BatchId,
+    clicks: impl IntoIterator<Item = Click<'a>>,
+    visits: impl IntoIterator<Item = TraceContext>,
+) -> ClickBatch {
     let (mut texts, mut body) = (Texts::default(), Vec::new());
     let mut base = None;
     let mut len = 0;
@@ -66,12 +78,18 @@ pub(super) fn encode<'a>(id: BatchId, clicks: impl IntoIterator<Item = Click<'a>
     encoded.extend_from_slice(&texts.bytes);
     let start = encoded.len();
     encoded.extend_from_slice(&body);
-    ClickBatch { id, len, encoded: encoded.into(), table, body: start, base, first: 0 }
+    let traces = encoded.len();
+    for TraceContext { trace_id, span_id } in visits.into_iter().take(TraceContext::MOST) {
+        encoded[0] = TRACED;
+        encoded.extend_from_slice(&trace_id);
+        encoded.extend_from_slice(&span_id);
+    }
+    ClickBatch { id, len, encoded: encoded.into(), table, body: start, base, traces, first: 0 }
 }
 
 pub(super) fn decode(encoded: Bytes) -> Result<ClickBatch, DecodeError> {
     match encoded.first() {
-        Some(&VERSION) => {}
+        Some(&(VERSION | TRACED)) => {}
         Some(&version) if version != 0 => return Err(DecodeError::UnknownVersion(version)),
         _ => return Err(DecodeError::Malformed),
     }
@@ -94,7 +112,10 @@ fn check(encoded: Bytes) -> Option<ClickBatch> {
             return None;
         }
     }
-    input.0.is_empty().then(|| ClickBatch { id, len, table, body, base, encoded: encoded.clone(), first: 0 })
+    let traces = encoded.len() - input.0.len();
+    let is_traced = encoded[0] == TRACED;
+    let fits = if is_traced { input.0.len().is_multiple_of(TraceContext::LEN) } else { input.0.is_empty() };
+    fits.then(|| ClickBatch { id, len, table, body, base, traces, encoded: encoded.clone(), first: 0 })
 }
 
 /// A click whose texts are those of its batch, by their numbers.
@@ -134,6 +155,12 @@ impl ClickBatch {
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
         let (mut input, base) = (Input(&self.encoded[self.body..]), self.base);
         (0..self.len).map_while(move |_| input.entry(base))
+    }
+
+    /// The visits of its clicks that are traced, or some of them.
+    pub(crate) fn traces(&self) -> impl Iterator<Item = TraceContext> {
+        let mut input = Input(&self.encoded[self.traces..]);
+        std::iter::from_fn(move || Some(TraceContext { trace_id: input.array()?, span_id: input.array()? }))
     }
 }
 
@@ -292,85 +319,5 @@ impl<'a> Input<'a> {
             entry.network = Some(Network::V6(self.array()?));
         }
         Some(entry)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn producer() -> ProducerId {
-        "019ab2c4-6f1e-7cc3-98c4-dc0c0c07398f".parse().unwrap()
-    }
-
-    #[test]
-    fn version_2_stays_readable() {
-        let link = "019ab2c4-6f1e-7cc3-98c4-dc0c0c073990".parse().unwrap();
-        let click = Click {
-            referrer: Some("https://a.example/"),
-            language: Some("de"),
-            visitor: Some(VisitorHash(7)),
-            network: Some(Network::V4([192, 0, 2])),
-            ..Click::bare(link, Timestamp::from_micros(1_767_225_600_000_000).unwrap())
-        };
-        let batch = ClickBatch::new(BatchId { producer: producer(), sequence: 300 }, [click]);
-        let vector = "02019ab2c46f1e7cc398c4dc0c0c07398fac0201004020464847060002\
-                      1268747470733a2f2f612e6578616d706c652f026465\
-                      019ab2c46f1e7cc398c4dc0c0c073990001d000107000000000000000000000000000000c00002";
-        let hex: String = batch.encoded().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, vector);
-    }
-
-    type Parts = (u128, i64, [Option<String>; 3], Option<u128>, Option<std::net::IpAddr>);
-
-    fn parts() -> impl Strategy<Value = Parts> {
-        let text = || prop::option::of(".{0,20}");
-        (
-            any::<u128>(),
-            0..4_000_000_000_000_000_i64,
-            [text(), text(), text()],
-            any::<Option<u128>>(),
-            any::<Option<std::net::IpAddr>>(),
-        )
-    }
-
-    fn click(parts: &Parts) -> Click<'_> {
-        let (link, at, [referrer, user_agent, language], visitor, address) = parts;
-        Click {
-            link: LinkId::from_uuid(Uuid::from_u128(*link)),
-            at: Timestamp::from_micros(*at).unwrap(),
-            referrer: referrer.as_deref(),
-            user_agent: user_agent.as_deref(),
-            language: language.as_deref(),
-            visitor: visitor.map(VisitorHash),
-            network: address.map(Network::from),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_goes_in_comes_out(all in prop::collection::vec(parts(), 0..20), sequence: u64) {
-            let id = BatchId { producer: producer(), sequence };
-            let batch = ClickBatch::new(id, all.iter().map(click));
-            let read = ClickBatch::decode(batch.encoded().clone()).unwrap();
-            prop_assert_eq!(&read, &batch);
-            prop_assert_eq!(read.clicks().collect::<Vec<_>>(), all.iter().map(click).collect::<Vec<_>>());
-        }
-
-        #[test]
-        fn rubbish_is_refused_without_harm(bytes: Vec<u8>, cut in 0_usize..100) {
-            let _ = ClickBatch::decode(bytes.clone().into());
-            let mut versioned = vec![VERSION];
-            versioned.extend(&bytes);
-            let _ = ClickBatch::decode(versioned.into());
-            let batch = ClickBatch::new(
-                BatchId { producer: producer(), sequence: 1 },
-                [Click { referrer: Some("https://a.example/a/long/path"), ..Click::bare(LinkId::from_uuid(Uuid::nil()), Timestamp::EPOCH) }],
-            );
-            let short = batch.encoded().slice(..cut.min(batch.encoded().len() - 1));
-            prop_assert_eq!(ClickBatch::decode(short), Err(DecodeError::Malformed));
-        }
     }
 }

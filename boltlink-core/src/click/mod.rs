@@ -12,6 +12,7 @@ use crate::{
     id::{ClickId, LinkId, ProducerId, uuid_v7},
     mac::MacKey,
     time::Timestamp,
+    trace::TraceContext,
 };
 
 pub use codec::DecodeError;
@@ -154,6 +155,8 @@ pub struct ClickBatch {
     /// Where the clicks begin, and the time theirs are relative to.
     body: usize,
     base: Timestamp,
+    /// Where the traced visits begin, which end it.
+    traces: usize,
     /// The place of its first click in the whole batch: not 0 for a [part](Self::part).
     first: usize,
 }
@@ -161,7 +164,16 @@ pub struct ClickBatch {
 impl ClickBatch {
     /// The batch `id` of these clicks, in this order.
     pub fn new<'a>(id: BatchId, clicks: impl IntoIterator<Item = Click<'a>>) -> Self {
-        codec::encode(id, clicks)
+        codec::encode(id, clicks, [])
+    }
+
+    /// The same with the visits among those of its clicks that are traced; with some of them, if they are many.
+    pub(crate) fn traced<'a>(
+        id: BatchId,
+        clicks: impl IntoIterator<Item = Click<'a>>,
+        visits: impl IntoIterator<Item = TraceContext>,
+    ) -> Self {
+        codec::encode(id, clicks, visits)
     }
 
     /// Reads what [`encoded`](Self::encoded) gave.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::instrument;
+
 use super::{
     Caches, Error, Shortener,
     audit::{deed, detail},
@@ -92,6 +94,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::EmailTaken`]; [`Error::Busy`] if too many passwords are being checked; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn register(&self, email: Email, password: &Password) -> Result<Account, Error> {
         let hash = self.0.hasher.hash(password.reveal(), &*self.0.entropy).await?;
         let account = Account { password: Some(hash), ..self.describe_account(email, Role::Editor) };
@@ -104,6 +107,7 @@ impl Shortener {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::EmailTaken`]; [`Error::Busy`] if too many passwords are being checked; if the store
     /// fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn add_account(
         &self,
         actor: &Actor,
@@ -122,6 +126,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::EmailTaken`]; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn invite(&self, actor: &Actor, email: Email, role: Role) -> Result<(Account, PasswordTicket), Error> {
         require_all(actor)?;
         let account = self.describe_account(email, role);
@@ -159,6 +164,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn list_accounts(
         &self,
         actor: &Actor,
@@ -180,6 +186,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`], but of one's own; [`Error::NotFound`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn find_account(&self, actor: &Actor, id: AccountId) -> Result<Account, Error> {
         if id != actor.account() {
             require_all(actor)?;
@@ -194,6 +201,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn find_email(&self, actor: &Actor, email: &Email) -> Result<Account, Error> {
         require_all(actor)?;
         self.0.within(self.0.stores.accounts.by_email(email)).await?.ok_or(Error::NotFound { what: "account" })
@@ -204,6 +212,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn edit_account(
         &self,
         actor: &Actor,
@@ -230,6 +239,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn reset_password(&self, actor: &Actor, id: AccountId) -> Result<PasswordTicket, Error> {
         require_all(actor)?;
         let ticket = PasswordTicket::generate(id, &*self.0.entropy);
@@ -245,6 +255,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`], but of one's own when logged in; [`Error::NotFound`]; if a store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn delete_account(&self, actor: &Actor, id: AccountId, orphans: Orphans) -> Result<(), Error> {
         if actor.session().is_none() || id != actor.account() {
             require_all(actor)?;

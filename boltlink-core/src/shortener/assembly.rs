@@ -175,6 +175,7 @@ impl ShortenerBuilder {
                 interval,
                 settled: settled.clone(),
                 counts: counts.clone(),
+                tracer: self.tracer.clone(),
             };
             tokio::spawn(pipeline.run(gatherer.flatten(), stopped.clone()))
         });

@@ -10,6 +10,7 @@ use tokio::{
     },
     time::Instant,
 };
+use tracing::{Instrument, instrument};
 
 use super::{Caches, Engine, Error, Shortener, backoff::Backoff, error::require_all};
 use crate::{
@@ -113,7 +114,7 @@ impl Shortener {
         // However many somebody changes at once, it counts as no more than one chunk: else it would never have room.
         let most = u32::try_from(most.min(CHUNK)).map_err(|_| full())?;
         let room = engine.audit.room.clone().try_acquire_many_owned(most).map_err(|_| full())?;
-        let task = tokio::spawn(async move {
+        let work = async move {
             let done = engine.within(call).await;
             let deeds = match &done {
                 Ok(answer) => deeds(Some(answer)),
@@ -126,7 +127,8 @@ impl Shortener {
                 engine.note(room, author, deeds, done.is_ok()).await;
             }
             done
-        });
+        };
+        let task = tokio::spawn(work.in_current_span());
         Ok(task.await.map_err(StoreError::backend)??)
     }
 }
@@ -269,6 +271,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error::OtherDomain`] unless the actor is an admin of everything; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn audit(
         &self,
         actor: &Actor,

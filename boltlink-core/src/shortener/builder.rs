@@ -13,6 +13,7 @@ use crate::{
     store::Consumer,
     stores::Stores,
     time::{Clock, SystemClock},
+    trace::Tracer,
 };
 
 /// When a redirect is answered, relative to its click being safe.
@@ -90,6 +91,7 @@ pub struct ShortenerBuilder {
     pub(super) secret: Option<[u8; 32]>,
     pub(super) visits: bool,
     pub(super) consumers: Vec<Consumer>,
+    pub(super) tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl Default for ShortenerBuilder {
@@ -114,6 +116,7 @@ impl Default for ShortenerBuilder {
             secret: None,
             visits: true,
             consumers: Consumer::ALL.into(),
+            tracer: None,
         }
     }
 }
@@ -251,6 +254,13 @@ impl ShortenerBuilder {
     #[must_use]
     pub fn consumers(mut self, consumers: impl IntoIterator<Item = Consumer>) -> Self {
         self.consumers = consumers.into_iter().collect();
+        self
+    }
+
+    /// Makes spans of storing the clicks of [traced visits](crate::Visit::trace). Default: nobody does.
+    #[must_use]
+    pub fn tracer(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(tracer);
         self
     }
 }

@@ -14,6 +14,7 @@ use std::{
 use parking_lot::Mutex;
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::error::StoreError;
 
@@ -108,7 +109,7 @@ where
                     let number = self.loads.fetch_add(1, Ordering::Relaxed);
                     let (sender, answer) = watch::channel(None);
                     loading.insert(key.clone(), Load { number, answer: answer.clone() });
-                    tokio::spawn(self.clone().run(key.clone(), number, load(), sender));
+                    tokio::spawn(self.clone().run(key.clone(), number, load(), sender).in_current_span());
                     answer
                 }
             }

@@ -62,7 +62,9 @@ impl Committer {
         self.sequence += 1;
         let id = BatchId { producer: self.producer, sequence: self.sequence };
         let key = &self.visitors.1;
-        let batch = ClickBatch::new(id, groups.iter().flat_map(|group| group.drafts.clicks(key)));
+        let clicks = groups.iter().flat_map(|group| group.drafts.clicks(key));
+        let traces = groups.iter().flat_map(|group| &group.traces).copied();
+        let batch = ClickBatch::traced(id, clicks, traces);
 
         let kept = self.journal(&batch);
         if !kept {
@@ -72,6 +74,7 @@ impl Committer {
         self.parts.outbox.push(batch, kept);
         for group in groups {
             group.drafts.clear();
+            group.traces.clear();
             for ack in group.acks.drain(..) {
                 ack.tell(kept);
             }

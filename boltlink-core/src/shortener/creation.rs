@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::instrument;
+
 use super::{
     Caches, Error, Shortener,
     audit::{Deed, deed},
@@ -37,6 +39,7 @@ impl Shortener {
     /// # Errors
     /// [`Error::Forbidden`], [`Error::OtherDomain`], [`Error::Target`]; [`Error::SlugTaken`] if a slug was asked for and
     /// is taken; [`Error::Unavailable`]: it may have been made.
+    #[instrument(level = "debug", skip_all)]
     pub async fn create(&self, actor: &Actor, new: NewLink) -> Result<StoredLink, Error> {
         if new.past.clicks > 0 {
             // Only many at once bring an opening balance.
@@ -51,6 +54,7 @@ impl Shortener {
     /// # Errors
     /// As [`create`](Self::create); [`Error::KeyReused`] if the fingerprint is another,
     /// [`Error::ReplayedDeleted`] if that link is deleted by now.
+    #[instrument(level = "debug", skip_all)]
     pub async fn create_once(
         &self,
         actor: &Actor,
@@ -91,6 +95,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; if the store is away: then some of them may have been made.
+    #[instrument(level = "debug", skip_all)]
     pub async fn create_many(&self, actor: &Actor, new: Vec<NewLink>) -> Result<Vec<Result<StoredLink, Error>>, Error> {
         self.insert_many(actor, new, |_| None).await
     }
@@ -100,6 +105,7 @@ impl Shortener {
     ///
     /// # Errors
     /// As [`create_many`](Self::create_many).
+    #[instrument(level = "debug", skip_all)]
     pub async fn create_many_once(
         &self,
         actor: &Actor,

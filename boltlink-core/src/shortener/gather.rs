@@ -26,6 +26,7 @@ use crate::{
     store::{Backlog, ClickSink, LedgerState},
     tally::Tally,
     time::Clock,
+    trace::TraceContext,
 };
 
 /// Storing takes up to one part in so many of the time: the more is stored at once the less each click costs.
@@ -126,6 +127,8 @@ pub(super) struct Gatherer {
     /// Batches that are added up, and that no journal has.
     unkept: Vec<ClickBatch>,
     unkept_bytes: u64,
+    /// Of the visits among theirs that are traced, the first ones.
+    traces: Vec<TraceContext>,
     /// Bytes that the journal has of those it has.
     kept_bytes: u64,
     /// When they are to be stored; and if there is one that no journal has.
@@ -137,6 +140,7 @@ pub(super) struct Gatherer {
 pub(super) struct Load {
     pub(super) tally: Arc<Tally>,
     pub(super) unkept: Vec<ClickBatch>,
+    pub(super) traces: Vec<TraceContext>,
     began: Instant,
 }
 
@@ -163,6 +167,7 @@ impl Gatherer {
             known: HashMap::new(),
             unkept: Vec::new(),
             unkept_bytes: 0,
+            traces: Vec::new(),
             kept_bytes: 0,
             due,
             soon: due,
@@ -224,6 +229,7 @@ impl Gatherer {
         };
         for (batch, kept) in fresh.into_iter().zip(kept) {
             let bytes = batch.encoded().len() as u64;
+            self.traces.extend(batch.traces().take(TraceContext::MOST - self.traces.len()));
             if kept {
                 self.kept_bytes += bytes;
             } else {
@@ -307,7 +313,7 @@ impl Gatherer {
         tallies.storing = Some(tally.clone());
         drop(tallies);
         (self.unkept_bytes, self.kept_bytes) = (0, 0);
-        Some(Load { tally, unkept: mem::take(&mut self.unkept), began })
+        Some(Load { tally, unkept: mem::take(&mut self.unkept), traces: mem::take(&mut self.traces), began })
     }
 
     /// Ends it: all of it took effect.

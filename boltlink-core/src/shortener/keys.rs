@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
+use tracing::instrument;
 
 use super::{
     AuthError, Caches, Error, Shortener,
@@ -69,6 +70,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`AuthError`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn authenticate(&self, presented: &str, from: Option<IpAddr>) -> Result<Actor, AuthError> {
         if let Ok(token) = SessionToken::parse(presented) {
             return self.authenticate_session(&token).await;
@@ -97,6 +99,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Exceeds`]; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn create_key(&self, actor: &Actor, new: NewKey) -> Result<(ApiKey, KeyToken), Error> {
         self.insert_key(actor, new, self.0.entropy.api_key_id(self.now())).await
     }
@@ -106,6 +109,7 @@ impl Shortener {
     ///
     /// # Errors
     /// As [`create_key`](Self::create_key); [`Error::KeyMade`] of a repetition, whatever it asks for.
+    #[instrument(level = "debug", skip_all)]
     pub async fn create_key_once(
         &self,
         actor: &Actor,
@@ -148,6 +152,7 @@ impl Shortener {
     ///
     /// # Errors
     /// If the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn first_key(&self, name: KeyName, token: Option<KeyToken>) -> Result<Option<(ApiKey, KeyToken)>, Error> {
         let drawn = || KeyToken::generate(self.0.entropy.api_key_id(self.now()), &*self.0.entropy);
         let token = token.unwrap_or_else(drawn);
@@ -186,6 +191,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn list_keys(&self, actor: &Actor, after: Option<KeyCursor>, limit: u32) -> Result<KeyListing, Error> {
         require(actor, Scope::KeysRead)?;
         let owner = Some(actor.account()).filter(|_| !sees_all_keys(actor));
@@ -203,6 +209,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
+    #[instrument(level = "debug", skip_all)]
     pub async fn find_key(&self, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Error> {
         require(actor, Scope::KeysRead)?;
         self.own_key(actor, id).await
@@ -214,6 +221,7 @@ impl Shortener {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Exceeds`] if the key is good for more than the actor;
     /// [`Error::NotFound`], also of one that is revoked.
+    #[instrument(level = "debug", skip_all)]
     pub async fn rotate_key(&self, actor: &Actor, id: ApiKeyId, grace: Duration) -> Result<(ApiKey, KeyToken), Error> {
         require(actor, Scope::KeysWrite)?;
         let key = self.own_key(actor, id).await?;
@@ -235,6 +243,7 @@ impl Shortener {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Exceeds`] if the key is good for more than the actor; [`Error::NotFound`], also if
     /// the actor may not see it.
+    #[instrument(level = "debug", skip_all)]
     pub async fn revoke_key(&self, actor: &Actor, id: ApiKeyId) -> Result<(), Error> {
         require(actor, Scope::KeysWrite)?;
         let key = self.own_key(actor, id).await?;

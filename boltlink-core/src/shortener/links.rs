@@ -1,5 +1,7 @@
 //! Reading and changing links.
 
+use tracing::instrument;
+
 use super::{
     Caches, Error, Shortener,
     audit::{deed, detail},
@@ -37,6 +39,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
+    #[instrument(level = "debug", skip_all)]
     pub async fn find(&self, actor: &Actor, id: LinkId) -> Result<StoredLink, Error> {
         require(actor, Scope::LinksRead)?;
         let link = self.own(actor, id).await?;
@@ -47,6 +50,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
+    #[instrument(level = "debug", skip_all)]
     pub async fn find_slug(&self, actor: &Actor, domain: &Domain, slug: &crate::Slug) -> Result<StoredLink, Error> {
         require(actor, Scope::LinksRead)?;
         let link = self.0.within(self.0.stores.links.by_slug(domain, slug)).await?;
@@ -57,6 +61,7 @@ impl Shortener {
     ///
     /// # Errors
     /// If the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn find_target(
         &self,
         actor: &Actor,
@@ -81,6 +86,7 @@ impl Shortener {
     ///
     /// # Errors
     /// If the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn find_like(&self, actor: &Actor, like: &Likeness) -> Result<Option<StoredLink>, Error> {
         require(actor, Scope::LinksRead)?;
         within(actor, &like.domain)?;
@@ -110,6 +116,7 @@ impl Shortener {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Stale`]; [`Error::SlugTaken`]; [`Error::Lifetime`] if it would
     /// end before it begins.
+    #[instrument(level = "debug", skip_all)]
     pub async fn edit(
         &self,
         actor: &Actor,
@@ -152,6 +159,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Stale`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn check_edit(&self, actor: &Actor, id: LinkId, if_version: Option<u64>) -> Result<(), Error> {
         require(actor, Scope::LinksWrite)?;
         self.to_change(actor, id, if_version).await.map(|_| ())
@@ -161,6 +169,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Stale`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn delete(&self, actor: &Actor, id: LinkId, if_version: Option<u64>) -> Result<(), Error> {
         require(actor, Scope::LinksWrite)?;
         let link = self.own(actor, id).await?.link;
@@ -174,6 +183,7 @@ impl Shortener {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::OtherDomain`], or [`Error::WhichDomain`] if the actor is bound to
     /// several and `filter` names none; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn list(
         &self,
         actor: &Actor,

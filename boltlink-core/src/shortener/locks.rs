@@ -1,5 +1,7 @@
 //! Passwords of links: what visitors have to know.
 
+use tracing::instrument;
+
 use super::{Error, Shortener, error::require};
 use crate::{
     access::{Actor, Scope},
@@ -30,6 +32,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`] if the actor changes no links; [`Error::Busy`] if too many passwords are being checked.
+    #[instrument(level = "debug", skip_all)]
     pub async fn hash_link_password(
         &self,
         actor: &Actor,
@@ -55,6 +58,7 @@ impl Shortener {
     ///
     /// # Errors
     /// Those of [`visit`](Self::visit); [`Error::Busy`] if too many passwords are being checked.
+    #[instrument(level = "debug", skip_all)]
     pub async fn unlock(&self, visit: &Visit<'_>, password: &str) -> Result<Unlocked, Error> {
         let Some(gate) = self.gate(visit).await? else { return Ok(Unlocked::Closed(Outcome::NotFound)) };
         let visit = Visit { pass: None, ..*visit };

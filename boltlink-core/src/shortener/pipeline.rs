@@ -10,6 +10,7 @@ use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
+use tracing::{Instrument, Span};
 
 use super::{
     backoff::Backoff,
@@ -22,6 +23,7 @@ use crate::{
     click::{BatchId, ClickBatch},
     error::StoreError,
     store::{ClickSink, Consumer, CounterStore},
+    trace::{TraceContext, Tracer},
 };
 
 /// Batches taken from the log at a time, and applied in one transaction, at most.
@@ -41,6 +43,7 @@ pub(super) struct Pipeline {
     /// Told when something was stored.
     pub(super) settled: Arc<Notify>,
     pub(super) counts: Arc<Counts>,
+    pub(super) tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// How it goes.
@@ -166,8 +169,10 @@ impl Pipeline {
     /// Makes what was added up take effect, however long that takes. False if it was told to stop, and it is kept.
     async fn store(&self, gatherer: &mut Gatherer, course: &mut Course) -> bool {
         let Some(load) = gatherer.begin() else { return true };
+        let span = self.span(&load.traces);
         loop {
-            match self.in_time(&course.stop, self.sink.apply_tally(&load.tally)).await {
+            let apply = self.sink.apply_tally(&load.tally).instrument(span.clone());
+            match self.in_time(&course.stop, apply).await {
                 Ok(Some(applied)) => {
                     self.counts.stored(self.consumer, applied.clicks);
                     gatherer.stored(load);
@@ -245,6 +250,12 @@ impl Pipeline {
         true
     }
 
+    /// The span of storing clicks, if visits among theirs are traced.
+    fn span(&self, visits: &[TraceContext]) -> Span {
+        let tracer = self.tracer.as_ref().filter(|_| !visits.is_empty());
+        tracer.map_or_else(Span::none, |tracer| tracer.storing(self.consumer, visits))
+    }
+
     fn took_effect(&self) {
         abort::point(self.consumer, Step::Applied);
         self.settled.notify_one();
@@ -253,9 +264,12 @@ impl Pipeline {
     /// Makes the batches take effect, however long that takes. False if it was told to stop, and they
     /// are kept.
     async fn apply(&self, batches: &[ClickBatch], course: &mut Course) -> bool {
+        let traces: Vec<_> = batches.iter().flat_map(ClickBatch::traces).take(TraceContext::MOST).collect();
+        let span = self.span(&traces);
         let mut parts = vec![batches];
         while let Some(part) = parts.pop() {
-            match self.in_time(&course.stop, self.sink.apply(part)).await {
+            let apply = self.sink.apply(part).instrument(span.clone());
+            match self.in_time(&course.stop, apply).await {
                 Ok(applied) => {
                     self.counts.stored(self.consumer, applied.clicks);
                     if !course.refused.is_empty() {

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use tracing::instrument;
+
 use super::{Error, Shortener, audit::deed, error::require_all};
 use crate::{
     access::Actor,
@@ -62,6 +64,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the store is away.
+    #[instrument(level = "debug", skip_all)]
     pub async fn dead_letter_count(&self, consumer: Consumer) -> Result<u64, Error> {
         Ok(self.0.within(self.sink_of(consumer).count_dead_letters()).await?)
     }
@@ -80,6 +83,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Unavailable`] if the log or a store is away.
+    #[instrument(level = "debug", skip_all)]
     pub async fn queue(&self, actor: &Actor) -> Result<Vec<QueueDepth>, Error> {
         require_all(actor)?;
         let mut depths = Vec::new();
@@ -95,6 +99,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Unavailable`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn dead_letters(
         &self,
         actor: &Actor,
@@ -111,6 +116,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Unavailable`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn dead_letter_ids(
         &self,
         actor: &Actor,
@@ -126,6 +132,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`] if nothing does; [`Error::Unavailable`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn dead_letter(&self, actor: &Actor, id: DeadLetterId) -> Result<DeadLetter, Error> {
         let sink = self.sink(actor, id.consumer)?;
         self.0.within(sink.dead_letter(id.batch)).await?.ok_or(Error::NotFound { what: "dead letter" })
@@ -137,6 +144,7 @@ impl Shortener {
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Refused`] if the store still refuses it;
     /// [`Error::Unreadable`] if its clicks cannot be read; [`Error::Unavailable`]: it may have been applied, and repeating
     /// the call does not apply it twice.
+    #[instrument(level = "debug", skip_all)]
     pub async fn replay(&self, actor: &Actor, id: DeadLetterId) -> Result<Applied, Error> {
         let sink = self.sink(actor, id.consumer)?.clone();
         let call = async move { sink.replay(id.batch).await };
@@ -147,6 +155,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`]; [`Error::Unavailable`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn purge(&self, actor: &Actor, id: DeadLetterId) -> Result<(), Error> {
         let sink = self.sink(actor, id.consumer)?.clone();
         let call = async move { sink.purge(id.batch).await };

@@ -21,7 +21,7 @@ use super::{
     commit::Committer,
     drafts::Drafts,
 };
-use crate::{id::LinkId, time::Timestamp, visit::Visitor};
+use crate::{id::LinkId, time::Timestamp, trace::TraceContext, visit::Visit};
 
 /// How long a click waits at most for its group to be written.
 pub(super) const GROUP_TIME: Duration = Duration::from_millis(2);
@@ -34,6 +34,8 @@ pub(super) struct Group {
     pub(super) drafts: Drafts,
     /// Where somebody waits; more than one where the disk takes long.
     pub(super) acks: Vec<Arc<Ack>>,
+    /// The visits that are traced.
+    pub(super) traces: Vec<TraceContext>,
 }
 
 /// Takes clicks, from any thread.
@@ -81,13 +83,13 @@ impl Recorder {
 
     /// Takes a click. Returns at once: its core's buffer is nobody else's but for the moment in which
     /// it is emptied.
-    pub(super) fn record(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>) {
-        self.push(link, at, visitor, |_| ());
+    pub(super) fn record(&self, link: LinkId, at: Timestamp, visit: &Visit<'_>) {
+        self.push(link, at, visit, |_| ());
     }
 
     /// Takes a click, and gives what tells when it is durable.
-    pub(super) fn record_durably(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>) -> Arc<Ack> {
-        self.push(link, at, visitor, |group| match group.acks.last() {
+    pub(super) fn record_durably(&self, link: LinkId, at: Timestamp, visit: &Visit<'_>) -> Arc<Ack> {
+        self.push(link, at, visit, |group| match group.acks.last() {
             Some(ack) if ack.is_open() => ack.clone(),
             _ => {
                 let ack = self.shared.acks.begin();
@@ -102,11 +104,12 @@ impl Recorder {
         self.shared.acks.clone()
     }
 
-    fn push<T>(&self, link: LinkId, at: Timestamp, visitor: &Visitor<'_>, join: impl FnOnce(&mut Group) -> T) -> T {
+    fn push<T>(&self, link: LinkId, at: Timestamp, visit: &Visit<'_>, join: impl FnOnce(&mut Group) -> T) -> T {
         let shared = &*self.shared;
         let (joined, full) = {
             let mut group = shared.buffers[shared.own_buffer()].lock();
-            group.drafts.push(link, at, visitor);
+            group.drafts.push(link, at, &visit.visitor);
+            group.traces.extend(visit.trace);
             let joined = join(&mut group);
             // Seen under the buffer's lock: a click that comes too late for the thread's last round
             // sees that it does, and is committed here.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::instrument;
+
 use super::{
     AuthError, Caches, Error, Shortener,
     accounts::forget,
@@ -47,6 +49,7 @@ impl Shortener {
     /// # Errors
     /// [`Error::Credentials`], whatever is wrong; [`Error::Busy`] if too many passwords are being checked; if the store
     /// fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn login(&self, email: &Email, password: &str, client: Option<ClientName>) -> Result<Login, Error> {
         let account = self.0.within(self.0.stores.accounts.by_email(email)).await?;
         let hash = account.as_ref().filter(|account| account.disabled_at.is_none()).and_then(|a| a.password.clone());
@@ -120,6 +123,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::NoSession`] if the actor did not log in; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn list_sessions(&self, actor: &Actor) -> Result<Vec<Session>, Error> {
         own_session(actor)?;
         let mut sessions = self.0.within(self.0.stores.accounts.sessions(actor.account())).await?;
@@ -132,6 +136,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::NoSession`] if the actor did not log in; [`Error::NotFound`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<(), Error> {
         own_session(actor)?;
         let (accounts, account) = (self.0.stores.accounts.clone(), actor.account());
@@ -144,6 +149,7 @@ impl Shortener {
     ///
     /// # Errors
     /// As [`end_session`](Self::end_session).
+    #[instrument(level = "debug", skip_all)]
     pub async fn logout(&self, actor: &Actor) -> Result<(), Error> {
         self.end_session(actor, own_session(actor)?).await
     }
@@ -153,6 +159,7 @@ impl Shortener {
     /// # Errors
     /// [`Error::NoSession`] if the actor did not log in; [`Error::Credentials`] if `current` is not the password;
     /// [`Error::Busy`] if too many passwords are being checked; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn change_password(&self, actor: &Actor, current: &str, new: &Password) -> Result<(), Error> {
         let keep = own_session(actor)?;
         self.confirm_password(actor, current).await?;
@@ -166,6 +173,7 @@ impl Shortener {
     ///
     /// # Errors
     /// As [`change_password`](Self::change_password).
+    #[instrument(level = "debug", skip_all)]
     pub async fn confirm_password(&self, actor: &Actor, password: &str) -> Result<(), Error> {
         own_session(actor)?;
         let hash = match self.0.within(self.0.stores.accounts.by_id(actor.account())).await? {
@@ -180,6 +188,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Ticket`]; [`Error::Busy`] if too many passwords are being checked; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn redeem_ticket(&self, ticket: &PasswordTicket, new: &Password) -> Result<(), Error> {
         self.find_ticket(ticket).await?;
         let hash = self.0.hasher.hash(new.reveal(), &*self.0.entropy).await?;
@@ -196,6 +205,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Ticket`] if it does not; if the store fails.
+    #[instrument(level = "debug", skip_all)]
     pub async fn find_ticket(&self, ticket: &PasswordTicket) -> Result<Account, Error> {
         let Some(Registered::Account(account)) = self.0.within(self.0.stores.accounts.by_id(ticket.id())).await? else {
             return Err(Error::Ticket);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use tracing::instrument;
+
 use super::{
     Error, Shortener,
     error::{require, require_all},
@@ -48,6 +50,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
+    #[instrument(level = "debug", skip_all)]
     pub async fn stats(&self, actor: &Actor, id: LinkId) -> Result<LinkStats, Error> {
         let link = self.counted(actor, id).await?;
         let clicks = self.live(link).await?.clicks;
@@ -73,6 +76,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`] unless the actor is an admin, [`Error::OtherDomain`] unless of all domains.
+    #[instrument(level = "debug", skip_all)]
     pub async fn global(&self, actor: &Actor, from: i64, to: i64) -> Result<GlobalStats, Error> {
         require_all(actor)?;
         let span = Span { from: from * 24, to: to * 24 };
@@ -85,6 +89,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
+    #[instrument(level = "debug", skip_all)]
     pub async fn series(
         &self,
         actor: &Actor,
@@ -108,6 +113,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
+    #[instrument(level = "debug", skip_all)]
     pub async fn breakdown(
         &self,
         actor: &Actor,
@@ -125,6 +131,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`], also if the actor may not see it.
+    #[instrument(level = "debug", skip_all)]
     pub async fn clicks(
         &self,
         actor: &Actor,
@@ -142,6 +149,7 @@ impl Shortener {
     ///
     /// # Errors
     /// [`Error::Forbidden`] unless the actor is an admin, [`Error::OtherDomain`] unless of all domains.
+    #[instrument(level = "debug", skip_all)]
     pub async fn top(&self, actor: &Actor, days: Range<i64>, limit: u32) -> Result<Vec<(StoredLink, u64)>, Error> {
         require_all(actor)?;
         let read = async {

@@ -7,6 +7,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use tracing::instrument;
+
 use super::{
     Durability, Engine, Error, Shortener, Unacknowledged,
     acks::Ack,
@@ -67,6 +69,7 @@ impl Shortener {
     /// [`Error::Unavailable`] if the store is away and the link is not cached, if a capped link's
     /// visits cannot be told, or if the click cannot be made durable as
     /// [`Durability::Acknowledged`] asks for.
+    #[instrument(level = "debug", skip_all)]
     pub async fn visit(&self, visit: &Visit<'_>) -> Result<Outcome, Error> {
         let Some(gate) = self.gate(visit).await? else { return Ok(Outcome::NotFound) };
         let outcome = gate.judge(visit, self.now(), &self.0.pass_key);
@@ -106,10 +109,10 @@ impl Shortener {
             return Err(Error::Unavailable { reason: "this process takes no clicks".into(), retry: None });
         };
         if self.0.durability == Durability::Buffered {
-            recorder.record(gate.link, now, &visit.visitor);
+            recorder.record(gate.link, now, visit);
             return Ok(Begun::Done(outcome));
         }
-        let ack = recorder.record_durably(gate.link, now, &visit.visitor);
+        let ack = recorder.record_durably(gate.link, now, visit);
         Ok(Begun::Recorded(Recorded { ack, outcome: Some(outcome), engine: self.0.clone() }))
     }
 }

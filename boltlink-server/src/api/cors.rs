@@ -8,11 +8,13 @@ use super::methods::Methods;
 use crate::hosts::BaseUrl;
 
 /// Request headers that operations read.
-const ASKED: HeaderValue =
-    HeaderValue::from_static("authorization, content-type, idempotency-key, if-match, x-api-key");
+const ASKED: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, idempotency-key, if-match, traceparent, tracestate, x-api-key, x-request-id",
+);
 /// Response headers that clients need.
 const TOLD: HeaderValue = HeaderValue::from_static(
-    "etag, location, retry-after, www-authenticate, ratelimit-limit, ratelimit-remaining, ratelimit-reset",
+    "etag, location, retry-after, traceparent, www-authenticate, x-request-id, ratelimit-limit, ratelimit-remaining, \
+     ratelimit-reset",
 );
 /// For how many seconds a browser need not ask again.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");

@@ -22,7 +22,7 @@ use boltlink_store_sqlite::{SqliteConfig, SqliteStore, Sync};
 
 use tokio::task::JoinHandle;
 
-use super::{blocklist, failure::Failure};
+use super::{blocklist, failure::Failure, telemetry::Telemetry};
 use crate::config::{Config, DatabaseUrl};
 
 /// What links are allowed to be here, and how they are written.
@@ -209,7 +209,7 @@ fn configured(config: &Config, builder: ShortenerBuilder) -> Result<(ShortenerBu
 }
 
 /// Opens the database for a server: takes clicks, and keeps them in the journal until they are stored.
-pub(super) async fn open_to_serve(config: &Config, metrics: &Metrics) -> Result<(Opened, Rates), Failure> {
+pub(super) async fn open_to_serve(config: &Config, telemetry: &Telemetry) -> Result<(Opened, Rates), Failure> {
     let mut builder = Shortener::builder()
         .durability(config.clicks.durability)
         .flush_interval(config.flush_interval())
@@ -218,17 +218,17 @@ pub(super) async fn open_to_serve(config: &Config, metrics: &Metrics) -> Result<
     if let Some(secret) = &config.access.secret {
         builder = builder.secret(*secret.expose());
     }
-    let observer: Arc<dyn Observer> = Arc::new(metrics.clone());
+    let observer = telemetry.observer();
     let redis = redis(config, Some(observer.clone()))?;
     if let Some(redis) = &redis {
         look_at(redis).await?;
     }
     let (database, mut stores) = open_stores(config, redis.as_ref(), Sync::EachCommit, Some(observer)).await?;
-    database.watch(metrics, config.storage.database_connections.0);
+    database.watch(&telemetry.metrics, config.storage.database_connections.0);
     if let Some(redis) = &redis {
         stores.changes = redis.waking(stores.changes);
     }
-    let (builder, filter) = configured(config, builder)?;
+    let (builder, filter) = configured(config, telemetry.trace(builder))?;
     let mut opened = start(builder, stores, Some(database)).await?;
     let watched = config.targets.target_blocklist.clone();
     opened.watching = watched.map(|path| tokio::spawn(blocklist::watch(path, filter)));
@@ -256,8 +256,12 @@ fn rates(config: &Config, redis: Option<&RedisStore>) -> Rates {
 }
 
 /// Opens the database for a worker: takes clicks out of Redis and makes them count, as `consumer` does.
-pub(super) async fn open_to_work(config: &Config, consumer: Consumer, metrics: &Metrics) -> Result<Opened, Failure> {
-    let observer: Arc<dyn Observer> = Arc::new(metrics.clone());
+pub(super) async fn open_to_work(
+    config: &Config,
+    consumer: Consumer,
+    telemetry: &Telemetry,
+) -> Result<Opened, Failure> {
+    let observer = telemetry.observer();
     let Some(redis) = redis(config, Some(observer.clone()))? else {
         return Err(Failure::new(
             "a worker needs a Redis: without one each server has its clicks in its own memory and stores them itself\n    \
@@ -267,8 +271,8 @@ pub(super) async fn open_to_work(config: &Config, consumer: Consumer, metrics: &
     look_at(&redis).await?;
     let builder = Shortener::builder().visits(false).consumers([consumer]).flush_interval(config.flush_interval());
     let (database, stores) = open_stores(config, Some(&redis), Sync::EachCommit, Some(observer)).await?;
-    database.watch(metrics, config.storage.database_connections.0);
-    start(configured(config, builder)?.0, stores, Some(database)).await
+    database.watch(&telemetry.metrics, config.storage.database_connections.0);
+    start(configured(config, telemetry.trace(builder))?.0, stores, Some(database)).await
 }
 
 /// The configured Redis, if there is one. Connects to nobody yet.

@@ -31,6 +31,7 @@ mod serve;
 mod shorten;
 mod status;
 mod stop;
+mod telemetry;
 mod times;
 mod tls;
 mod top;
@@ -44,7 +45,7 @@ use tokio::runtime;
 
 #[cfg(fuzzing)]
 pub(crate) use self::import::import_anything;
-use self::{failure::Failure, flags::ConfigFlags, lifecycle::Inherited};
+use self::{failure::Failure, flags::ConfigFlags, lifecycle::Inherited, telemetry::Telemetry};
 use crate::{
     config::{self, Config},
     logging,
@@ -159,7 +160,19 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
     let serves = matches!(command, Command::Serve);
-    logging::install(config, serves || matches!(command, Command::Worker { .. }));
+    let stays = serves || matches!(command, Command::Worker { .. });
+    let mut runtime =
+        if serves { runtime::Builder::new_multi_thread() } else { runtime::Builder::new_current_thread() };
+    let runtime = runtime.enable_all().build().map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let traces = match config.collector().filter(|_| stays) {
+        Some(collector) => Some(collector.traces(runtime.handle().clone()).map_err(|error| {
+            Failure::new(format_args!(
+                "cannot send traces: {error}\n    fix: correct OTEL_EXPORTER_OTLP_ENDPOINT, or remove it"
+            ))
+        })?),
+        None => None,
+    };
+    logging::install(config, stays, traces.as_ref());
     let names: Vec<_> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
     for name in config::unknown(names.iter().map(String::as_str)) {
         tracing::warn!("{name} is not a setting and is ignored; --print-config shows those there are");
@@ -167,15 +180,12 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
     let given = if serves { Inherited::take() } else { Ok(Inherited::default()) };
     let given = given
         .map_err(|error| Failure::new(format_args!("what LISTEN_FDS names is no socket to accept from: {error}")))?;
-    let mut runtime =
-        if serves { runtime::Builder::new_multi_thread() } else { runtime::Builder::new_current_thread() };
-    let runtime = runtime.enable_all().build().map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     runtime.block_on(async {
         match command {
-            Command::Serve => serve::run(config, given).await,
+            Command::Serve => serve::run(config, given, Telemetry::new(traces)).await,
             #[cfg(unix)]
             Command::Reload => reload::run(config).await,
-            Command::Worker { kind } => worker::run(config, kind).await,
+            Command::Worker { kind } => worker::run(config, kind, Telemetry::new(traces)).await,
             Command::Shorten(args) => shorten::run(config, args).await,
             Command::Migrate(args) => migrate::run(config, args).await,
             Command::Openapi => openapi::run(),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use boltlink_core::{Domain, InvalidText, KeyToken, TargetUrl};
-use boltlink_server::{BaseUrl, Listeners, Metrics, Proxies, ServerOptions};
+use boltlink_server::{BaseUrl, Listeners, Proxies, ServerOptions};
 use tokio::net::TcpListener;
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     failure::Failure,
     lifecycle::{Inherited, Lifecycle},
     stop::Signals,
+    telemetry::Telemetry,
     tls,
 };
 use crate::config::{Config, PageUrls};
@@ -24,7 +25,7 @@ use crate::config::{Config, PageUrls};
 const OTHER_PORTS: u16 = 100;
 
 /// Serves; on the socket that was `given`, if one was.
-pub(super) async fn run(config: &Config, mut given: Inherited) -> Result<ExitCode, Failure> {
+pub(super) async fn run(config: &Config, mut given: Inherited, telemetry: Telemetry) -> Result<ExitCode, Failure> {
     // First what can fail without a trace.
     let tls_files = config.tls_files();
     let tls = match &tls_files {
@@ -46,8 +47,7 @@ pub(super) async fn run(config: &Config, mut given: Inherited) -> Result<ExitCod
         }
         (None, _) => bind_admin(config).await?,
     };
-    let metrics = Metrics::default();
-    let (opened, rates) = engine::open_to_serve(config, &metrics).await?;
+    let (opened, rates) = engine::open_to_serve(config, &telemetry).await?;
 
     let initial = config.access.initial_api_key.as_ref().map(|key| key.expose().clone());
     let told = initial.is_some();
@@ -70,7 +70,8 @@ pub(super) async fn run(config: &Config, mut given: Inherited) -> Result<ExitCod
         cors_origins: config.http.cors_origins.0.clone(),
         registration: config.access.registration,
         rates,
-        metrics,
+        metrics: telemetry.metrics.clone(),
+        traces: telemetry.traces.clone(),
         tls,
         ..ServerOptions::default()
     };
@@ -80,6 +81,7 @@ pub(super) async fn run(config: &Config, mut given: Inherited) -> Result<ExitCod
     let shortener = opened.shortener.clone();
     let served = boltlink_server::run_until(listeners, shortener, options, &mut lifecycle).await;
     opened.close().await;
+    telemetry.end().await;
     served.map_err(|error| Failure::new(format_args!("the server failed: {error}")))?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

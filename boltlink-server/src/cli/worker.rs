@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use boltlink_core::{Clock, Shortener, SystemClock, store::Consumer};
-use boltlink_server::{Metrics, ServerOptions};
+use boltlink_server::ServerOptions;
 use clap::ValueEnum;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -12,6 +12,7 @@ use super::{
     failure::Failure,
     serve,
     stop::{Signals, force_exit_after},
+    telemetry::Telemetry,
 };
 use crate::config::Config;
 
@@ -27,17 +28,16 @@ pub(super) enum Kind {
     Analytics,
 }
 
-pub(super) async fn run(config: &Config, kind: Kind) -> Result<ExitCode, Failure> {
+pub(super) async fn run(config: &Config, kind: Kind, telemetry: Telemetry) -> Result<ExitCode, Failure> {
     let consumer = match kind {
         Kind::Aggregator => Consumer::Totals,
         Kind::Analytics => Consumer::Analytics,
     };
     let mut stop = Signals::listen()?;
-    let metrics = Metrics::default();
     let admin = serve::bind_admin(config).await?;
-    let opened = engine::open_to_work(config, consumer, &metrics).await?;
+    let opened = engine::open_to_work(config, consumer, &telemetry).await?;
     if let Some(listener) = admin {
-        let options = ServerOptions { metrics, ..ServerOptions::default() };
+        let options = ServerOptions { metrics: telemetry.metrics.clone(), ..ServerOptions::default() };
         let serving = boltlink_server::run_admin(listener, opened.shortener.clone(), options);
         // It ends with the program.
         tokio::spawn(async move {
@@ -54,6 +54,7 @@ pub(super) async fn run(config: &Config, kind: Kind) -> Result<ExitCode, Failure
     tracing::info!("stopping");
     force_exit_after(Duration::ZERO);
     opened.close().await;
+    telemetry.end().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod value;
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
 };
 
 use boltlink_core::{SlugRules, TargetRules, TargetUrl, sample::RawClicks};
-use boltlink_server::{BaseUrl, TlsFiles};
+use boltlink_server::{BaseUrl, Collector, TlsFiles};
 use boltlink_store_postgres::PostgresConfig;
 use boltlink_store_redis::RedisConfig;
 
@@ -100,6 +101,15 @@ impl Config {
     pub(crate) fn redis(&self) -> Option<RedisConfig> {
         let url = self.storage.redis_url.as_ref()?;
         Some((*url.0).clone().prefix(self.storage.redis_prefix.clone()))
+    }
+
+    /// Who takes traces, if anybody does.
+    pub(crate) fn collector(&self) -> Option<Collector> {
+        let traces = &self.traces;
+        let headers = traces.otlp_headers.as_ref().map(|headers| headers.expose().0.clone());
+        let headers = headers.unwrap_or_default();
+        let endpoint = traces.otlp_endpoint.as_ref()?.0.clone();
+        Some(Collector { endpoint, headers, share: traces.trace_share.0 })
     }
 
     /// How long clicks are gathered: longer with a Redis, where what waits is safe and others' clicks are added up too.

@@ -10,6 +10,7 @@ use super::{
     backend::{Connections, DatabaseUrl, ReadyRequires, RedisUrl, ReplicaUrl, Workers},
     clients::{Networks, NodeCount, Rate, SessionLifetime, SiteOrigins},
     sources::{Origins, Sources},
+    traces::{OtlpEndpoint, OtlpHeaders, Share},
     value::{Domains, FlushInterval, LogFilter, PageUrls, RawRate, Retention, Secret, ServerSecret, Switch, Value},
 };
 
@@ -262,6 +263,18 @@ settings! {
         /// What is logged: a level (error, warn, info, debug, trace), or a list such as
         /// warn,boltlink_core=debug.
         log: LogFilter = "info,sea_orm_migration=warn,sqlx::postgres::notice=warn", env "BOLTLINK_LOG", example "info,boltlink_core=debug";
+    }
+
+    /// Traces, for OpenTelemetry: what a request took its time with, up to the click that is stored.
+    traces: TraceSettings {
+        /// Where a collector takes them by OTLP over HTTP, such as an OpenTelemetry Collector, Jaeger or Tempo; /v1/traces is
+        /// added. Without it nothing is traced.
+        otlp_endpoint: Option<OtlpEndpoint> = "", env "OTEL_EXPORTER_OTLP_ENDPOINT", example "http://127.0.0.1:4318";
+        /// Headers for the collector, as name=value, separated by commas; values percent-encoded.
+        otlp_headers: Option<Secret<OtlpHeaders>> = "", env "OTEL_EXPORTER_OTLP_HEADERS", example "authorization=Basic%20<token>";
+        /// Which share of requests is traced, from 0 to 1. A request whose traceparent header says that its trace is kept is
+        /// traced beside these, up to 100 a second and core.
+        trace_share: Share = "0.01", env "BOLTLINK_TRACE_SHARE", example "0.01";
     }
 }
 

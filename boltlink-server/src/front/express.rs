@@ -17,10 +17,11 @@ use boltlink_core::{Begun, Outcome, Recorded};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
+    answer::Answer,
     connections::{Answering, Command, Connection},
     plain::{self, Beginning, Headers, Writer},
     relay,
-    service::{Answer, Service},
+    service::Service,
 };
 use crate::metrics::{Given, Visits};
 
@@ -69,6 +70,7 @@ enum What {
     /// A redirect, whose click has to be durable first; and that it is being answered.
     Recorded {
         recorded: Recorded,
+        request_id: Option<Box<[u8]>>,
         _answering: Answering,
     },
 }
@@ -193,10 +195,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                 let Waiting { len, is_last, .. } = *waiting;
                 let written = match &mut waiting.what {
                     What::Answer(answer) => answer.poll_response(cx).map(|response| output.response(response, is_last)),
-                    What::Recorded { recorded, .. } => relay::poll(recorded, cx).map(|done| match done {
+                    What::Recorded { recorded, request_id, .. } => relay::poll(recorded, cx).map(|done| match done {
                         Ok(Outcome::Redirect(redirect)) => {
                             self.given.one(redirect.kind);
-                            output.redirect(&redirect, is_last);
+                            output.redirect(&redirect, request_id.as_deref(), is_last);
                             Some(())
                         }
                         Ok(_) => None,
@@ -228,10 +230,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                 Beginning::Plain(plain) => {
                     self.connection.note_request(http::Version::HTTP_11);
                     let is_last = plain.is_last || self.connection.command(cx) != Command::Serve;
-                    let (what, len) = match service.begin_visit(&plain) {
+                    let is_traced = service.traces(plain.traceparent);
+                    let begun = if is_traced { None } else { service.begin_visit(&plain) };
+                    let (what, len) = match begun {
                         Some(Begun::Done(Outcome::Redirect(redirect))) => {
                             self.given.one(redirect.kind);
-                            output.redirect(&redirect, is_last);
+                            output.redirect(&redirect, plain.request_id, is_last);
                             self.is_over = is_last;
                             left = &left[plain.len..];
                             continue;
@@ -239,12 +243,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                         // Should it fail, its request says in what form that is to be told.
                         Some(Begun::Recorded(recorded)) => {
                             let _answering = self.connection.answer();
-                            (What::Recorded { recorded, _answering }, plain.len)
+                            let request_id = plain.request_id.map(Into::into);
+                            (What::Recorded { recorded, request_id, _answering }, plain.len)
                         }
                         _ => match plain.to_request() {
                             Some(request) => {
                                 left = &left[plain.len..];
-                                (What::Answer(service.visit_measured(request)), 0)
+                                (What::Answer(service.visit_told(request, is_traced)), 0)
                             }
                             None => break Next::Other,
                         },

@@ -4,6 +4,7 @@
 //! An accept loop of our own, because a server that faces the internet needs what poem's lacks: a
 //! bound on connections and on the time each may waste, and answers to pipelined requests in one write.
 
+mod answer;
 mod aside;
 mod body;
 mod connections;

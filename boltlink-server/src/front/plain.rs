@@ -6,12 +6,15 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use boltlink_core::{Domain, Purpose, Redirect, Visit, Visitor};
+use boltlink_core::{Domain, Redirect, Visit, Visitor};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use httparse::{Header, Status};
 
 use super::{body::Body, service::asked};
-use crate::pages::{cache_control, status};
+use crate::{
+    pages::{cache_control, status},
+    traces::RequestId,
+};
 
 /// Room for the headers of a request: more than browsers send.
 pub(super) type Headers<'b> = [MaybeUninit<Header<'b>>; 64];
@@ -35,6 +38,10 @@ pub(super) struct Plain<'h, 'b> {
     pub(super) host: &'b [u8],
     /// Whether the connection is to end with its answer.
     pub(super) is_last: bool,
+    /// What the request says that it is called.
+    pub(super) request_id: Option<&'b [u8]>,
+    /// The header `traceparent`.
+    pub(super) traceparent: Option<&'b [u8]>,
     target: &'b str,
     slug: &'b str,
     rest: &'b str,
@@ -70,6 +77,7 @@ impl<'h, 'b> Plain<'h, 'b> {
         }
         let (mut host, mut is_last) = (None, false);
         let (mut referrer, mut user_agent, mut language) = (None, None, None);
+        let (mut request_id, mut traceparent) = (None, None);
         for Header { name, value } in headers {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
             match name.len() {
@@ -83,6 +91,8 @@ impl<'h, 'b> Plain<'h, 'b> {
                     value if value.eq_ignore_ascii_case(b"close") => is_last = true,
                     _ => return None,
                 },
+                11 if is("traceparent") => traceparent = traceparent.or(Some(*value)),
+                12 if is("x-request-id") => request_id = request_id.or(Some(*value)),
                 14 if is("content-length") => return None,
                 15 if is("accept-language") => language = language.or(Some(*value)),
                 17 if is("transfer-encoding") => return None,
@@ -95,7 +105,22 @@ impl<'h, 'b> Plain<'h, 'b> {
         };
         let (slug, rest) = asked(path)?;
         let host = host?;
-        Some(Self { len, host, is_last, target, slug, rest, query, referrer, user_agent, language, headers })
+        let request_id = request_id.filter(|id| RequestId::is_valid(id));
+        Some(Self {
+            len,
+            host,
+            is_last,
+            request_id,
+            traceparent,
+            target,
+            slug,
+            rest,
+            query,
+            referrer,
+            user_agent,
+            language,
+            headers,
+        })
     }
 
     /// The lines of a header, the last one first.
@@ -111,7 +136,7 @@ impl<'h, 'b> Plain<'h, 'b> {
     {
         let Self { slug, rest, query, referrer, user_agent, language, .. } = *self;
         let visitor = Visitor { address, referrer, user_agent, language };
-        Visit { domain, slug, rest, query, pass: None, purpose: Purpose::Follow, visitor }
+        Visit { rest, query, visitor, ..Visit::new(domain, slug) }
     }
 
     /// The same with a life of its own.
@@ -151,11 +176,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// The redirect that nearly all answers are.
-    pub(super) fn redirect(&mut self, redirect: &Redirect, is_last: bool) {
+    /// The redirect that nearly all answers are, to a request that is called this.
+    pub(super) fn redirect(&mut self, redirect: &Redirect, request_id: Option<&[u8]>, is_last: bool) {
         self.status(status(redirect));
         self.header(&header::LOCATION, &redirect.location);
         self.header(&header::CACHE_CONTROL, &cache_control(redirect));
+        if let Some(id) = request_id {
+            self.line(&RequestId::HEADER, id);
+        }
         self.end(&[], is_last);
     }
 
@@ -180,9 +208,13 @@ impl Writer {
     }
 
     fn header(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.line(name, value.as_bytes());
+    }
+
+    fn line(&mut self, name: &HeaderName, value: &[u8]) {
         self.bytes.extend_from_slice(name.as_str().as_bytes());
         self.bytes.extend_from_slice(b": ");
-        self.bytes.extend_from_slice(value.as_bytes());
+        self.bytes.extend_from_slice(value);
         self.bytes.extend_from_slice(b"\r\n");
     }
 

@@ -4,13 +4,11 @@ use std::{
     convert::Infallible,
     future::Future,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use boltlink_core::{Begun, Domain, Error, Outcome, Purpose, Shortener, Visit, Visitor, slug};
+use boltlink_core::{Begun, Domain, Error, Outcome, Purpose, Shortener, TraceContext, Visit, Visitor, slug};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, uri};
 use hyper::body::Incoming;
 use poem::{
@@ -18,8 +16,15 @@ use poem::{
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
-use super::{aside, body::Body, connections::Connection, plain::Plain};
+use super::{
+    answer::{Answer, without_body, without_successor},
+    aside,
+    body::Body,
+    connections::Connection,
+    plain::Plain,
+};
 use crate::{
     api::{Api, Insider, cookie, problem},
     forwarded::Proxies,
@@ -28,6 +33,7 @@ use crate::{
     metrics::{Metrics, Route},
     pages::Pages,
     throttle::{Taken, Throttle},
+    traces::{Scope, TRACEPARENT, Traces},
 };
 
 /// A link has one pass; another site may have planted others, of which not many are looked at.
@@ -42,6 +48,7 @@ pub(crate) struct Router {
     proxies: Proxies,
     pub(super) throttle: Arc<Throttle>,
     pub(super) metrics: Metrics,
+    traces: Option<Traces>,
     /// Whether who asks from this machine asks for themselves: not if something here stands in front of the server.
     trusts_machine: bool,
     /// How long a form may take to be here.
@@ -60,11 +67,12 @@ impl Router {
         proxies: Proxies,
         throttle: Arc<Throttle>,
         metrics: Metrics,
+        traces: Option<Traces>,
         trusts_machine: bool,
         body_timeout: Duration,
         runtime: Handle,
     ) -> Self {
-        Self { shortener, hosts, api, pages, proxies, throttle, metrics, trusts_machine, body_timeout, runtime }
+        Self { shortener, hosts, api, pages, proxies, throttle, metrics, traces, trusts_machine, body_timeout, runtime }
     }
 }
 
@@ -121,31 +129,36 @@ impl Service {
         shortener.begin_visit(&plain.visit(hosts.of_host(plain.host)?, client))
     }
 
+    /// Whether a request is traced, by its `traceparent` among other things.
+    pub(super) fn traces(&self, traceparent: Option<&[u8]>) -> bool {
+        self.router.traces.as_ref().is_some_and(|traces| traces.takes(traceparent))
+    }
+
     /// Answers a visit that was begun, and whose click could not be made durable.
     pub(super) fn failed(&self, error: Error, headers: &HeaderMap, begin: Instant) -> Response<Body> {
-        let response = self.router.pages.failed(error, headers);
-        self.router.metrics.answered(&Method::GET, Route::link(), response.status(), begin.elapsed());
-        response
+        let (method, metrics) = (Method::GET, &self.router.metrics);
+        let mut scope = Scope::begin(headers, &method, false);
+        scope.in_full(&method);
+        let response = scope.span().in_scope(|| self.router.pages.failed(error, headers));
+        told(response, (begin, method, Route::link()), metrics, scope)
     }
 
-    /// The same as [`visit`](Self::visit), and notes how long it took.
-    pub(super) fn visit_measured(&self, request: Request<()>) -> Answer {
+    /// The same as [`visit`](Self::visit), and says what came of it.
+    pub(super) fn visit_told(&self, request: Request<()>, is_traced: bool) -> Answer {
         let (begin, method) = (Instant::now(), request.method().clone());
-        self.measured(begin, method, Route::link(), self.visit(request))
+        let mut scope = Scope::begin(request.headers(), &method, is_traced);
+        let answer = self.visit(request, &mut scope);
+        self.told((begin, method, Route::link()), scope, answer)
     }
 
-    /// Notes how long an answer took, of `route` unless it knows better.
-    fn measured(&self, begin: Instant, method: Method, route: Route, answer: Answer) -> Answer {
+    /// Says what came of a request, of this route unless the answer knows better.
+    fn told(&self, asked: (Instant, Method, Route), scope: Scope, answer: Answer) -> Answer {
         let metrics = self.router.metrics.clone();
-        answer.map(move |response| {
-            let route = response.extensions().get::<Route>().cloned().unwrap_or(route);
-            metrics.answered(&method, route, response.status(), begin.elapsed());
-            response
-        })
+        answer.map(move |response| told(response, asked, &metrics, scope))
     }
 
     /// Answers what asks for a short link.
-    fn visit(&self, request: Request<()>) -> Answer {
+    fn visit(&self, request: Request<()>, scope: &mut Scope) -> Answer {
         let router = &self.router;
         let Some(domain) = router.hosts.of(&request) else {
             return Answer::now(router.pages.unknown_host(request.headers()));
@@ -163,25 +176,26 @@ impl Service {
             match router.throttle.try_visit(&taken) {
                 Err(refusal) => return Answer::now(router.pages.too_often(&refusal, request.headers())),
                 Ok([]) => {}
-                Ok(rest) => return self.visit_later(request, purpose, client, rest.to_vec()),
+                Ok(rest) => return self.visit_later(request, (purpose, client), rest.to_vec(), scope),
             }
         }
-        match router.shortener.try_visit(&visit(&request, domain, purpose, client)) {
+        match router.shortener.try_visit(&visit(&request, domain, (purpose, client), scope.trace())) {
             Some(Outcome::PasswordRequired) if router.passes(request.headers()).next().is_some() => {
-                self.visit_later(request, purpose, client, Vec::new())
+                self.visit_later(request, (purpose, client), Vec::new(), scope)
             }
             Some(outcome) => {
                 router.metrics.came_to(&outcome);
                 Answer::now(router.pages.answer(&outcome, domain, request.headers()))
             }
-            None => self.visit_later(request, purpose, client, Vec::new()),
+            None => self.visit_later(request, (purpose, client), Vec::new(), scope),
         }
     }
 
     /// The link is not cached, or takes more than a look: see [`Shortener::visit`]. Or somebody far away has to say
     /// whether it may be followed once more.
-    fn visit_later(&self, request: Request<()>, purpose: Purpose, client: Option<IpAddr>, taken: Vec<Taken>) -> Answer {
-        let router = self.router.clone();
+    fn visit_later(&self, request: Request<()>, how: How, taken: Vec<Taken>, scope: &mut Scope) -> Answer {
+        scope.in_full(request.method());
+        let (router, trace) = (self.router.clone(), scope.trace());
         let answering = self.connection.answer();
         let runtime = router.runtime.clone();
         let response = async move {
@@ -194,7 +208,7 @@ impl Service {
                 Ok(Some(refusal)) => return router.pages.too_often(&refusal, request.headers()),
                 Err(error) => return router.pages.failed(error, request.headers()),
             }
-            match router.follow(visit(&request, domain, purpose, client), request.headers()).await {
+            match router.follow(visit(&request, domain, how, trace), request.headers()).await {
                 Ok(outcome) => {
                     router.metrics.came_to(&outcome);
                     router.pages.answer(&outcome, domain, request.headers())
@@ -202,20 +216,23 @@ impl Service {
                 Err(error) => router.pages.failed(error, request.headers()),
             }
         };
+        let response = response.instrument(scope.span().clone());
         self.away(async move { aside::run_on(&runtime, response).await })
     }
 
     /// A form is sent to a link.
-    fn unlock(&self, request: Request<Incoming>) -> Answer {
+    fn unlock(&self, request: Request<Incoming>, scope: &mut Scope) -> Answer {
+        scope.in_full(request.method());
         if self.router.hosts.of(&request).is_none() {
             return Answer::now(self.router.pages.unknown_host(request.headers()));
         }
-        let (router, client) = (self.router.clone(), self.client(&request));
+        let (router, client, trace) = (self.router.clone(), self.client(&request), scope.trace());
         let answering = self.connection.answer();
-        self.aside(async move {
+        let response = async move {
             let _answering = answering;
-            router.unlock(request, client).await
-        })
+            router.unlock(request, client, trace).await
+        };
+        self.aside(response.instrument(scope.span().clone()))
     }
 
     /// An answer that visits must not wait for.
@@ -232,7 +249,8 @@ impl Service {
         })
     }
 
-    fn hand_over(&self, request: Request<Incoming>) -> Answer {
+    fn hand_over(&self, request: Request<Incoming>, scope: &mut Scope) -> Answer {
+        scope.in_full(request.method());
         // A probe asks a pod by its address: health is told on any host, everything else on ours.
         if self.router.hosts.of(&request).is_none() && !health::PATHS.contains(&request.uri().path()) {
             return Answer::now(self.router.pages.unknown_host(request.headers()));
@@ -252,10 +270,11 @@ impl Service {
         if inside {
             request.set_data(Insider);
         }
-        self.aside(async move {
+        let response = async move {
             let response: Response<_> = api.get_response(request).await.into();
             response.map(|body| Body::of_api(body, answering))
-        })
+        };
+        self.aside(response.instrument(scope.span().clone()))
     }
 }
 
@@ -269,12 +288,14 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let head = request.method() == Method::HEAD;
         let last = request.version() < Version::HTTP_2 && self.connection.retires();
         let (begin, method) = (Instant::now(), request.method().clone());
+        let is_traced = self.traces(request.headers().get(TRACEPARENT).map(HeaderValue::as_bytes));
+        let mut scope = Scope::begin(request.headers(), &method, is_traced);
         let (route, answer) = match (asked(request.uri().path()), request.method()) {
-            (None, _) => (Route::other(), self.hand_over(request)),
-            (Some(_), &Method::POST) => (Route::link(), self.unlock(request)),
-            (Some(_), _) => (Route::link(), self.visit(request.map(drop))),
+            (None, _) => (Route::other(), self.hand_over(request, &mut scope)),
+            (Some(_), &Method::POST) => (Route::link(), self.unlock(request, &mut scope)),
+            (Some(_), _) => (Route::link(), self.visit(request.map(drop), &mut scope)),
         };
-        let answer = self.measured(begin, method, route, answer);
+        let answer = self.told((begin, method, route), scope, answer);
         let answer = if head { answer.map(without_body) } else { answer };
         if last { answer.map(without_successor) } else { answer }
     }
@@ -288,11 +309,28 @@ pub(super) fn asked(path: &str) -> Option<(&str, &str)> {
     (!segment.is_empty() && !slug::is_reserved(segment)).then_some((segment, rest))
 }
 
+/// What a request came to, as metrics, logs and traces say it. Its route is this one unless the answer knows better.
+fn told(
+    mut response: Response<Body>,
+    (begin, method, route): (Instant, Method, Route),
+    metrics: &Metrics,
+    scope: Scope,
+) -> Response<Body> {
+    let route = response.extensions().get::<Route>().cloned().unwrap_or(route);
+    let status = response.status();
+    scope.end(route.as_str(), &method, status, response.headers_mut());
+    metrics.answered(&method, route, status, begin.elapsed());
+    response
+}
+
+/// What a visit is for, and from where it comes, if that is known.
+pub(super) type How = (Purpose, Option<IpAddr>);
+
 pub(super) fn visit<'a, B>(
     request: &'a Request<B>,
     domain: &'a Domain,
-    purpose: Purpose,
-    client: Option<IpAddr>,
+    (purpose, client): How,
+    trace: Option<TraceContext>,
 ) -> Visit<'a> {
     let headers = request.headers();
     let (slug, rest) = asked(request.uri().path()).unwrap_or_default();
@@ -309,55 +347,7 @@ pub(super) fn visit<'a, B>(
             user_agent: headers.get(header::USER_AGENT).map(HeaderValue::as_bytes),
             language: headers.get(header::ACCEPT_LANGUAGE).map(HeaderValue::as_bytes),
         },
-    }
-}
-
-/// An answer: at once, which costs no allocation, or later.
-pub(super) enum Answer {
-    Now(Option<Response<Body>>),
-    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
-}
-
-impl Answer {
-    const fn now(response: Response<Body>) -> Self {
-        Self::Now(Some(response))
-    }
-
-    fn later(response: impl Future<Output = Response<Body>> + Send + 'static) -> Self {
-        Self::Later(Box::pin(response))
-    }
-
-    pub(super) fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Response<Body>> {
-        match self {
-            Self::Now(response) => response.take().map_or(Poll::Pending, Poll::Ready),
-            Self::Later(response) => response.as_mut().poll(cx),
-        }
-    }
-
-    fn map(self, change: impl FnOnce(Response<Body>) -> Response<Body> + Send + 'static) -> Self {
-        match self {
-            Self::Now(response) => Self::Now(response.map(change)),
-            Self::Later(response) => Self::later(async move { change(response.await) }),
-        }
-    }
-}
-
-/// The answer to HEAD. HTTP/1 would drop the body by itself, HTTP/2 would break the protocol.
-fn without_body(response: Response<Body>) -> Response<Body> {
-    response.map(|_| Body::Empty)
-}
-
-/// An answer after which the connection is closed.
-fn without_successor(mut response: Response<Body>) -> Response<Body> {
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-impl Future for Answer {
-    type Output = Result<Response<Body>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_response(cx).map(Ok)
+        trace,
     }
 }
 

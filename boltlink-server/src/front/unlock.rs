@@ -2,7 +2,7 @@
 
 use std::{io, net::IpAddr};
 
-use boltlink_core::{LinkPassword, Outcome, Purpose, Unlocked, Visit};
+use boltlink_core::{LinkPassword, Outcome, Purpose, TraceContext, Unlocked, Visit};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -15,12 +15,17 @@ use crate::{api::form::FormData, pages::Shut};
 
 impl Router {
     /// Answers a POST to a short link. Only links with a password take one.
-    pub(super) async fn unlock(&self, request: Request<Incoming>, client: Option<IpAddr>) -> Response<Body> {
+    pub(super) async fn unlock(
+        &self,
+        request: Request<Incoming>,
+        client: Option<IpAddr>,
+        trace: Option<TraceContext>,
+    ) -> Response<Body> {
         let (head, body) = request.into_parts();
         let request = Request::from_parts(head, ());
         let headers = request.headers();
         let Some(domain) = self.hosts.of(&request) else { return self.pages.unknown_host(headers) };
-        let follow = visit(&request, domain, Purpose::Follow, client);
+        let follow = visit(&request, domain, (Purpose::Follow, client), trace);
         let slug = self.shortener.slug_rules().parse_segment(follow.slug).ok();
         match self.throttle.visit(&self.throttle.of_visit(client, domain, slug.as_ref())).await {
             Ok(None) => {}

@@ -132,6 +132,10 @@ impl Route {
         Self(Cow::Borrowed("other"))
     }
 
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The path of an operation or a page, with names for what varies.
     pub(crate) fn of_path(path: &str) -> Self {
         Self(Cow::Owned(path.to_owned()))

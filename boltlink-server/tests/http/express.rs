@@ -56,16 +56,21 @@ async fn answers_are_the_same_whoever_gives_them() {
         "/on/a/b?c=%20d&e",
         "/on?",
     ] {
-        for headers in
-            ["", "Accept: text/html\r\n", "Referer: a\r\nreferer: b\r\nCookie: a=b\r\n", "Host: go.example.com\r\n"]
-        {
-            let request = |more: &str| {
-                format!("GET {path} HTTP/1.1\r\nHost: go.example.com\r\n{headers}{more}Connection: close\r\n\r\n")
-            };
+        for headers in [
+            "",
+            "Accept: text/html\r\n",
+            "Referer: a\r\nreferer: b\r\nCookie: a=b\r\n",
+            "Host: go.example.com\r\n",
+            "X-Request-Id: another\r\n",
+        ] {
+            let named = "Host: go.example.com\r\nX-Request-Id: one\r\n";
+            let request =
+                |more: &str| format!("GET {path} HTTP/1.1\r\n{named}{headers}{more}Connection: close\r\n\r\n");
             let ours = exchange(&server, request("").as_bytes()).await;
             // Whatever asks for another protocol is hyper's, which does not know this one and goes on.
             let hypers = exchange(&server, request("Upgrade: none\r\n").as_bytes()).await;
             assert_eq!(parts(&ours), parts(&hypers), "{path} {headers}");
+            assert!(ours.contains("x-request-id: one\r\n") || ours.starts_with("HTTP/1.1 400 "), "{ours}");
             statuses.push(ours[9..12].to_owned());
         }
     }

@@ -4,6 +4,8 @@
 
 #[path = "../common/certificates.rs"]
 mod certificates;
+#[path = "../common/collector.rs"]
+mod collector;
 mod crash;
 mod guide;
 mod input;
@@ -16,6 +18,7 @@ mod sharing;
 mod status;
 mod targets;
 mod tls;
+mod traces;
 
 use boltlink_testkit::{Builder, Server};
 

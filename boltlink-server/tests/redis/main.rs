@@ -3,6 +3,9 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
+#[path = "../common/collector.rs"]
+#[allow(dead_code)] // Each test binary uses its part.
+mod collector;
 mod groups;
 mod limits;
 mod monitoring;
@@ -11,6 +14,7 @@ mod nodes;
 mod outage;
 mod place;
 mod sharing;
+mod traces;
 mod workers;
 
 use std::time::Duration;
