@@ -68,3 +68,8 @@ pub use boltlink_store_postgres as postgres;
 pub use boltlink_store_redis as redis;
 #[cfg(feature = "sqlite")]
 pub use boltlink_store_sqlite as sqlite;
+
+// The guide's programs are run with the other examples of the documentation.
+#[cfg(all(doctest, feature = "journal", feature = "sqlite"))]
+#[doc = include_str!("../docs/embedding.md")]
+mod embedding {}

@@ -61,6 +61,12 @@ impl Ledger {
         &self.holes
     }
 
+    /// How many batches the [holes](Self::holes) are of.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        self.holes.iter().map(|hole| hole.end() - hole.start() + 1).sum()
+    }
+
     /// What has been applied, as ranges, ascending and apart from one another.
     pub fn applied(&self) -> impl Iterator<Item = RangeInclusive<u64>> {
         let begins = std::iter::once(1).chain(self.holes.iter().map(|hole| hole.end() + 1));

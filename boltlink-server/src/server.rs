@@ -237,6 +237,7 @@ pub async fn run_until(
         listener.local_addr()?,
         options.tls.is_some(),
     ));
+    options.metrics.watch_runtime(Handle::current());
     let readiness = Arc::new(Readiness::new(shortener.clone(), &options));
     let pages = Pages::new(hosts.is_https(), &options.not_found_urls);
     let throttle = Arc::new(Throttle::new(options.rates.clone(), &shortener));
@@ -268,6 +269,7 @@ pub async fn run_until(
 /// # Errors
 /// If the listener cannot be used.
 pub async fn run_admin(listener: TcpListener, shortener: Shortener, options: ServerOptions) -> io::Result<()> {
+    options.metrics.watch_runtime(Handle::current());
     let readiness = Arc::new(Readiness::new(shortener.clone(), &options));
     let serving = inside::serve(listener, HealthApi::new(readiness, shortener, options.metrics, None));
     serving.ended().await

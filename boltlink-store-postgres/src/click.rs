@@ -119,6 +119,10 @@ impl ClickSink for PostgresClicks {
         self.pool.read(|| dead::count(self.pool.connections(), self.consumer)).await
     }
 
+    async fn count_missing(&self) -> Result<u64, StoreError> {
+        self.pool.read(|| ledger::missing(self.pool.connections(), self.consumer)).await
+    }
+
     async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
         let (consumer, raw, clock) = (self.consumer, self.raw.clone(), self.clock.clone());
         self.pool

@@ -5,7 +5,7 @@ use boltlink_core::{
     ledger::{Ledger, RETENTION},
     store::{Consumer, DeadClicks},
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
     Error, dead,
@@ -38,12 +38,7 @@ pub async fn read(
 ) -> Result<Option<Ledger>, Error> {
     let sql = "SELECT highest, holes FROM ledger WHERE consumer = $1 AND producer = $2";
     let row = crate::one(db, sql, [code(consumer).into(), (*producer.as_uuid()).into()]).await?;
-    let ledger = |row| {
-        let row = Columns(&row);
-        let holes: String = row.at(1)?;
-        Ok(Ledger::from_parts(unsigned(row.at(0)?), &holes).map_err(StoreError::backend)?)
-    };
-    row.map(ledger).transpose()
+    row.as_ref().map(parse).transpose()
 }
 
 /// Stores the row of a producer.
@@ -69,6 +64,22 @@ pub async fn write(
     ];
     crate::execute(db, sql, values).await?;
     Ok(())
+}
+
+/// How many batches have not come of which later ones have. Costs a look at each producer that has such holes.
+///
+/// # Errors
+/// The driver's, or a damaged row.
+pub async fn missing(db: &impl ConnectionTrait, consumer: Consumer) -> Result<u64, Error> {
+    let sql = "SELECT highest, holes FROM ledger WHERE consumer = $1 AND holes <> ''";
+    let rows = crate::all(db, sql, [code(consumer).into()]).await?;
+    rows.iter().map(|row| Ok(parse(row)?.missing())).sum()
+}
+
+fn parse(row: &QueryResult) -> Result<Ledger, Error> {
+    let row = Columns(row);
+    let holes: String = row.at(1)?;
+    Ok(Ledger::from_parts(unsigned(row.at(0)?), &holes).map_err(StoreError::backend)?)
 }
 
 /// Drops rows whose producers have been silent for longer than [`RETENTION`], a few at a time.

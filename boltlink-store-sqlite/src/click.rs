@@ -109,6 +109,10 @@ impl ClickSink for SqliteClicks {
         dead::count(&self.readers, self.consumer()).await.map_err(answer)
     }
 
+    async fn count_missing(&self) -> Result<u64, StoreError> {
+        ledger::missing(&self.readers, self.consumer()).await.map_err(answer)
+    }
+
     async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
         self.write(move |db, effect| {
             Box::pin(async move {

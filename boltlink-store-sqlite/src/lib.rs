@@ -27,6 +27,7 @@
 mod account;
 mod analytics;
 mod audit;
+mod backup;
 mod batch;
 mod change;
 mod click;
@@ -43,6 +44,7 @@ mod search;
 mod store;
 mod writer;
 
+pub use backup::BackupError;
 pub use config::{SqliteConfig, Sync};
 pub use error::OpenError;
 pub use open::{Health, Migrated};

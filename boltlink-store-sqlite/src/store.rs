@@ -17,6 +17,7 @@ use crate::{
     account::SqliteAccounts,
     analytics::SqliteAnalytics,
     audit::SqliteAudit,
+    backup::{self, BackupError},
     change::SqliteChanges,
     click::SqliteClicks,
     config::{SqliteConfig, Sync},
@@ -66,6 +67,15 @@ impl SqliteStore {
     /// If it cannot be read at all, or belongs to somebody else.
     pub async fn check(path: &Path) -> Result<Health, OpenError> {
         open::check(&SqliteConfig::new(path)).await
+    }
+
+    /// Copies what is committed by now into a new file, compacted, while others go on reading and writing. The copy is whole
+    /// and on disk when this returns. Costs reading the whole file, and as much room at `to` (for a moment beside it).
+    ///
+    /// # Errors
+    /// [`BackupError`]; nothing is left then.
+    pub async fn backup(config: &SqliteConfig, to: &Path) -> Result<(), BackupError> {
+        backup::backup(config, to).await
     }
 
     /// Opens the file to be copied, for nobody else: other processes that have it open are a reason to refuse, and until

@@ -1,14 +1,13 @@
 //! Benches that start servers and pin them to cores.
 
 use std::{
-    env,
     path::PathBuf,
     process::{Command, Stdio},
 };
 
 use crate::{
     Result,
-    cargo::{cargo, root, run},
+    cargo::{cargo, release, root, run},
 };
 
 /// The core of whatever is no server that is measured: those are on core 0.
@@ -54,8 +53,6 @@ fn build() -> Result {
     run(&mut cargo(["build", "--release", "--package", "boltlink-bench"]))
 }
 
-/// Where cargo puts programs, unless it is told otherwise.
 fn program() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |target| root().join(target));
-    target.join("release/boltlink-bench")
+    release("boltlink-bench")
 }

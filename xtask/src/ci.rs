@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::{
-    Result,
+    Result, alerts, book,
     cargo::{cargo, read, run as run_command},
-    clients, examples, instructions, schemathesis, test,
+    clients, examples, instructions, load, schemathesis, test,
 };
 
 /// A step: what it is called, and what it does.
 type Step = (&'static str, fn() -> Result);
 
 /// The steps, the quick ones first.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 15] = [
     ("format", format),
     ("clippy, default features", || clippy(&[])),
     ("clippy, no features", || clippy(&["--no-default-features"])),
@@ -26,6 +26,9 @@ const STEPS: [Step; 12] = [
     (INSTRUCTIONS, instructions::run),
     ("examples", examples::run),
     ("clients", clients::run),
+    ("alerts", alerts::run),
+    ("book", book::run),
+    ("load, short", load::short),
     ("schemathesis", || schemathesis::run(&[])),
 ];
 

@@ -1,11 +1,14 @@
 //! Every chore of the repository, the same on every OS: `cargo xtask help`.
 
+mod alerts;
 mod bench;
+mod book;
 mod cargo;
 mod ci;
 mod clients;
 mod examples;
 mod instructions;
+mod load;
 mod schemathesis;
 mod server;
 mod servers;
@@ -55,6 +58,25 @@ enum Chore {
     ///
     /// Takes valgrind, and installs it if it is missing. On Linux only.
     Instructions,
+    /// Build the documentation as a site, in target/book.
+    ///
+    /// Installs mdBook below target.
+    Book,
+    /// Let Prometheus check and test the alerts in deploy/prometheus.
+    ///
+    /// Takes promtool; unpacks Debian's below target if it is missing.
+    Alerts,
+    /// Load a server of its own as visitors, editors and analysts do, and judge how it bears that; the report is a page below
+    /// target/load/reports.
+    ///
+    /// `cargo xtask load baseline` (1,000 requests a second), `ramp` (more and more users), `stress` (without a pause), `spike`
+    /// (many at once), `soak` (20 minutes: does it grow?), `ultra` (more than it can do) or `chaos` (killed again and again).
+    /// `--scale 0.1` takes a tenth of the time, `--scale 36` of soak half a day; `--env DATABASE_URL=…` is for another database.
+    Load {
+        /// What to hand to the load suite: a profile, and `--scale`, `--env` or `--help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        args: Vec<String>,
+    },
     /// Measure the release build.
     Bench {
         #[command(subcommand)]
@@ -108,6 +130,9 @@ fn main() -> ExitCode {
         Chore::Clients => clients::run(),
         Chore::Schemathesis { args } => schemathesis::run(&args),
         Chore::Instructions => instructions::run(),
+        Chore::Book => book::run(),
+        Chore::Alerts => alerts::run(),
+        Chore::Load { args } => load::run(&args),
         Chore::Bench { bench: Bench::Redirect { args } } => bench::redirect(&args),
         Chore::Bench { bench: Bench::Capacity { args } } => bench::capacity(&args),
         Chore::Bench { bench: Bench::Scale { args } } => bench::scale(&args),

@@ -1,6 +1,7 @@
 //! Programs beside Rust that a chore may need, and the clear word when one is missing.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -74,6 +75,33 @@ pub(crate) fn valgrind() -> Result<Command> {
     Ok(Command::new("valgrind"))
 }
 
+/// Prometheus' program for rules: that of the system, or the one of Debian's package, which is unpacked below `target`; to
+/// install it would start a server.
+pub(crate) fn promtool() -> Result<PathBuf> {
+    if version("promtool").is_some() {
+        return Ok("promtool".into());
+    }
+    let place = scratch("prometheus");
+    let program = place.join("usr").join("bin").join("promtool");
+    if version(&program).is_none() {
+        if !Path::new("/usr/bin/apt-get").exists() {
+            return Err("install promtool, which comes with Prometheus: https://prometheus.io/download".into());
+        }
+        std::fs::create_dir_all(&place)?;
+        let get = || run(Command::new("apt-get").args(["download", "-q", "prometheus"]).current_dir(&place));
+        if get().is_err() {
+            // The lists of packages may be missing, or too old.
+            run(Command::new("sh").args(["-c", &format!("{SUDO} sudo -n apt-get update -q")]).stdin(Stdio::null()))?;
+            get()?;
+        }
+        run(Command::new("sh").args(["-c", "dpkg -x prometheus_*.deb ."]).current_dir(&place))?;
+    }
+    Ok(program)
+}
+
+/// Root needs no sudo, and may not have it.
+const SUDO: &str = "if [ \"$(id -u)\" = 0 ]; then sudo() { shift; \"$@\"; }; fi; ";
+
 /// What is called so by the systems' own means of installation.
 pub(crate) struct Packages {
     pub(crate) apt: &'static str,
@@ -87,13 +115,11 @@ impl Packages {
     /// Installs them; as root, or by `sudo -n`.
     pub(crate) fn install(&self) -> Result {
         let by = |shell: &str| run(Command::new("sh").args(["-c", shell]).stdin(Stdio::null()));
-        // Root needs no sudo, and may not have it.
-        let sudo = "if [ \"$(id -u)\" = 0 ]; then sudo() { shift; \"$@\"; }; fi; ";
         match self.brew {
             _ if Path::new("/usr/bin/apt-get").exists() => {
-                by(&format!("{sudo} sudo -n apt-get update -q && sudo -n apt-get install -qy {}", self.apt))
+                by(&format!("{SUDO} sudo -n apt-get update -q && sudo -n apt-get install -qy {}", self.apt))
             }
-            _ if Path::new("/usr/bin/dnf").exists() => by(&format!("{sudo} sudo -n dnf install -qy {}", self.dnf)),
+            _ if Path::new("/usr/bin/dnf").exists() => by(&format!("{SUDO} sudo -n dnf install -qy {}", self.dnf)),
             Some(brew) if cfg!(target_os = "macos") => by(&format!("brew install {brew}")),
             _ => Err(self.else_say.into()),
         }
@@ -101,7 +127,7 @@ impl Packages {
 }
 
 /// What the program says its version is; `None` if there is no such program.
-fn version(program: &str) -> Option<String> {
+pub(crate) fn version(program: impl AsRef<OsStr>) -> Option<String> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -101,6 +101,10 @@ impl ClickSink for MemoryAnalytics {
         Ok(self.ledgers.lock().waiting().count() as u64)
     }
 
+    async fn count_missing(&self) -> Result<u64, StoreError> {
+        Ok(self.ledgers.lock().missing())
+    }
+
     async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
         let now = self.clock.now();
         self.ledgers.lock().replay(id, |fresh| self.count(fresh, now))

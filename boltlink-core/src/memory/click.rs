@@ -78,6 +78,10 @@ impl ClickSink for MemoryTotals {
         Ok(self.ledgers.lock().waiting().count() as u64)
     }
 
+    async fn count_missing(&self) -> Result<u64, StoreError> {
+        Ok(self.ledgers.lock().missing())
+    }
+
     async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
         self.ledgers.lock().replay(id, |fresh| self.count(fresh))
     }
@@ -117,6 +121,11 @@ const MISSING: StoreError = StoreError::NotFound { what: "dead letter" };
 const PRUNING: Duration = Duration::from_secs(3600);
 
 impl Ledgers {
+    /// How many batches have not come of which later ones have.
+    pub(super) fn missing(&self) -> u64 {
+        self.rows.values().map(|row| row.ledger.missing()).sum()
+    }
+
     /// Applies by `effect` what is new among the batches. `effect` cannot fail, and says how many
     /// clicks are orphaned.
     pub(super) fn apply(

@@ -69,6 +69,14 @@ impl Shortener {
         Ok(self.0.within(self.sink_of(consumer).count_dead_letters()).await?)
     }
 
+    /// How many batches a consumer's store has not seen of which later ones have come: on their way, or lost.
+    ///
+    /// # Errors
+    /// As [`dead_letter_count`](Self::dead_letter_count).
+    pub async fn missing_batches(&self, consumer: Consumer) -> Result<u64, Error> {
+        Ok(self.0.within(self.sink_of(consumer).count_missing()).await?)
+    }
+
     fn sink_of(&self, consumer: Consumer) -> &Arc<dyn ClickSink> {
         match consumer {
             Consumer::Totals => &self.0.stores.totals,

@@ -114,6 +114,10 @@ pub trait ClickSink: Send + Sync {
     /// Of how many batches something waits.
     async fn count_dead_letters(&self) -> Result<u64, StoreError>;
 
+    /// How many batches have not come of which a later one of their producer has: those that are on their way,
+    /// those that were set aside whole, and those that were lost. Of producers whose rows were dropped, none.
+    async fn count_missing(&self) -> Result<u64, StoreError>;
+
     /// Applies what waits of a batch, and forgets that it waited, in one transaction. A batch that was set aside whole
     /// counts as applied from then on, also where nothing is known of its producer any more: the operator decides that it
     /// was not applied before.

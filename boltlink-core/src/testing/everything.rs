@@ -168,6 +168,7 @@ async fn dead_letters(fixture: &Fixture, round: u32) {
         }
         sink.apply(&dead).await.unwrap();
         sink.count_dead_letters().await.unwrap();
+        sink.count_missing().await.unwrap();
         for after in [None, Some(dead[0].id())] {
             sink.dead_letters(after, 10).await.unwrap();
             sink.dead_letter_ids(after, 10).await.unwrap();

@@ -95,6 +95,10 @@ impl ClickSink for Faulty {
         self.sink.count_dead_letters().await
     }
 
+    async fn count_missing(&self) -> Result<u64, StoreError> {
+        self.sink.count_missing().await
+    }
+
     async fn replay(&self, id: BatchId) -> Result<Applied, StoreError> {
         self.sink.replay(id).await
     }

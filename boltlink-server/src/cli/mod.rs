@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod backup;
 mod blocklist;
 mod copy;
 mod doctor;
@@ -99,6 +100,9 @@ enum Command {
     Migrate(migrate::Args),
     /// Prints the OpenAPI document of the HTTP API.
     Openapi,
+    /// Prints every setting as a page of the documentation.
+    #[command(hide = true)]
+    ConfigReference,
     /// Makes, lists and revokes API keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -112,6 +116,10 @@ enum Command {
     /// import reads it back, and makes the same links of it in an empty database, with their
     /// identifiers, times and clicks. May run beside a server.
     Export(export::Args),
+    /// Copies an SQLite database into a file, while the server runs.
+    ///
+    /// Of Postgres, pg_dump does.
+    Backup(backup::Args),
     /// Copies everything from one database to another, of the same kind or the other.
     ///
     /// Links, keys, the secret, totals, statistics, single clicks and what was already counted: the
@@ -189,10 +197,12 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
             Command::Shorten(args) => shorten::run(config, args).await,
             Command::Migrate(args) => migrate::run(config, args).await,
             Command::Openapi => openapi::run(),
+            Command::ConfigReference => failure::print(&config::to_markdown()).map(|()| ExitCode::SUCCESS),
             Command::Keys(command) => keys::run(config, command).await,
             Command::Users(command) => users::run(config, command).await,
             Command::Import(args) => import::run(config, args).await,
             Command::Export(args) => export::run(config, args).await,
+            Command::Backup(args) => backup::run(config, args).await,
             Command::Copy(args) => copy::run(config, args).await,
             Command::Doctor { health: true, .. } => doctor::ask(config).await,
             Command::Doctor { reconcile, .. } => doctor::run(config, reconcile).await,

@@ -4,6 +4,7 @@ mod backend;
 mod clients;
 mod load;
 mod print;
+mod reference;
 mod settings;
 mod sources;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub(crate) use self::{
     backend::DatabaseUrl,
     load::load,
     print::to_toml,
+    reference::to_markdown,
     settings::{Config, all, unknown},
     sources::{Input, Origin, flag},
     value::PageUrls,

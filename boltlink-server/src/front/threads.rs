@@ -49,6 +49,7 @@ impl Threads {
         let mut started = Self { lanes: Vec::with_capacity(count), _running: Vec::with_capacity(count) };
         for _ in 0..count {
             let runtime = Builder::new_current_thread().enable_all().build()?;
+            metrics.watch_runtime(runtime.handle().clone());
             let (connections, visits) = (AtomicUsize::new(0), metrics.lane());
             let lane = Arc::new(Lane { runtime: runtime.handle().clone(), connections, visits });
             let (running, ended) = oneshot::channel();

@@ -19,6 +19,7 @@ use boltlink_core::{
 };
 use parking_lot::Mutex;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use tokio::runtime::Handle;
 
 use self::durations::{Durations, Histogram};
 pub(crate) use self::text::render;
@@ -39,6 +40,8 @@ struct Inner {
     outcomes: [AtomicU64; OUTCOMES.len()],
     lanes: Mutex<Vec<Arc<Visits>>>,
     pools: Mutex<Vec<Pool>>,
+    /// Those whose tasks are counted.
+    runtimes: Mutex<Vec<Handle>>,
 }
 
 /// What becomes of visits.
@@ -158,6 +161,14 @@ impl Metrics {
         connections: impl Fn() -> (u32, u32) + Send + Sync + 'static,
     ) {
         self.0.pools.lock().push(Pool { name, most, connections: Box::new(connections) });
+    }
+
+    /// Counts the tasks of a runtime, too.
+    pub(crate) fn watch_runtime(&self, runtime: Handle) {
+        let mut runtimes = self.0.runtimes.lock();
+        if runtimes.iter().all(|known| known.id() != runtime.id()) {
+            runtimes.push(runtime);
+        }
     }
 
     /// For the redirects of one more thread.

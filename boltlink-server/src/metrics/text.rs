@@ -3,7 +3,7 @@
 use std::{fmt, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use boltlink_core::{
-    Clock, Counters, Gauges, Shortener, SystemClock,
+    Clock, Counters, Error, Gauges, Shortener, SystemClock,
     store::{Backlog, Consumer},
 };
 use prometheus_client::{
@@ -12,6 +12,8 @@ use prometheus_client::{
     metrics::{MetricType, exemplar::Exemplar},
     registry::Registry,
 };
+
+use tokio::time::{error::Elapsed, timeout};
 
 use super::{
     KINDS, Metrics, OUTCOMES, Request, Route,
@@ -47,16 +49,19 @@ struct Queue {
     consumer: Consumer,
     backlog: Option<Backlog>,
     dead_letters: Option<u64>,
+    missing: Option<u64>,
 }
 
 impl Queue {
     async fn of(shortener: &Shortener, consumer: Consumer) -> Self {
-        let asked = async { tokio::join!(shortener.backlog(consumer), shortener.dead_letter_count(consumer)) };
-        let (backlog, dead_letters) = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok((backlog, dead_letters)) => (backlog.ok(), dead_letters.ok()),
-            Err(_) => (None, None),
-        };
-        Self { consumer, backlog, dead_letters }
+        // Each by itself: a log that does not answer must not take the database's answers along.
+        let backlog = timeout(PATIENCE, shortener.backlog(consumer));
+        let dead_letters = timeout(PATIENCE, shortener.dead_letter_count(consumer));
+        let missing = timeout(PATIENCE, shortener.missing_batches(consumer));
+        let (backlog, dead_letters, missing) = tokio::join!(backlog, dead_letters, missing);
+        let told = |answer: Result<Result<u64, Error>, Elapsed>| answer.ok()?.ok();
+        let backlog = backlog.ok().and_then(Result::ok);
+        Self { consumer, backlog, dead_letters: told(dead_letters), missing: told(missing) }
     }
 }
 
@@ -88,6 +93,15 @@ impl Collector for Snapshot {
         let most = pools.iter().map(|pool| ([("pool", pool.name)], f64::from(pool.most)));
         gauges(encoder, "boltlink_database_connections_most", "How many there are at most", most)?;
         drop(pools);
+        let runtimes = self.metrics.0.runtimes.lock();
+        let tasks: usize = runtimes.iter().map(|runtime| runtime.metrics().num_alive_tasks()).sum();
+        drop(runtimes);
+        gauge(
+            encoder,
+            "boltlink_tasks",
+            "Tasks of the process: connections, requests and what runs behind them",
+            tasks as f64,
+        )?;
         process::encode(encoder)
     }
 }
@@ -174,7 +188,10 @@ impl Snapshot {
         gauges(encoder, "boltlink_queue_lag_seconds", "How long the oldest of them has waited", each(lag))?;
         let dead = |queue: &Queue| queue.dead_letters.map(|count| count as f64);
         let help = "Batches of which a store refused something, and that wait for an operator";
-        gauges(encoder, "boltlink_dead_letters", help, each(dead))
+        gauges(encoder, "boltlink_dead_letters", help, each(dead))?;
+        let missing = |queue: &Queue| queue.missing.map(|count| count as f64);
+        let help = "Batches that have not come, of which later ones of their producer have";
+        gauges(encoder, "boltlink_ledger_holes", help, each(missing))
     }
 }
 

@@ -26,6 +26,13 @@ fn print_config_shows_what_holds_and_reads_back() {
 }
 
 #[test]
+fn the_page_of_all_settings_is_that_of_this_program() {
+    let page = Folder::new().ok(&["config-reference"]);
+    let kept = include_str!("../../../docs/configuration.md").replace("\r\n", "\n");
+    assert!(page == kept, "a setting has changed: run `cargo run -- config-reference > docs/configuration.md`");
+}
+
+#[test]
 fn every_problem_is_told_before_anything_is_touched() {
     let folder = Folder::new();
     folder.write("boltlink.toml", "colour = 'red'\n");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // In helpers too: this is all test.
 
+mod backup;
 mod config;
 mod copy;
 mod doctor;

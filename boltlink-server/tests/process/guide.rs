@@ -1,8 +1,9 @@
-//! What the documentation says can be done: every line of the API's guide is run, every operation has one, and every
-//! link leads to a file.
+//! What the documentation says can be done: every line of the guides is run, every operation has one, and every link leads
+//! to a heading that there is.
 
 use std::{
-    fs,
+    collections::BTreeSet,
+    env, fs,
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -27,19 +28,50 @@ async fn every_line_of_the_guide_works() {
     refuse_clicks(&server).await;
     let blocks: Vec<_> = blocks(&guide).collect();
     assert!(blocks.len() > 10, "the guide has lines to run: {}", blocks.len());
-    let mut script = PRELUDE.to_owned();
-    for (line, block) in blocks {
-        // A refusal within $(…) or before a pipe ends no shell: hence the file.
-        script += &format!("echo '--- docs/api.md:{line}' >&2\n{block}[ ! -e refused ] || exit 22\n");
-    }
-    let (url, key) = (server.url(""), server.key().to_owned());
-    let ran = shell(&script, directory.path(), &[("URL", &url), ("KEY", &key)]);
+    let ran = shell(&(PRELUDE.to_owned() + &script("docs/api.md")), directory.path(), &variables(&server));
     assert!(ran.status.success(), "a line of the guide fails, {}:\n{}", ran.status, told(&ran));
     let depth = server.client().get("/api/v1/admin/queue").await.unwrap().expect(200).unwrap();
     assert_eq!(depth["consumers"][0]["dead_letters"], 0, "one is replayed, one is purged");
     for file in ["learn.svg", "learn.png", "clicks.csv", "clicks.ndjson"] {
         assert!(fs::metadata(directory.path().join(file)).unwrap().len() > 0, "{file}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_of_the_other_guides_works() {
+    for (guide, least) in
+        [("docs/quickstart.md", 4), ("docs/backup.md", 2), ("docs/upgrade.md", 1), ("docs/verification.md", 6)]
+    {
+        assert!(blocks(&read(guide)).count() >= least, "{guide} has lines to run");
+        let (server, directory) = (server().start().await.unwrap(), tempfile::tempdir().unwrap());
+        // Each says by itself whether it fails.
+        let ran = shell(&script(guide), directory.path(), &variables(&server));
+        assert!(ran.status.success(), "a line of {guide} fails, {}:\n{}", ran.status, told(&ran));
+    }
+}
+
+/// The lines of a guide to run, each block with where it stands.
+fn script(guide: &str) -> String {
+    let block = |(line, block): (usize, &str)| {
+        // A refusal within $(…) or before a pipe ends no shell: hence the file.
+        format!("echo '--- {guide}:{line}' >&2\n{block}[ ! -e refused ] || exit 22\n")
+    };
+    blocks(&read(guide)).map(block).collect()
+}
+
+/// What guides take for given: where the server is, its key and its data, and `boltlink` in the PATH.
+fn variables(server: &Server) -> Vec<(&'static str, String)> {
+    let programs = Path::new(env!("CARGO_BIN_EXE_boltlink")).parent().unwrap().to_owned();
+    let paths = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths([programs].into_iter().chain(env::split_paths(&paths))).unwrap();
+    vec![
+        ("URL", server.url("")),
+        ("KEY", server.key().to_owned()),
+        ("DATA", server.data_dir().to_str().unwrap().to_owned()),
+        // So that no command looks at a port that somebody else has.
+        ("BOLTLINK_LISTEN", server.address().to_string()),
+        ("PATH", path.into_string().unwrap()),
+    ]
 }
 
 /// Puts two batches into the dead letters of the totals: the guide replays one and purges one.
@@ -110,15 +142,38 @@ fn every_link_between_files_leads_somewhere() {
     pages.push(root("examples/clients/README.md"));
     let mut followed = 0;
     for page in pages {
-        for link in links(&fs::read_to_string(&page).unwrap()) {
-            let file = link.split('#').next().unwrap_or_default();
-            if !link.contains("://") && !file.is_empty() {
-                assert!(page.with_file_name(file).exists(), "{} has a link to {link}", page.display());
-                followed += 1;
+        let text = fs::read_to_string(&page).unwrap();
+        for link in links(&text).filter(|link| !link.contains("://")) {
+            let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+            let leads_to = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
+            assert!(leads_to.exists(), "{} has a link to {link}", page.display());
+            if let Some(heading) = heading {
+                let there = headings(&fs::read_to_string(&leads_to).unwrap());
+                assert!(there.contains(heading), "{} has a link to {link}; there are {there:?}", page.display());
             }
+            followed += 1;
         }
     }
     assert!(followed > 10, "{followed}");
+}
+
+/// The names by which GitHub and mdBook know the headings of a page.
+fn headings(page: &str) -> BTreeSet<String> {
+    let name = |line: &str| {
+        let kept =
+            line.trim_start_matches('#').trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    };
+    page.lines().filter(|line| line.starts_with('#')).map(name).collect()
+}
+
+#[test]
+fn the_site_has_every_page() {
+    let summary = read("docs/SUMMARY.md");
+    let named: BTreeSet<_> = links(&summary).map(str::to_owned).collect();
+    let pages = fs::read_dir(root("docs")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let pages: BTreeSet<_> = pages.filter(|name| name.ends_with(".md") && name != "SUMMARY.md").collect();
+    assert_eq!(named, pages);
 }
 
 /// What stands in parentheses behind brackets.
@@ -136,9 +191,9 @@ fn blocks(page: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Runs a script, which ends at the first command that fails and at the first variable that is not set.
-fn shell(script: &str, directory: &Path, variables: &[(&str, &str)]) -> Output {
+fn shell(script: &str, directory: &Path, variables: &[(&str, String)]) -> Output {
     let mut command = Command::new("sh");
-    command.arg("-eu").current_dir(directory).envs(variables.iter().copied());
+    command.arg("-eu").current_dir(directory).envs(variables.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = command.spawn().unwrap_or_else(|error| panic!("this needs sh in the PATH: {error}"));
     // The pipe is closed behind the script, which is its end.

@@ -52,6 +52,11 @@ impl MigratorTrait for Migrator {
                 include_str!("m0009_packed_clicks.sqlite.sql"),
                 Some(include_str!("m0009_packed_clicks.postgres.sql")),
             ),
+            migration(
+                "m0010_ledger_holes",
+                include_str!("m0010_ledger_holes.sql"),
+                Some(include_str!("m0010_ledger_holes.sql")),
+            ),
         ]
     }
 }

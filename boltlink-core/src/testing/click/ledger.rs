@@ -74,6 +74,8 @@ pub async fn holes_are_noted_until_they_close(fixture: &Fixture, consumer: Consu
         apply(fixture, consumer, std::slice::from_ref(&batch)).await;
         let state = state_of(&**sink, &batch).await;
         assert_eq!(state.ledger.holes(), holes);
+        let missing = holes.iter().cloned().flatten().count() as u64;
+        assert_eq!((state.ledger.missing(), sink.count_missing().await.unwrap()), (missing, missing));
         for sequence in 0..=9 {
             let open = sequence == 0 || sequence > state.ledger.highest();
             let missing = open || holes.iter().any(|hole| hole.contains(&sequence));
