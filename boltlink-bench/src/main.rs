@@ -3,6 +3,7 @@
 mod backend;
 mod baselines;
 mod capacity;
+mod collector;
 mod generator;
 mod links;
 mod process;

@@ -9,6 +9,7 @@ use crate::{
     Result,
     backend::{Backend, Used},
     baselines::Baseline,
+    collector,
     links::Links,
     process::Process,
     visitors::Load,
@@ -33,9 +34,11 @@ pub(crate) struct Mode {
     shared: bool,
     settings: &'static [(&'static str, &'static str)],
     load: Load,
+    /// Whether somebody takes traces.
+    traced: bool,
 }
 
-const EMBEDDED: Mode = Mode { name: "buffered", shared: false, settings: &[], load: Load::Visits };
+const EMBEDDED: Mode = Mode { name: "buffered", shared: false, settings: &[], load: Load::Visits, traced: false };
 const SHARED: Mode = Mode { name: "Redis, buffered", shared: true, ..EMBEDDED };
 const ACKNOWLEDGED: &[(&str, &str)] = &[("BOLTLINK_DURABILITY", "acknowledged")];
 
@@ -48,6 +51,7 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind::Ours(EMBEDDED),
     Kind::Ours(Mode { name: "buffered, no raw clicks", settings: &[("BOLTLINK_RAW_CLICKS", "0")], ..EMBEDDED }),
     Kind::Ours(Mode { name: "buffered, all raw clicks", settings: &[("BOLTLINK_RAW_CLICKS", "1000000")], ..EMBEDDED }),
+    Kind::Ours(Mode { name: "buffered, 1 % traced", traced: true, ..EMBEDDED }),
     Kind::Ours(Mode { name: "acknowledged", settings: ACKNOWLEDGED, ..EMBEDDED }),
     Kind::Ours(SHARED),
     Kind::Ours(Mode { name: "Redis, acknowledged", settings: ACKNOWLEDGED, ..SHARED }),
@@ -93,6 +97,9 @@ impl Mode {
         let mut server = pinned(&program);
         for (name, value) in self.settings {
             server = server.env(name, value);
+        }
+        if self.traced {
+            server = server.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", collector::start()?));
         }
         for (name, value) in settings {
             server = server.env(name, value);

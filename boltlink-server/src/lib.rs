@@ -50,4 +50,4 @@ pub use server::{
     InvalidRegistration, Limits, Listeners, Registration, ServerOptions, Stop, Stops, run, run_admin, run_until,
 };
 pub use tls::{InvalidPair, Tls, TlsFile, TlsFiles, UnusableTlsFile, WrongTlsFile};
-pub use traces::{Collector, RequestId, Traces};
+pub use traces::{Collector, Traces};

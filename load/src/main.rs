@@ -30,9 +30,9 @@ struct Args {
     /// How long it takes, as a share of what the profile says: 0.1 for a tenth, 36 for a soak of half a day.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// Where the report goes: index.html, and what it shows.
+    /// Where reports go: each into a folder of its profile's name, as index.html and what it shows.
     #[arg(long)]
-    out: PathBuf,
+    reports: PathBuf,
     /// Environment variables of the server, as NAME=VALUE: DATABASE_URL and REDIS_URL among others. Without a database it is
     /// on SQLite.
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
@@ -60,9 +60,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<Verdict> {
-    std::fs::create_dir_all(&args.out)?;
-    let shown = run::run(args).await?;
-    page::write(&args.out, &shown)?;
-    println!("\n{}\nthe report: {}", shown.verdict, args.out.join("index.html").display());
+    let folder = args.reports.join(args.profile.name());
+    std::fs::create_dir_all(&folder)?;
+    let shown = run::run(args, &folder).await?;
+    page::write(&folder, &shown)?;
+    println!("\n{}\nthe report: {}", shown.verdict, folder.join("index.html").display());
     Ok(shown.verdict)
 }

@@ -39,11 +39,16 @@ pub(crate) struct World {
     wrong: Mutex<(u64, Vec<String>)>,
     /// Requests that got no answer.
     unanswered: AtomicU64,
+    /// Whether a 503 is no wrong answer, but a refusal; and how many there were.
+    may_refuse: bool,
+    refused: AtomicU64,
 }
 
 impl World {
-    pub(crate) fn new(key: &str, links: Vec<Link>) -> Self {
-        Self { key: key.to_owned(), links, wrong: Mutex::default(), unanswered: AtomicU64::new(0) }
+    /// `may_refuse` says whether it may answer 503: one that waits for its disk does, if that takes too long.
+    pub(crate) fn new(key: &str, links: Vec<Link>, may_refuse: bool) -> Self {
+        let (wrong, unanswered, refused) = Default::default();
+        Self { key: key.to_owned(), links, wrong, unanswered, may_refuse, refused }
     }
 
     /// How many answers were wrong, and the first of them.
@@ -53,6 +58,10 @@ impl World {
 
     pub(crate) fn unanswered(&self) -> u64 {
         self.unanswered.load(Relaxed)
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
     }
 
     /// One of the links: the first ones far more often than the others.
@@ -65,6 +74,10 @@ impl World {
     async fn expect(&self, answer: GooseResponse, status: u16) -> Option<reqwest::Response> {
         match answer.response {
             Ok(response) if response.status() == status => Some(response),
+            Ok(response) if self.may_refuse && response.status() == 503 => {
+                self.refused.fetch_add(1, Relaxed);
+                None
+            }
             Ok(response) => {
                 let (asked, status) = (answer.request.name, response.status());
                 let body = response.text().await.unwrap_or_default();
@@ -91,7 +104,7 @@ impl World {
     async fn visit(&self, user: &mut GooseUser) -> TransactionResult {
         let link = self.any();
         let path = format!("/{}", link.slug);
-        let request = GooseRequest::builder().path(&*path).name("GET /{slug}").expect_status_code(302);
+        let request = GooseRequest::builder().path(&*path).name("/{slug}").expect_status_code(302);
         link.sent.fetch_add(1, Relaxed);
         let answer = user.request(request.build()).await?;
         if let Some(response) = self.expect(answer, 302).await {
@@ -153,15 +166,15 @@ impl World {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let name = format!("{method} {name}");
-        let request = GooseRequest::builder().method(method).path(path).name(&*name).set_request_builder(request);
+        // Goose puts the method before it.
+        let request = GooseRequest::builder().method(method).path(path).name(name).set_request_builder(request);
         let answer = user.request(request.expect_status_code(status).build()).await?;
         let Some(response) = self.expect(answer, status).await else { return Ok(None) };
         Ok(Some(response.json().await.unwrap_or_default()))
     }
 }
 
-/// Nine of ten are visitors.
+/// Nine of ten requests are visits.
 pub(crate) fn scenario(world: &Arc<World>) -> std::result::Result<Scenario, GooseError> {
     let task = |what: What| {
         let world = world.clone();

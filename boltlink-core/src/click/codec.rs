@@ -114,7 +114,12 @@ fn check(encoded: Bytes) -> Option<ClickBatch> {
     }
     let traces = encoded.len() - input.0.len();
     let is_traced = encoded[0] == TRACED;
-    let fits = if is_traced { input.0.len().is_multiple_of(TraceContext::LEN) } else { input.0.is_empty() };
+    let visits = input.0.len() / TraceContext::LEN;
+    let fits = if is_traced {
+        input.0.len() == visits * TraceContext::LEN && visits <= TraceContext::MOST
+    } else {
+        input.0.is_empty()
+    };
     fits.then(|| ClickBatch { id, len, table, body, base, traces, encoded: encoded.clone(), first: 0 })
 }
 

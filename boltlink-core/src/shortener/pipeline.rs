@@ -181,6 +181,8 @@ impl Pipeline {
                 }
                 Ok(None) | Err(StoreError::Invalid { .. }) => {
                     gatherer.split();
+                    // Its batches have spans of their own.
+                    drop(span);
                     let Some(applied) = self.store_split(&load, course).await else { return false };
                     gatherer.stored_split(&load, &applied);
                     return true;
@@ -284,7 +286,7 @@ impl Pipeline {
                         if *attempts < ATTEMPTS {
                             // Without a pause: one bad link that is followed all the time must not hold up the others.
                             parts.push(part);
-                        } else if self.salvage(batch, &reason, &course.stop).await {
+                        } else if self.salvage(batch, &reason, &course.stop).instrument(span.clone()).await {
                             course.refused.remove(&batch.id());
                         } else if course.is_stopping() && self.may_stop() {
                             return false;

@@ -73,6 +73,7 @@ impl Shortener {
     ///
     /// # Errors
     /// As [`dead_letter_count`](Self::dead_letter_count).
+    #[instrument(level = "debug", skip_all)]
     pub async fn missing_batches(&self, consumer: Consumer) -> Result<u64, Error> {
         Ok(self.0.within(self.sink_of(consumer).count_missing()).await?)
     }

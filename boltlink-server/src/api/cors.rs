@@ -9,7 +9,7 @@ use crate::hosts::BaseUrl;
 
 /// Request headers that operations read.
 const ASKED: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, idempotency-key, if-match, traceparent, tracestate, x-api-key, x-request-id",
+    "authorization, content-type, idempotency-key, if-match, traceparent, x-api-key, x-request-id",
 );
 /// Response headers that clients need.
 const TOLD: HeaderValue = HeaderValue::from_static(

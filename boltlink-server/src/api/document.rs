@@ -33,7 +33,12 @@ pub(super) fn complete(spec: &str, unicode_slugs: bool) -> String {
             add_scope(operation);
             add_rate_limits(operation);
             add_insiders(operation);
+            add_names(operation);
         });
+    }
+    for (name, description, required) in NAMES {
+        let header = json!({ "description": description, "required": required, "schema": { "type": "string" } });
+        document["components"]["headers"][name] = header;
     }
     if unicode_slugs {
         replace(&mut document, SLUG_PATTERN, UNICODE_SLUG_PATTERN);
@@ -140,6 +145,24 @@ fn add_rate_limits(operation: &mut Value) {
         match (response.get_mut("headers").and_then(Value::as_object_mut), headers.as_object()) {
             (Some(known), Some(headers)) => known.extend(headers.clone()),
             _ => response["headers"] = headers.clone(),
+        }
+    }
+}
+
+/// What every answer has in its head: what it is, and whether it is always there.
+const NAMES: [(&str, &str, bool); 2] = [
+    ("X-Request-Id", "What the server's log calls the request.", true),
+    ("traceparent", "The request's span, if it is traced (W3C Trace Context).", false),
+];
+
+fn add_names(operation: &mut Value) {
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for response in responses.values_mut() {
+        if !response["headers"].is_object() {
+            response["headers"] = json!({});
+        }
+        for (name, ..) in NAMES {
+            response["headers"][name] = json!({ "$ref": format!("#/components/headers/{name}") });
         }
     }
 }

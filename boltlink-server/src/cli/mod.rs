@@ -169,13 +169,15 @@ pub(crate) fn main() -> ExitCode {
 fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
     let serves = matches!(command, Command::Serve);
     let stays = serves || matches!(command, Command::Worker { .. });
+    // Before there are threads: it changes the environment.
+    let given = if serves { Inherited::take() } else { Ok(Inherited::default()) };
     let mut runtime =
         if serves { runtime::Builder::new_multi_thread() } else { runtime::Builder::new_current_thread() };
     let runtime = runtime.enable_all().build().map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let traces = match config.collector().filter(|_| stays) {
         Some(collector) => Some(collector.traces(runtime.handle().clone()).map_err(|error| {
             Failure::new(format_args!(
-                "cannot send traces: {error}\n    fix: correct OTEL_EXPORTER_OTLP_ENDPOINT, or remove it"
+                "cannot send traces: {error}\n    fix: mend that, or remove OTEL_EXPORTER_OTLP_ENDPOINT"
             ))
         })?),
         None => None,
@@ -185,7 +187,6 @@ fn run(command: Command, config: &Config) -> Result<ExitCode, Failure> {
     for name in config::unknown(names.iter().map(String::as_str)) {
         tracing::warn!("{name} is not a setting and is ignored; --print-config shows those there are");
     }
-    let given = if serves { Inherited::take() } else { Ok(Inherited::default()) };
     let given = given
         .map_err(|error| Failure::new(format_args!("what LISTEN_FDS names is no socket to accept from: {error}")))?;
     runtime.block_on(async {

@@ -111,7 +111,7 @@ impl Config {
         let headers = traces.otlp_headers.as_ref().map(|headers| headers.expose().0.clone());
         let headers = headers.unwrap_or_default();
         let endpoint = traces.otlp_endpoint.as_ref()?.0.clone();
-        Some(Collector { endpoint, headers, share: traces.trace_share.0 })
+        Some(Collector { endpoint, headers, share: traces.trace_share.0, is_asked: traces.trace_asked.0 })
     }
 
     /// How long clicks are gathered: longer with a Redis, where what waits is safe and others' clicks are added up too.

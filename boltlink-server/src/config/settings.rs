@@ -272,9 +272,11 @@ settings! {
         otlp_endpoint: Option<OtlpEndpoint> = "", env "OTEL_EXPORTER_OTLP_ENDPOINT", example "http://127.0.0.1:4318";
         /// Headers for the collector, as name=value, separated by commas; values percent-encoded.
         otlp_headers: Option<Secret<OtlpHeaders>> = "", env "OTEL_EXPORTER_OTLP_HEADERS", example "authorization=Basic%20<token>";
-        /// Which share of requests is traced, from 0 to 1. A request whose traceparent header says that its trace is kept is
-        /// traced beside these, up to 100 a second and core.
+        /// Which share of requests is traced, from 0 to 1.
         trace_share: Share = "0.01", env "BOLTLINK_TRACE_SHARE", example "0.01";
+        /// Whether a request is traced, too, whose traceparent header says that its trace is kept, up to 100 a second and core: on
+        /// or off. Anybody can send one.
+        trace_asked: Switch = "on", env "BOLTLINK_TRACE_ASKED", example "off";
     }
 }
 

@@ -14,8 +14,19 @@ pub(crate) struct OtlpEndpoint(pub(crate) Url);
 
 impl Value for OtlpEndpoint {
     fn parse(text: &str) -> Result<Self, Wrong> {
-        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        url.map(Self).ok_or_else(|| Wrong::new("must be an http or https URL"))
+        let plain = |url: &Url| {
+            let bare = url.username().is_empty() && url.password().is_none();
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && bare
+                && url.query().is_none()
+                && url.fragment().is_none()
+        };
+        let what = "must be an http or https URL without a user, a query or a fragment";
+        Url::parse(text).ok().filter(plain).map(Self).ok_or_else(|| Wrong {
+            what: what.into(),
+            fix: Some("who sends is said by otlp_headers, such as authorization=Basic%20<token>".into()),
+        })
     }
 
     fn to_toml(&self) -> Option<String> {

@@ -18,10 +18,15 @@ static THREADS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
     runtime.inspect_err(|error| tracing::warn!(%error, "no threads for the API: visits may wait for it")).ok()
 });
 
+/// Those threads, if there are any.
+pub(super) fn threads() -> Option<&'static Handle> {
+    THREADS.as_ref().map(Runtime::handle)
+}
+
 /// Does `work` on those threads. Whoever drops the future stops it. `None` if it panicked.
 pub(super) async fn run<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
     let here = Handle::current();
-    run_on(THREADS.as_ref().map_or(&here, Runtime::handle), work).await
+    run_on(threads().unwrap_or(&here), work).await
 }
 
 /// Does `work` on the threads of `runtime`, in the same way.

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, combinators::BoxBody};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::connections::Answering;
 
@@ -55,7 +56,7 @@ impl Body {
 /// Makes the pieces of a body, a few ahead, until nobody reads them any more.
 fn pipe(mut body: BoxBody<Bytes, io::Error>) -> mpsc::Receiver<Option<Piece>> {
     let (sender, pieces) = mpsc::channel(AHEAD);
-    tokio::spawn(async move {
+    let making = async move {
         loop {
             let piece = tokio::select! {
                 () = sender.closed() => return,
@@ -66,7 +67,8 @@ fn pipe(mut body: BoxBody<Bytes, io::Error>) -> mpsc::Receiver<Option<Piece>> {
                 return;
             }
         }
-    });
+    };
+    tokio::spawn(making.in_current_span());
     pieces
 }
 

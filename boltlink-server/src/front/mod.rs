@@ -81,6 +81,9 @@ impl Front {
     /// If the operating system gives no threads.
     pub(crate) async fn serve(&self, listener: TcpListener, stops: &mut impl Stops) -> io::Result<()> {
         let threads = Threads::start(&self.router.metrics)?;
+        if let Some(aside) = aside::threads() {
+            self.router.metrics.watch_runtime(aside.clone());
+        }
         let places = Arc::new(Semaphore::new(self.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
         let connections = Connections::new(&self.limits);
         let mut sweep = tokio::time::interval(connections.sweep_interval());

@@ -180,8 +180,7 @@ impl Metrics {
 
     /// A request was answered.
     pub(crate) fn answered(&self, method: &http::Method, route: Route, status: http::StatusCode, took: Duration) {
-        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-        let method = known.into_iter().find(|known| method == *known).unwrap_or("other");
+        let method = known_method(method);
         self.0.requests.observe(&Request { method, route, status_code: status.as_u16() }, took);
     }
 
@@ -198,6 +197,12 @@ impl Metrics {
         };
         self.0.outcomes[place].fetch_add(1, Relaxed);
     }
+}
+
+/// The method, of which a client may make up any: there are few in metrics, logs and traces.
+pub(crate) fn known_method(method: &http::Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|known| method == *known).unwrap_or("other")
 }
 
 impl Observer for Metrics {

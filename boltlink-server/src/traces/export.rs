@@ -1,6 +1,6 @@
 //! How traces leave the process: OTLP over HTTP, <https://opentelemetry.io/docs/specs/otlp/>.
 
-use std::{collections::HashMap, env, error::Error, time::Duration};
+use std::{collections::HashMap, env, error::Error, fmt, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,14 +24,28 @@ use super::Traces;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who takes traces: anything that speaks OTLP over HTTP, such as an OpenTelemetry Collector, Jaeger or Tempo.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Collector {
     /// Where it listens, as `http://127.0.0.1:4318`; spans go to `/v1/traces` below it.
     pub endpoint: Url,
-    /// Further headers, such as one that says who sends.
+    /// Further headers, such as one that says who sends; secrets, mostly. `OTEL_EXPORTER_OTLP_HEADERS` adds to them.
     pub headers: HashMap<String, String>,
     /// Which share of requests is traced without being asked for: 0 to 1.
     pub share: f64,
+    /// Whether a request is traced, too, of which the `traceparent` says that its trace is kept.
+    pub is_asked: bool,
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, share, is_asked, .. } = self;
+        let mut shown = f.debug_struct("Collector");
+        shown
+            .field("endpoint", &endpoint.as_str())
+            .field("share", share)
+            .field("is_asked", is_asked)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Collector {
@@ -41,7 +55,7 @@ impl Collector {
     /// The service is called `boltlink` there; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say otherwise.
     ///
     /// # Errors
-    /// If the system has no certificates by which an `https` endpoint could be trusted, or the headers cannot be sent.
+    /// If the system has no certificates by which an `https` endpoint could be trusted.
     pub fn traces(self, runtime: Handle) -> Result<Traces, Box<dyn Error + Send + Sync>> {
         let tls = HttpsConnectorBuilder::new();
         let tls = if self.endpoint.scheme() == "https" {
@@ -60,7 +74,7 @@ impl Collector {
         let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).with_resource(named());
         let provider = provider.with_batch_exporter(exporter).build();
         let tracer = provider.tracer("boltlink");
-        Ok(Traces::new(provider, tracer, self.share))
+        Ok(Traces::new(provider, tracer, (self.share, self.is_asked)))
     }
 }
 

@@ -31,14 +31,17 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-pub(crate) use self::request::{Scope, TRACEPARENT};
-pub use self::{export::Collector, request::RequestId};
+pub use self::export::Collector;
+pub(crate) use self::request::{RequestId, Scope, TRACEPARENT};
 
 /// Spans of this target begin a trace, or go on with one that began elsewhere.
-const TRACED: &str = "boltlink::trace";
+const TRACED: &str = "boltlink_server::trace";
 
 /// What asks to be traced is traced this often a second and thread at most: anybody can ask.
 const ASKED_EACH: Duration = Duration::from_millis(10);
+
+/// How long a stop waits for the last traces: no more than is left of what a stop may take.
+const LAST: Duration = Duration::from_secs(1);
 
 /// Traces of requests on their way to a [`Collector`]. Cloning shares them.
 ///
@@ -50,13 +53,14 @@ pub struct Traces(Arc<Inner>);
 
 struct Inner {
     share: f64,
+    is_asked: bool,
     tracer: SdkTracer,
     provider: SdkTracerProvider,
 }
 
 impl Traces {
-    fn new(provider: SdkTracerProvider, tracer: SdkTracer, share: f64) -> Self {
-        Self(Arc::new(Inner { share, tracer, provider }))
+    fn new(provider: SdkTracerProvider, tracer: SdkTracer, (share, is_asked): (f64, bool)) -> Self {
+        Self(Arc::new(Inner { share, is_asked, tracer, provider }))
     }
 
     /// What hands spans over: the server's and the engine's, within requests that are traced.
@@ -73,17 +77,16 @@ impl Traces {
             .with_filter(Ours)
     }
 
-    /// Sends what is not sent yet, and nothing from then on. Blocks for some seconds at most; what cannot be sent by then is
-    /// lost.
+    /// Sends what is not sent yet, and nothing from then on. Blocks for a second at most; what cannot be sent by then is lost.
     pub fn shutdown(&self) {
-        if let Err(error) = self.0.provider.shutdown_with_timeout(Duration::from_secs(3)) {
+        if let Err(error) = self.0.provider.shutdown_with_timeout(LAST) {
             tracing::warn!(%error, "the last traces could not be sent");
         }
     }
 
     /// Whether a request is traced: because it is its turn, or because its `traceparent` says that it is.
     pub(crate) fn takes(&self, traceparent: Option<&[u8]>) -> bool {
-        let asks = traceparent.is_some_and(is_sampled);
+        let asks = self.0.is_asked && traceparent.is_some_and(is_sampled);
         asks && may_ask() || self.0.share > 0.0 && fastrand::f64() < self.0.share
     }
 }

@@ -4,28 +4,29 @@ use boltlink_core::TraceContext;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use opentelemetry::{
     KeyValue,
-    propagation::TextMapPropagator,
+    propagation::{Extractor, TextMapPropagator},
     trace::{Status, TraceContextExt},
 };
-use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
 use super::{TRACED, context_of};
+use crate::metrics::known_method;
 
 /// Where whoever traces says in which trace: <https://www.w3.org/TR/trace-context/>.
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static(PARENT);
+const PARENT: &str = "traceparent";
 
 /// What a request is called in log lines and in its answer (`X-Request-Id`): what whoever sent it, or a proxy, called it, or
 /// a UUID.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(HeaderValue);
+pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
     /// More bytes than this are nobody's name.
-    pub const MAX_LEN: usize = 128;
+    const MAX_LEN: usize = 128;
 
     /// The header that it stands in.
     pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -52,6 +53,19 @@ impl RequestId {
     }
 }
 
+/// The `traceparent` of a request. Not its `tracestate`: anybody may send kilobytes in it, which each span would keep.
+struct Parent<'a>(&'a HeaderMap);
+
+impl Extractor for Parent<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(TRACEPARENT).filter(|_| key == PARENT)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec![PARENT]
+    }
+}
+
 /// What is said of a request while it is answered, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
@@ -74,12 +88,12 @@ impl Scope {
             target: TRACED,
             "request",
             request_id = id.as_str(),
-            method = method.as_str(),
+            method = known_method(method),
             trace_id = Empty,
             "otel.kind" = "server",
         );
         // Not an error: it begins one of its own then, or nobody has set traces up.
-        let _ = span.set_parent(TraceContextPropagator::new().extract(&HeaderExtractor(headers)));
+        let _ = span.set_parent(TraceContextPropagator::new().extract(&Parent(headers)));
         let trace = context_of(&span);
         if let Some(TraceContext { trace_id, .. }) = trace {
             span.record("trace_id", format!("{:032x}", u128::from_be_bytes(trace_id)));
@@ -91,7 +105,7 @@ impl Scope {
     pub(crate) fn in_full(&mut self, method: &Method) {
         if self.span.is_none() {
             let id = self.id.take().unwrap_or_else(RequestId::generate);
-            self.span = tracing::error_span!("request", request_id = id.as_str(), method = method.as_str());
+            self.span = tracing::error_span!("request", request_id = id.as_str(), method = known_method(method));
             self.id = Some(id);
         }
     }
@@ -121,9 +135,13 @@ impl Scope {
         }
         let cx = span.context();
         let span = cx.span();
+        let method = match known_method(method) {
+            "other" => "_OTHER",
+            known => known,
+        };
         span.update_name(format!("{method} {route}"));
         // As https://opentelemetry.io/docs/specs/semconv/http/http-spans/ calls them. Not the path: it may say who visits.
-        span.set_attribute(KeyValue::new("http.request.method", method.to_string()));
+        span.set_attribute(KeyValue::new("http.request.method", method));
         span.set_attribute(KeyValue::new("http.route", route.to_owned()));
         span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
         if status.is_server_error() {

@@ -1,12 +1,13 @@
 //! A copy of the database, made beside a server.
 
-use boltlink_testkit::{Load, Server};
-use serde_json::json;
-
 use crate::Folder;
 
+#[cfg(unix)] // A clean stop is a signal.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_whole_whoever_writes_meanwhile() {
+    use boltlink_testkit::{Load, Server};
+    use serde_json::json;
+
     let mut server = Server::builder(env!("CARGO_BIN_EXE_boltlink")).start().await.unwrap();
     let client = server.client();
     let id =
@@ -31,7 +32,6 @@ async fn a_backup_is_whole_whoever_writes_meanwhile() {
     assert!(again.code == Some(1) && again.err.contains("backup.db exists"), "{again:?}");
     assert!(backup("nowhere/backup.db").err.contains("cannot write nowhere/backup.db"));
     assert_eq!(folder.files(), ["backup.db"], "nothing else is left");
-    #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(folder.path().join("backup.db")).unwrap().permissions().mode();
@@ -44,7 +44,7 @@ async fn a_backup_is_whole_whoever_writes_meanwhile() {
     std::fs::create_dir(&restored).unwrap();
     std::fs::rename(folder.path().join("backup.db"), restored.join("boltlink.db")).unwrap();
     let doctor = folder.run(&["doctor", "--reconcile", "--data-dir", "restored", "--listen", "127.0.0.1:0"]);
-    assert!(doctor.out.contains("same clicks") || doctor.code == Some(0), "{doctor:?}");
+    assert!(doctor.code == Some(0), "{doctor:?}");
     let other = Server::builder(env!("CARGO_BIN_EXE_boltlink"))
         .env("BOLTLINK_INITIAL_API_KEY", server.key())
         .data_dir(&restored);

@@ -1,5 +1,7 @@
 //! What a collector of traces is told, and what log lines and answers say of a request.
 
+use std::net::TcpListener;
+
 use boltlink_testkit::{Builder, Connection};
 use reqwest::Method;
 use serde_json::Value;
@@ -73,7 +75,9 @@ async fn a_trace_goes_from_the_request_to_the_database_and_is_linked_to_where_th
     }
     // No word of who came, or of what they asked for.
     assert!(
-        spans.iter().all(|span| span.attributes.values().all(|value| !value.contains("127.0.0.1") && value != "far"))
+        spans
+            .iter()
+            .all(|span| span.attributes.values().all(|value| !value.contains("127.0.0.1") && !value.contains("far")))
     );
 }
 
@@ -105,20 +109,34 @@ async fn a_trace_that_began_elsewhere_goes_on_if_it_is_kept_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_waits_for_a_collector_that_is_away() {
-    let mut server = server()
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
-        .env("BOLTLINK_TRACE_SHARE", "1")
-        .start()
-        .await
-        .unwrap();
-    let id = server.client().make(&example("alone")).await.unwrap();
-    for _ in 0..20 {
-        assert_eq!(server.client().get("/alone").await.unwrap().status, 302);
+async fn nobody_waits_for_a_collector_that_does_not_answer() {
+    // One that is away, and one that takes what it is sent and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    for address in ["127.0.0.1:9".to_owned(), silent.local_addr().unwrap().to_string()] {
+        let endpoint = format!("http://{address}");
+        let traced = server().env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint).env("BOLTLINK_TRACE_SHARE", "1");
+        let mut server = traced.start().await.unwrap();
+        let id = server.client().make(&example("alone")).await.unwrap();
+        for _ in 0..20 {
+            assert_eq!(server.client().get("/alone").await.unwrap().status, 302);
+        }
+        server.stop().await.unwrap();
+        server.restart().await.unwrap();
+        assert_eq!(server.client().clicks(&id).await.unwrap(), 20);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_cannot_have_themselves_traced_where_that_is_off() {
+    let collector = Collector::start().await;
+    let mut server = traced(&collector, "0").env("BOLTLINK_TRACE_ASKED", "off").start().await.unwrap();
+    server.client().make(&example("own")).await.unwrap();
+    let mut visitor = Connection::open(server.address()).await.unwrap();
+    let traceparent = format!("00-{TRACE}-{PARENT}-01");
+    let answer = visitor.get("/own", &[("traceparent", &traceparent)]).await.unwrap();
+    assert_eq!((answer.status, answer.header("traceparent")), (302, None));
     server.stop().await.unwrap();
-    server.restart().await.unwrap();
-    assert_eq!(server.client().clicks(&id).await.unwrap(), 20);
+    assert!(collector.spans().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

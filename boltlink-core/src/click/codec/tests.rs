@@ -6,8 +6,12 @@ fn producer() -> ProducerId {
     "019ab2c4-6f1e-7cc3-98c4-dc0c0c07398f".parse().unwrap()
 }
 
+fn hex(batch: &ClickBatch) -> String {
+    batch.encoded().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[test]
-fn version_2_stays_readable() {
+fn versions_2_and_3_stay_readable() {
     let link = "019ab2c4-6f1e-7cc3-98c4-dc0c0c073990".parse().unwrap();
     let click = Click {
         referrer: Some("https://a.example/"),
@@ -16,12 +20,14 @@ fn version_2_stays_readable() {
         network: Some(Network::V4([192, 0, 2])),
         ..Click::bare(link, Timestamp::from_micros(1_767_225_600_000_000).unwrap())
     };
-    let batch = ClickBatch::new(BatchId { producer: producer(), sequence: 300 }, [click]);
-    let vector = "02019ab2c46f1e7cc398c4dc0c0c07398fac0201004020464847060002\
+    let id = BatchId { producer: producer(), sequence: 300 };
+    let vector = "019ab2c46f1e7cc398c4dc0c0c07398fac0201004020464847060002\
                   1268747470733a2f2f612e6578616d706c652f026465\
                   019ab2c46f1e7cc398c4dc0c0c073990001d000107000000000000000000000000000000c00002";
-    let hex: String = batch.encoded().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, vector);
+    assert_eq!(hex(&ClickBatch::new(id, [click])), format!("02{vector}"));
+    let visit = TraceContext { trace_id: [0xab; 16], span_id: [0xcd; 8] };
+    let visited = format!("03{vector}{}{}", "ab".repeat(16), "cd".repeat(8));
+    assert_eq!(hex(&ClickBatch::traced(id, [click], [visit])), visited);
 }
 
 #[test]
@@ -44,6 +50,8 @@ fn traced_visits_go_along() {
     assert_eq!(plain.traces().count(), 0);
     let many = ClickBatch::traced(id, clicks(), (0..=255).map(visit));
     assert_eq!(many.traces().count(), TraceContext::MOST);
+    let more = [&many.encoded()[..], &[1; TraceContext::LEN]].concat();
+    assert_eq!(ClickBatch::decode(more.into()), Err(DecodeError::Malformed), "nobody writes more");
     assert_eq!(read.part(0..1).traces().count(), 0, "a part is of nobody's trace");
     let cut = traced.encoded().slice(..traced.encoded().len() - 1);
     assert_eq!(ClickBatch::decode(cut), Err(DecodeError::Malformed));
@@ -77,12 +85,18 @@ fn click(parts: &Parts) -> Click<'_> {
 
 proptest! {
     #[test]
-    fn what_goes_in_comes_out(all in prop::collection::vec(parts(), 0..20), sequence: u64) {
+    fn what_goes_in_comes_out(
+        all in prop::collection::vec(parts(), 0..20),
+        visits in prop::collection::vec(any::<([u8; 16], [u8; 8])>(), 0..3),
+        sequence: u64,
+    ) {
         let id = BatchId { producer: producer(), sequence };
-        let batch = ClickBatch::new(id, all.iter().map(click));
+        let visits: Vec<_> = visits.iter().map(|(trace_id, span_id)| TraceContext { trace_id: *trace_id, span_id: *span_id }).collect();
+        let batch = ClickBatch::traced(id, all.iter().map(click), visits.iter().copied());
         let read = ClickBatch::decode(batch.encoded().clone()).unwrap();
         prop_assert_eq!(&read, &batch);
         prop_assert_eq!(read.clicks().collect::<Vec<_>>(), all.iter().map(click).collect::<Vec<_>>());
+        prop_assert_eq!(read.traces().collect::<Vec<_>>(), visits);
     }
 
     #[test]
