@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// How many links there are.
     #[arg(long, default_value_t = 100_000)]
     links: usize,
-    /// Only servers of which the name has this in it, and hyper.
+    /// Only servers of this name, or, if there is none, of which the name has this in it; and hyper.
     #[arg(long)]
     only: Vec<String>,
     /// Waits for the clicks to be stored at the very end only: what a redirect costs without the store's share, if the
@@ -112,7 +112,11 @@ fn setting(text: &str) -> std::result::Result<(String, String), &'static str> {
 }
 
 fn is_wanted(kind: Kind, only: &[String]) -> bool {
-    only.is_empty() || kind.name() == "hyper" || only.iter().any(|part| kind.name().contains(part.as_str()))
+    let named = |part: &String| {
+        let is_whole = KINDS.iter().any(|kind| kind.name() == part);
+        if is_whole { kind.name() == part } else { kind.name().contains(part.as_str()) }
+    };
+    only.is_empty() || kind.name() == "hyper" || only.iter().any(named)
 }
 
 impl Contender {

@@ -57,13 +57,13 @@ fn target() -> PathBuf {
     root().join("target").join("load")
 }
 
-fn build(release: bool) -> Result<PathBuf> {
+pub(crate) fn build(release: bool) -> Result<PathBuf> {
     run_command(&mut here(if release { &["build", "--release"] } else { &["build"] }))?;
     let profile = if release { "release" } else { "debug" };
     Ok(target().join(profile).join("boltlink-load"))
 }
 
-fn load(loads: &Path, exe: &Path, args: &[String]) -> Result {
+pub(crate) fn load(loads: &Path, exe: &Path, args: &[String]) -> Result {
     let mut command = Command::new(loads);
     command.args(args).arg("--exe").arg(exe).arg("--reports").arg(target().join("reports"));
     run_command(command.current_dir(root()))

@@ -9,6 +9,7 @@ mod clients;
 mod examples;
 mod instructions;
 mod load;
+mod pgo;
 mod schemathesis;
 mod server;
 mod servers;
@@ -77,6 +78,10 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         args: Vec<String>,
     },
+    /// Build the server by a profile of itself under load (PGO), below target/pgo.
+    ///
+    /// Needs Linux and the llvm-profdata of the compiler's LLVM; builds the server twice.
+    Pgo,
     /// Measure the release build.
     Bench {
         #[command(subcommand)]
@@ -132,6 +137,7 @@ fn main() -> ExitCode {
         Chore::Instructions => instructions::run(),
         Chore::Book => book::run(),
         Chore::Alerts => alerts::run(),
+        Chore::Pgo => pgo::run(),
         Chore::Load { args } => load::run(&args),
         Chore::Bench { bench: Bench::Redirect { args } } => bench::redirect(&args),
         Chore::Bench { bench: Bench::Capacity { args } } => bench::capacity(&args),
