@@ -41,7 +41,7 @@ pub enum BackupError {
 
 /// Copies what is committed by now, compacted, into a file that is whole or not there: by `VACUUM INTO`
 /// (<https://www.sqlite.org/lang_vacuum.html#vacuuminto>) into a file beside it, which is synced and then gets its name. What
-/// is damaged is not copied.
+/// `PRAGMA quick_check` finds damaged is not copied. Dropped before its end, it leaves nothing.
 pub(crate) async fn backup(config: &SqliteConfig, to: &Path) -> Result<(), BackupError> {
     let fail = |source: io::Error| failed(to, source);
     if to.exists() {
@@ -58,8 +58,11 @@ pub(crate) async fn backup(config: &SqliteConfig, to: &Path) -> Result<(), Backu
     let copied = db.execute_raw(copy).await;
     // It can be asked nothing more.
     let _ = db.close_by_ref().await;
-    // The file was read from end to end a moment ago: what fails now is the copy.
-    copied.map_err(|error| fail(io::Error::other(error)))?;
+    copied.map_err(|error| match OpenError::from_sql(config.path.clone(), error.into()) {
+        // What the file itself may be.
+        error @ (OpenError::Corrupt { .. } | OpenError::NotADatabase { .. } | OpenError::Locked { .. }) => error.into(),
+        error => fail(io::Error::other(error)),
+    })?;
     let to = to.to_owned();
     let published = tokio::task::spawn_blocking(move || part.publish(&to).map_err(|source| failed(&to, source)));
     published.await.map_err(|error| fail(io::Error::other(error)))?
@@ -95,8 +98,8 @@ impl Part {
     fn publish(&self, to: &Path) -> io::Result<()> {
         OpenOptions::new().write(true).open(&self.0)?.sync_all()?;
         match fs::hard_link(&self.0, to) {
-            // Not every file system has links.
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::rename(&self.0, to)?,
+            // Not every file system has links; there a name that was taken a moment ago may be taken over.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !to.exists() => fs::rename(&self.0, to)?,
             linked => linked?,
         }
         let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -70,7 +70,7 @@ impl SqliteStore {
     }
 
     /// Copies what is committed by now into a new file, compacted, while others go on reading and writing. The copy is whole
-    /// and on disk when this returns. Costs reading the whole file, and as much room at `to` (for a moment beside it).
+    /// and on disk when this returns. Costs reading the whole file twice, and as much room at `to` (for a moment beside it).
     ///
     /// # Errors
     /// [`BackupError`]; nothing is left then.

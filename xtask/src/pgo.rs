@@ -33,6 +33,8 @@ pub(crate) fn run() -> Result {
     let (raw, profile) = (place.join("raw"), place.join("boltlink.profdata"));
     // Counts of another build would be of other code.
     let _ = fs::remove_dir_all(&raw);
+    // Cargo does not look whether the profile is another one, but for our own crates.
+    let _ = fs::remove_dir_all(place.join("optimised"));
     let counting = build(&place.join("counting"), host, &format!("-Cprofile-generate={}", raw.display()))?;
     let loads = load::build(true)?;
     for args in TRAINING {
@@ -47,7 +49,7 @@ pub(crate) fn run() -> Result {
 /// Builds the server alone: what is named as a target does not reach build scripts and macros.
 fn build(target: &Path, host: &str, flags: &str) -> Result<PathBuf> {
     let mut build = cargo(["build", "--release", "--target", host]);
-    run_command(build.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", target))?;
+    run_command(build.env("CARGO_ENCODED_RUSTFLAGS", flags).env("CARGO_TARGET_DIR", target))?;
     Ok(target.join(host).join("release").join("boltlink"))
 }
 

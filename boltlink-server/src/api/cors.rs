@@ -7,9 +7,10 @@ use poem::{Request, Response};
 use super::methods::Methods;
 use crate::hosts::BaseUrl;
 
-/// Request headers that operations read.
+/// Request headers that operations read, and `tracestate`, which pages send beside `traceparent`: without it a browser would
+/// not let the request go.
 const ASKED: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, idempotency-key, if-match, traceparent, x-api-key, x-request-id",
+    "authorization, content-type, idempotency-key, if-match, traceparent, tracestate, x-api-key, x-request-id",
 );
 /// Response headers that clients need.
 const TOLD: HeaderValue = HeaderValue::from_static(

@@ -151,7 +151,8 @@ fn add_rate_limits(operation: &mut Value) {
 
 /// What every answer has in its head: what it is, and whether it is always there.
 const NAMES: [(&str, &str, bool); 2] = [
-    ("X-Request-Id", "What the server's log calls the request.", true),
+    // Not on the listener for operators.
+    ("X-Request-Id", "What the server's log calls the request.", false),
     ("traceparent", "The request's span, if it is traced (W3C Trace Context).", false),
 ];
 

@@ -4,7 +4,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
 
-use super::failure::{Failure, print};
+use super::{
+    failure::{Failure, print},
+    stop::Signals,
+};
 use crate::config::{Config, DatabaseUrl};
 
 #[derive(Debug, clap::Args)]
@@ -20,7 +23,12 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<ExitCode, Failure
         ));
     };
     let file = &args.file;
-    SqliteStore::backup(&SqliteConfig::new(&path), file).await.map_err(Failure::new)?;
+    let mut stop = Signals::listen()?;
+    let config = SqliteConfig::new(&path);
+    tokio::select! {
+        made = SqliteStore::backup(&config, file) => made.map_err(Failure::new)?,
+        () = stop.stop() => return Err(Failure::new("stopped; there is no backup")),
+    }
     let bytes = std::fs::metadata(file).map_or(0, |file| file.len());
     print(&format!("{} is in {}: {bytes} bytes\n", path.display(), file.display()))?;
     Ok(ExitCode::SUCCESS)

@@ -230,8 +230,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                 Beginning::Plain(plain) => {
                     self.connection.note_request(http::Version::HTTP_11);
                     let is_last = plain.is_last || self.connection.command(cx) != Command::Serve;
-                    let is_traced = service.traces(plain.traceparent);
-                    let begun = if is_traced { None } else { service.begin_visit(&plain) };
+                    let goes = service.traces(plain.traceparent);
+                    let begun = if goes.is_some() { None } else { service.begin_visit(&plain) };
                     let (what, len) = match begun {
                         Some(Begun::Done(Outcome::Redirect(redirect))) => {
                             self.given.one(redirect.kind);
@@ -249,7 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                         _ => match plain.to_request() {
                             Some(request) => {
                                 left = &left[plain.len..];
-                                (What::Answer(service.visit_told(request, is_traced)), 0)
+                                (What::Answer(service.visit_told(request, goes)), 0)
                             }
                             None => break Next::Other,
                         },

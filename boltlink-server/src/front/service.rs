@@ -33,7 +33,7 @@ use crate::{
     metrics::{Metrics, Route},
     pages::Pages,
     throttle::{Taken, Throttle},
-    traces::{Scope, TRACEPARENT, Traces},
+    traces::{Goes, Scope, TRACEPARENT, Traces},
 };
 
 /// A link has one pass; another site may have planted others, of which not many are looked at.
@@ -129,24 +129,24 @@ impl Service {
         shortener.begin_visit(&plain.visit(hosts.of_host(plain.host)?, client))
     }
 
-    /// Whether a request is traced, by its `traceparent` among other things.
-    pub(super) fn traces(&self, traceparent: Option<&[u8]>) -> bool {
-        self.router.traces.as_ref().is_some_and(|traces| traces.takes(traceparent))
+    /// Whether a request is traced, and how; see [`Traces::takes`].
+    pub(super) fn traces(&self, traceparent: Option<&[u8]>) -> Option<Goes> {
+        self.router.traces.as_ref()?.takes(traceparent)
     }
 
     /// Answers a visit that was begun, and whose click could not be made durable.
     pub(super) fn failed(&self, error: Error, headers: &HeaderMap, begin: Instant) -> Response<Body> {
         let (method, metrics) = (Method::GET, &self.router.metrics);
-        let mut scope = Scope::begin(headers, &method, false);
+        let mut scope = Scope::begin(headers, &method, None);
         scope.in_full(&method);
         let response = scope.span().in_scope(|| self.router.pages.failed(error, headers));
         told(response, (begin, method, Route::link()), metrics, scope)
     }
 
     /// The same as [`visit`](Self::visit), and says what came of it.
-    pub(super) fn visit_told(&self, request: Request<()>, is_traced: bool) -> Answer {
+    pub(super) fn visit_told(&self, request: Request<()>, goes: Option<Goes>) -> Answer {
         let (begin, method) = (Instant::now(), request.method().clone());
-        let mut scope = Scope::begin(request.headers(), &method, is_traced);
+        let mut scope = Scope::begin(request.headers(), &method, goes);
         let answer = self.visit(request, &mut scope);
         self.told((begin, method, Route::link()), scope, answer)
     }
@@ -288,8 +288,8 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let head = request.method() == Method::HEAD;
         let last = request.version() < Version::HTTP_2 && self.connection.retires();
         let (begin, method) = (Instant::now(), request.method().clone());
-        let is_traced = self.traces(request.headers().get(TRACEPARENT).map(HeaderValue::as_bytes));
-        let mut scope = Scope::begin(request.headers(), &method, is_traced);
+        let goes = self.traces(request.headers().get(TRACEPARENT).map(HeaderValue::as_bytes));
+        let mut scope = Scope::begin(request.headers(), &method, goes);
         let (route, answer) = match (asked(request.uri().path()), request.method()) {
             (None, _) => (Route::other(), self.hand_over(request, &mut scope)),
             (Some(_), &Method::POST) => (Route::link(), self.unlock(request, &mut scope)),

@@ -28,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Collector {
     /// Where it listens, as `http://127.0.0.1:4318`; spans go to `/v1/traces` below it.
     pub endpoint: Url,
-    /// Further headers, such as one that says who sends; secrets, mostly. `OTEL_EXPORTER_OTLP_HEADERS` adds to them.
+    /// Further headers, such as one that says who sends; secrets, mostly. What the variables
+    /// `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_TRACES_HEADERS` say goes before them.
     pub headers: HashMap<String, String>,
     /// Which share of requests is traced without being asked for: 0 to 1.
     pub share: f64,

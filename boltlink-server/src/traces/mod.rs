@@ -84,11 +84,22 @@ impl Traces {
         }
     }
 
-    /// Whether a request is traced: because it is its turn, or because its `traceparent` says that it is.
-    pub(crate) fn takes(&self, traceparent: Option<&[u8]>) -> bool {
-        let asks = self.0.is_asked && traceparent.is_some_and(is_sampled);
-        asks && may_ask() || self.0.share > 0.0 && fastrand::f64() < self.0.share
+    /// Whether a request is traced, and how: because it is its turn, or because its `traceparent` says that it is.
+    pub(crate) fn takes(&self, traceparent: Option<&[u8]>) -> Option<Goes> {
+        let Inner { share, is_asked, .. } = *self.0;
+        let asks = is_asked && traceparent.is_some_and(is_sampled);
+        let taken = asks && may_ask() || share > 0.0 && fastrand::f64() < share;
+        taken.then_some(if is_asked { Goes::On } else { Goes::Anew })
     }
+}
+
+/// Where the trace of a request begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goes {
+    /// Here, whatever the request says.
+    Anew,
+    /// Where its `traceparent` says, if it has one.
+    On,
 }
 
 /// Whether whoever sent this header keeps the trace: the lowest bit of its last two digits. (What it is otherwise is read

@@ -12,7 +12,7 @@ use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
-use super::{TRACED, context_of};
+use super::{Goes, TRACED, context_of};
 use crate::metrics::known_method;
 
 /// Where whoever traces says in which trace: <https://www.w3.org/TR/trace-context/>.
@@ -77,12 +77,15 @@ pub(crate) struct Scope {
 
 impl Scope {
     /// Of a request that is answered at once, if it goes well, or that is traced.
-    pub(crate) fn begin(headers: &HeaderMap, method: &Method, is_traced: bool) -> Self {
+    pub(crate) fn begin(headers: &HeaderMap, method: &Method, goes: Option<Goes>) -> Self {
         let scope = Self { id: RequestId::given(headers), span: Span::none(), trace: None };
-        if is_traced { scope.traced(headers, method) } else { scope }
+        match goes {
+            Some(goes) => scope.traced(headers, method, goes),
+            None => scope,
+        }
     }
 
-    fn traced(self, headers: &HeaderMap, method: &Method) -> Self {
+    fn traced(self, headers: &HeaderMap, method: &Method, goes: Goes) -> Self {
         let id = self.id.unwrap_or_else(RequestId::generate);
         let span = tracing::error_span!(
             target: TRACED,
@@ -92,8 +95,10 @@ impl Scope {
             trace_id = Empty,
             "otel.kind" = "server",
         );
-        // Not an error: it begins one of its own then, or nobody has set traces up.
-        let _ = span.set_parent(TraceContextPropagator::new().extract(&Parent(headers)));
+        if goes == Goes::On {
+            // Not an error: it begins one of its own then, or nobody has set traces up.
+            let _ = span.set_parent(TraceContextPropagator::new().extract(&Parent(headers)));
+        }
         let trace = context_of(&span);
         if let Some(TraceContext { trace_id, .. }) = trace {
             span.record("trace_id", format!("{:032x}", u128::from_be_bytes(trace_id)));

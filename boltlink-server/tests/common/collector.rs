@@ -23,6 +23,7 @@ pub(crate) struct Span {
     pub(crate) id: String,
     /// Empty if it has none.
     pub(crate) parent: String,
+    pub(crate) state: String,
     /// The traces and spans that it is linked to.
     pub(crate) links: Vec<(String, String)>,
     pub(crate) attributes: BTreeMap<String, String>,
@@ -95,6 +96,7 @@ fn read(span: Sent, service: &str) -> Span {
         trace: hex(&span.trace_id),
         id: hex(&span.span_id),
         parent: hex(&span.parent_span_id),
+        state: span.trace_state,
         links: span.links.iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect(),
         attributes: attributes(&span.attributes),
         service: service.to_owned(),

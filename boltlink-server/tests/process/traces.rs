@@ -1,6 +1,6 @@
 //! What a collector of traces is told, and what log lines and answers say of a request.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Duration};
 
 use boltlink_testkit::{Builder, Connection};
 use reqwest::Method;
@@ -89,7 +89,8 @@ async fn a_trace_that_began_elsewhere_goes_on_if_it_is_kept_there() {
     let mut visitor = Connection::open(server.address()).await.unwrap();
     let mut visit = async |flags: &str| {
         let traceparent = format!("00-{TRACE}-{PARENT}-{flags}");
-        visitor.get("/near", &[("traceparent", &traceparent), ("x-request-id", "mine")]).await.unwrap()
+        let state = ("tracestate", "vendor=much");
+        visitor.get("/near", &[("traceparent", &traceparent), state, ("x-request-id", "mine")]).await.unwrap()
     };
     // Loaded, and from then on answered at once.
     for _ in 0..2 {
@@ -103,9 +104,16 @@ async fn a_trace_that_began_elsewhere_goes_on_if_it_is_kept_there() {
     assert_eq!((&*span.trace, &*span.parent, span.kind), (TRACE, PARENT, SERVER));
     assert_eq!(answer.header("traceparent"), Some(&*format!("00-{TRACE}-{}-01", span.id)));
     assert_eq!(span.attributes["request_id"], "mine");
+    assert_eq!(span.state, "", "anybody could make every span a long one");
+    // Whatever methods there are, they have one name.
+    let odd = format!("BREW /near HTTP/1.1\r\nHost: x\r\ntraceparent: 00-{TRACE}-{PARENT}-01\r\n\r\n");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(visitor.exchange(odd.as_bytes()).await.unwrap().status, 405);
+    let odd = collector.span("of an odd method", |span| span.name == "_OTHER /{slug}").await;
+    assert_eq!(odd.attributes["http.request.method"], "_OTHER");
     let linked = collector.span("of storing it", |span| !span.links.is_empty()).await;
     assert_eq!(linked.links, [(TRACE.to_owned(), span.id)]);
-    assert_eq!(collector.spans().await.iter().filter(|span| span.kind == SERVER).count(), 1, "nothing else is traced");
+    assert_eq!(collector.spans().await.iter().filter(|span| span.kind == SERVER).count(), 2, "nothing else is traced");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,16 +135,17 @@ async fn nobody_waits_for_a_collector_that_does_not_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers_cannot_have_themselves_traced_where_that_is_off() {
+async fn strangers_cannot_say_in_which_trace_they_are_where_that_is_off() {
     let collector = Collector::start().await;
-    let mut server = traced(&collector, "0").env("BOLTLINK_TRACE_ASKED", "off").start().await.unwrap();
+    let mut server = traced(&collector, "1").env("BOLTLINK_TRACE_ASKED", "off").start().await.unwrap();
     server.client().make(&example("own")).await.unwrap();
     let mut visitor = Connection::open(server.address()).await.unwrap();
     let traceparent = format!("00-{TRACE}-{PARENT}-01");
     let answer = visitor.get("/own", &[("traceparent", &traceparent)]).await.unwrap();
-    assert_eq!((answer.status, answer.header("traceparent")), (302, None));
+    assert!(!answer.header("traceparent").unwrap().contains(TRACE), "its trace is one of ours");
     server.stop().await.unwrap();
-    assert!(collector.spans().await.is_empty());
+    let spans = collector.spans().await;
+    assert!(!spans.is_empty() && spans.iter().all(|span| span.trace != TRACE && span.parent != PARENT), "{spans:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
