@@ -33,9 +33,11 @@ impl Line {
         Some(Self { rise: slope * (last - first), error: error * (last - first), mean: y })
     }
 
-    /// Whether it rises by less than this share of what it is, or by no more than chance would make it.
-    pub(crate) fn is_flat(self, share: f64) -> bool {
-        self.rise <= self.mean * share || self.rise <= 2.0 * self.error
+    /// Whether it rises, beyond what is `expected`, by less than this share of what it is, or by no more than chance would make
+    /// it.
+    pub(crate) fn is_flat(self, share: f64, expected: f64) -> bool {
+        let rise = self.rise - expected;
+        rise <= self.mean * share || rise <= 2.0 * self.error
     }
 }
 
@@ -51,11 +53,12 @@ mod tests {
     #[test]
     fn what_grows_is_told_from_what_goes_up_and_down() {
         let grows = line((0..100).map(|at| 100.0 + f64::from(at)));
-        assert!((grows.rise - 99.0).abs() < 1e-9 && grows.error < 1e-9 && !grows.is_flat(0.1), "{grows:?}");
+        assert!((grows.rise - 99.0).abs() < 1e-9 && grows.error < 1e-9 && !grows.is_flat(0.1, 0.0), "{grows:?}");
+        assert!(grows.is_flat(0.1, 99.0) && !grows.is_flat(0.1, 50.0));
         let swings = line((0..100).map(|at| if at % 2 == 0 { 50.0 } else { 150.0 }));
-        assert!(swings.is_flat(0.01), "{swings:?}");
+        assert!(swings.is_flat(0.01, 0.0), "{swings:?}");
         let falls = line((0..100).map(|at| 100.0 - f64::from(at)));
-        assert!(falls.is_flat(0.0));
+        assert!(falls.is_flat(0.0, 0.0));
         assert_eq!(Line::through(&[(Duration::ZERO, 1.0), (Duration::from_secs(1), 2.0)]), None);
     }
 }
