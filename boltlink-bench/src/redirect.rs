@@ -1,7 +1,6 @@
 //! What a redirect costs: each server in turn, round after round, so that whatever else happens happens to all.
 
 use std::{
-    collections::HashMap,
     fs,
     path::PathBuf,
     sync::Arc,
@@ -173,7 +172,7 @@ impl Contender {
     /// Whether each link has as many clicks as it was followed.
     async fn check_counts(&self) -> Result {
         let Some(client) = self.subject.client() else { return Ok(()) };
-        let counted = counts(&client).await?;
+        let counted = client.clicks_by_slug().await?;
         for (link, sent) in self.generator.sent.iter().enumerate() {
             let slug = visitors::slug(link);
             let counted = counted.get(&slug).copied().unwrap_or_default();
@@ -190,19 +189,4 @@ async fn waiting(client: &Client) -> Result<u64> {
     let queue = client.get("/api/v1/admin/queue").await?.expect(200)?;
     let consumers = queue["consumers"].as_array().ok_or("a queue without consumers")?;
     Ok(consumers.iter().filter_map(|consumer| consumer["batches"].as_u64()).sum())
-}
-
-/// The clicks of every link, as the API has them.
-async fn counts(client: &Client) -> Result<HashMap<String, u64>> {
-    let mut counts = HashMap::new();
-    let mut path = "/api/v1/links?limit=500".to_owned();
-    loop {
-        let page = client.get(&path).await?.expect(200)?;
-        for link in page["items"].as_array().into_iter().flatten() {
-            let slug = link["slug"].as_str().unwrap_or_default().to_owned();
-            counts.insert(slug, link["clicks"].as_u64().unwrap_or_default());
-        }
-        let Some(cursor) = page["next_cursor"].as_str() else { return Ok(counts) };
-        path = format!("/api/v1/links?limit=500&cursor={cursor}");
-    }
 }

@@ -1,6 +1,6 @@
 //! A client of the API.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use reqwest::{Method, RequestBuilder, header::HeaderMap, redirect::Policy};
 use serde_json::Value;
@@ -88,6 +88,23 @@ impl Client {
     pub async fn rolled_up(&self) -> Result<u64, Error> {
         let global = self.get("/api/v1/analytics/global").await?.expect(200)?;
         global["clicks"].as_u64().ok_or_else(|| Error::new(format!("no clicks in {global}")))
+    }
+
+    /// The clicks of every link, as the list of links has them, by slug: of one domain, that is.
+    ///
+    /// # Errors
+    /// As [`Client::send`]; if a page is none.
+    pub async fn clicks_by_slug(&self) -> Result<HashMap<String, u64>, Error> {
+        let (mut clicks, mut cursor) = (HashMap::new(), String::new());
+        loop {
+            let page = self.get(&format!("/api/v1/links?limit=500{cursor}")).await?.expect(200)?;
+            for link in page["items"].as_array().into_iter().flatten() {
+                let counted = link["slug"].as_str().map(str::to_owned).zip(link["clicks"].as_u64());
+                clicks.extend([counted.ok_or_else(|| Error::new(format!("no slug and clicks in {link}")))?]);
+            }
+            let Some(next) = page["next_cursor"].as_str() else { return Ok(clicks) };
+            cursor = format!("&cursor={next}");
+        }
     }
 
     /// Makes a link that must be made, and returns its id.

@@ -1,6 +1,6 @@
 //! Whether every click is counted.
 
-use std::{collections::HashMap, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use boltlink_testkit::Client;
 use tokio::time::{Instant, sleep};
@@ -35,11 +35,11 @@ impl Counts {
     }
 
     async fn read(client: &Client, world: &World) -> Result<Self> {
-        let clicks = all_clicks(client).await?;
+        let clicks = client.clicks_by_slug().await?;
         let mut counts = Self { rolled_up: client.rolled_up().await?, ..Self::default() };
         for link in &world.links {
             let (sent, answered) = (link.sent.load(Relaxed), link.answered.load(Relaxed));
-            let counted = clicks.get(&link.id).copied().unwrap_or_default();
+            let counted = clicks.get(&link.slug).copied().unwrap_or_default();
             counts.sent += sent;
             counts.answered += answered;
             counts.counted += counted;
@@ -50,21 +50,5 @@ impl Counts {
             }
         }
         Ok(counts)
-    }
-}
-
-/// The clicks of all links, by their ids.
-async fn all_clicks(client: &Client) -> Result<HashMap<String, u64>> {
-    let (mut clicks, mut cursor) = (HashMap::new(), String::new());
-    loop {
-        let page = client.get(&format!("/api/v1/links?limit=500{cursor}")).await?.expect(200)?;
-        for link in page["items"].as_array().ok_or("no items")? {
-            let id = link["id"].as_str().ok_or("no id")?;
-            clicks.insert(id.to_owned(), link["clicks"].as_u64().ok_or("no clicks")?);
-        }
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return Ok(clicks),
-        }
     }
 }

@@ -113,13 +113,8 @@ fn check(encoded: Bytes) -> Option<ClickBatch> {
         }
     }
     let traces = encoded.len() - input.0.len();
-    let is_traced = encoded[0] == TRACED;
-    let visits = input.0.len() / TraceContext::LEN;
-    let fits = if is_traced {
-        input.0.len() == visits * TraceContext::LEN && visits <= TraceContext::MOST
-    } else {
-        input.0.is_empty()
-    };
+    let most = if encoded[0] == TRACED { TraceContext::MOST } else { 0 };
+    let fits = input.0.len().is_multiple_of(TraceContext::LEN) && input.0.len() <= most * TraceContext::LEN;
     fits.then(|| ClickBatch { id, len, table, body, base, traces, encoded: encoded.clone(), first: 0 })
 }
 

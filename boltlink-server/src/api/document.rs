@@ -36,8 +36,9 @@ pub(super) fn complete(spec: &str, unicode_slugs: bool) -> String {
             add_names(operation);
         });
     }
-    for (name, description, required) in NAMES {
-        let header = json!({ "description": description, "required": required, "schema": { "type": "string" } });
+    for (name, description) in NAMES {
+        // On the listener for operators there is neither.
+        let header = json!({ "description": description, "required": false, "schema": { "type": "string" } });
         document["components"]["headers"][name] = header;
     }
     if unicode_slugs {
@@ -149,11 +150,10 @@ fn add_rate_limits(operation: &mut Value) {
     }
 }
 
-/// What every answer has in its head: what it is, and whether it is always there.
-const NAMES: [(&str, &str, bool); 2] = [
-    // Not on the listener for operators.
-    ("X-Request-Id", "What the server's log calls the request.", false),
-    ("traceparent", "The request's span, if it is traced (W3C Trace Context).", false),
+/// What any answer may have in its head.
+const NAMES: [(&str, &str); 2] = [
+    ("X-Request-Id", "What the server's log calls the request."),
+    ("traceparent", "The request's span, if it is traced (W3C Trace Context)."),
 ];
 
 fn add_names(operation: &mut Value) {
@@ -162,7 +162,7 @@ fn add_names(operation: &mut Value) {
         if !response["headers"].is_object() {
             response["headers"] = json!({});
         }
-        for (name, ..) in NAMES {
+        for (name, _) in NAMES {
             response["headers"][name] = json!({ "$ref": format!("#/components/headers/{name}") });
         }
     }

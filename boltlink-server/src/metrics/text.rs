@@ -12,7 +12,6 @@ use prometheus_client::{
     metrics::{MetricType, exemplar::Exemplar},
     registry::Registry,
 };
-
 use tokio::time::{error::Elapsed, timeout};
 
 use super::{

@@ -67,7 +67,7 @@ impl Extractor for Parent<'_> {
 }
 
 /// What is said of a request while it is answered, and where.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Scope {
     id: Option<RequestId>,
     /// Disabled for what is answered at once, as nobody has anything to say of it.
