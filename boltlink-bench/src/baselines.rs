@@ -1,6 +1,10 @@
 //! Servers that answer every request with the same redirect and count nothing.
 
-use std::{convert::Infallible, io::Write, net::SocketAddr};
+use std::{
+    convert::Infallible,
+    io::{ErrorKind, Read, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use http_body_util::Empty;
 use hyper::{
@@ -11,6 +15,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use mio::{Events, Interest, Poll, Token};
 use poem::{Route, Server, get, handler, listener::TcpAcceptor};
 use tokio::{net::TcpListener, runtime::Builder};
 
@@ -19,6 +24,8 @@ use crate::{Result, visitors};
 /// What answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Baseline {
+    /// A loop around `epoll`, `recv` and `send` that reads nothing of what it is asked: what the kernel takes.
+    Raw,
     /// hyper alone, on a current-thread runtime: the floor of this HTTP stack.
     Hyper,
     /// The same on the runtime that ours is on, of as many threads as there are cores.
@@ -30,6 +37,7 @@ pub(crate) enum Baseline {
 impl Baseline {
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Raw => "raw loop",
             Self::Hyper => "hyper",
             Self::HyperOnThreads => "hyper-on-threads",
             Self::Poem => "poem",
@@ -37,24 +45,74 @@ impl Baseline {
     }
 }
 
+/// A free port of this machine.
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// Serves on a free port, which it prints, until it is killed.
 pub(crate) fn serve(baseline: Baseline) -> Result {
     let mut runtime = match baseline {
+        Baseline::Raw => return raw(),
         Baseline::HyperOnThreads => Builder::new_multi_thread(),
         Baseline::Hyper | Baseline::Poem => Builder::new_current_thread(),
     };
     let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-        println!("http://{}", listener.local_addr()?);
-        std::io::stdout().flush()?;
+        let listener = TcpListener::bind(ANY).await?;
+        announce(listener.local_addr()?)?;
         match baseline {
-            Baseline::Hyper => hyper(listener).await,
+            Baseline::Raw | Baseline::Hyper => hyper(listener).await,
             // As ours does: the thread that waits here is none of the runtime's.
             Baseline::HyperOnThreads => tokio::spawn(hyper(listener)).await?,
             Baseline::Poem => poem(listener).await,
         }
     })
+}
+
+fn announce(address: SocketAddr) -> Result {
+    println!("http://{address}");
+    Ok(std::io::stdout().flush()?)
+}
+
+/// Takes whatever it reads at once for one request: the generator sends each whole, and the next one after the answer.
+fn raw() -> Result {
+    const LISTENER: Token = Token(usize::MAX);
+    let answer = format!(
+        "HTTP/1.1 302 Found\r\nlocation: {}\r\ncache-control: no-store\r\ncontent-length: 0\r\n\
+         date: Tue, 15 Nov 1994 08:12:31 GMT\r\n\r\n",
+        visitors::constant_target()
+    );
+    let mut listener = mio::net::TcpListener::bind(ANY)?;
+    let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(1024));
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    announce(listener.local_addr()?)?;
+    let (mut connections, mut buffer) = (Vec::new(), [0; 16 << 10]);
+    loop {
+        poll.poll(&mut events, None)?;
+        for event in &events {
+            if event.token() == LISTENER {
+                while let Some((mut stream, _)) = unless_blocked(listener.accept())? {
+                    stream.set_nodelay(true)?;
+                    poll.registry().register(&mut stream, Token(connections.len()), Interest::READABLE)?;
+                    connections.push(Some(stream));
+                }
+                continue;
+            }
+            let connection = &mut connections[event.token().0];
+            let Some(stream) = connection else { continue };
+            match unless_blocked(stream.read(&mut buffer)) {
+                Ok(Some(0)) | Err(_) => *connection = None,
+                Ok(Some(_)) => stream.write_all(answer.as_bytes())?,
+                Ok(None) => {}
+            }
+        }
+    }
+}
+
+fn unless_blocked<T>(outcome: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 async fn hyper(listener: TcpListener) -> Result {

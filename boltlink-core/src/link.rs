@@ -32,6 +32,9 @@ pub enum RedirectKind {
 pub struct InvalidRedirect;
 
 impl RedirectKind {
+    /// All of them; `kind as usize` is each one's place.
+    pub const ALL: [Self; 4] = [Self::MovedPermanently, Self::Found, Self::TemporaryRedirect, Self::PermanentRedirect];
+
     /// The HTTP status code.
     #[must_use]
     pub const fn code(self) -> u16 {

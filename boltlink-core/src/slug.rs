@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use compact_str::CompactString;
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;
 
@@ -36,8 +37,10 @@ pub const RESERVED: &[&str] = &[
 ///
 /// What a service takes of these, and in which spelling, is for its [`SlugRules`] to say; [`FromStr`] is for
 /// slugs that were parsed by them before.
+///
+/// Up to 24 bytes are kept where the slug is, as the cache of links compares them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slug(Box<str>);
+pub struct Slug(CompactString);
 
 /// Why a text is no slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -144,14 +147,14 @@ impl SlugRules {
         if text.is_empty() || text.len() > MAX_LENGTH * LONGEST_CHARACTER {
             return Err(InvalidSlug::Length);
         }
-        let spelled: Box<str> = match self.case {
+        let spelled: CompactString = match self.case {
             SlugCase::Sensitive if text.is_ascii() => text.into(),
-            SlugCase::Sensitive => text.nfc().collect::<String>().into(),
+            SlugCase::Sensitive => text.nfc().collect(),
             // Letter by letter, as the same letters must be one slug wherever they stand: a sigma at the end of a word,
             // too. Lower-casing may leave the normal form.
             SlugCase::Insensitive => {
                 let lower = text.chars().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c });
-                lower.nfc().collect::<String>().into()
+                lower.nfc().collect()
             }
         };
         if spelled.chars().count() > MAX_LENGTH {

@@ -6,6 +6,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
+use bytes::Bytes;
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -110,7 +111,40 @@ impl TargetUrl {
     #[must_use]
     pub fn location(&self) -> HeaderValue {
         // Cannot fail: the characters were checked on the way in.
-        HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("/"))
+        HeaderValue::from_maybe_shared(in_one_piece(self.0.as_bytes())).unwrap_or(HeaderValue::from_static("/"))
+    }
+}
+
+/// A text in one piece of memory with the count of its clones. Of a vector that count is elsewhere: to clone and to read
+/// what nobody has asked for lately, as a redirect does, would be to wait for memory twice.
+fn in_one_piece(text: &[u8]) -> Bytes {
+    // As allocators deal memory out, with room for the count and the length.
+    match text.len() {
+        ..=55 => Piece::<55>::of(text),
+        ..=119 => Piece::<119>::of(text),
+        ..=183 => Piece::<183>::of(text),
+        ..=247 => Piece::<247>::of(text),
+        _ => Bytes::copy_from_slice(text),
+    }
+}
+
+/// Up to `ROOM` bytes, 255 at most.
+struct Piece<const ROOM: usize> {
+    len: u8,
+    bytes: [u8; ROOM],
+}
+
+impl<const ROOM: usize> Piece<ROOM> {
+    fn of(text: &[u8]) -> Bytes {
+        let mut bytes = [0; ROOM];
+        bytes[..text.len()].copy_from_slice(text);
+        Bytes::from_owner(Self { len: text.len() as u8, bytes })
+    }
+}
+
+impl<const ROOM: usize> AsRef<[u8]> for Piece<ROOM> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len.into()]
     }
 }
 

@@ -19,9 +19,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{
     answer::Answer,
     connections::{Answering, Command, Connection},
-    plain::{self, Beginning, Headers, Writer},
+    plain::{self, Beginning, Headers},
     relay,
     service::Service,
+    writer::Writer,
 };
 use crate::metrics::{Given, Visits};
 
@@ -119,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
 
     /// Answers visits, one after the other.
     pub(super) fn poll(&mut self, service: &Service, cx: &mut Context<'_>) -> Poll<End> {
-        let new = || Desk { input: Box::new([0; READ]), output: Writer::default() };
+        let new = || Desk { input: Box::new([0; READ]), output: Writer::new() };
         let mut desk = DESK.take().unwrap_or_else(new);
         let end = self.poll_at(&mut desk, service, cx);
         desk.output.bytes.clear();
@@ -198,7 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                     What::Recorded { recorded, request_id, .. } => relay::poll(recorded, cx).map(|done| match done {
                         Ok(Outcome::Redirect(redirect)) => {
                             self.given.one(redirect.kind);
-                            output.redirect(&redirect, request_id.as_deref(), is_last);
+                            output.redirect(&redirect, request_id.as_deref(), is_last, Instant::now());
                             Some(())
                         }
                         Ok(_) => None,
@@ -235,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                     let (what, len) = match begun {
                         Some(Begun::Done(Outcome::Redirect(redirect))) => {
                             self.given.one(redirect.kind);
-                            output.redirect(&redirect, plain.request_id, is_last);
+                            output.redirect(&redirect, plain.request_id, is_last, self.read_at);
                             self.is_over = is_last;
                             left = &left[plain.len..];
                             continue;

@@ -15,6 +15,7 @@ mod service;
 mod socket;
 mod threads;
 mod unlock;
+mod writer;
 
 use std::{
     future::{Future, poll_fn},

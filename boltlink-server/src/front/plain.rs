@@ -1,20 +1,13 @@
-//! The requests that nearly all visits are, and their answers, as they stand on the wire.
+//! The requests that nearly all visits are, as they stand on the wire.
 
-use std::{
-    mem::MaybeUninit,
-    net::IpAddr,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{mem::MaybeUninit, net::IpAddr};
 
-use boltlink_core::{Domain, Redirect, Visit, Visitor};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use boltlink_core::{Domain, Visit, Visitor};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use httparse::{Header, Status};
 
-use super::{body::Body, service::asked};
-use crate::{
-    pages::{cache_control, status},
-    traces::RequestId,
-};
+use super::service::asked;
+use crate::traces::RequestId;
 
 /// Room for the headers of a request: more than browsers send.
 pub(super) type Headers<'b> = [MaybeUninit<Header<'b>>; 64];
@@ -163,78 +156,5 @@ pub(super) fn headers(buffer: &[u8]) -> HeaderMap {
     match Beginning::of(buffer, &mut headers) {
         Beginning::Plain(plain) => plain.to_headers().unwrap_or_default(),
         Beginning::Part | Beginning::Other => HeaderMap::new(),
-    }
-}
-
-/// Writes answers as hyper writes them.
-#[derive(Debug, Default)]
-pub(super) struct Writer {
-    pub(super) bytes: Vec<u8>,
-    /// The second that `date` is of.
-    second: u64,
-    date: String,
-}
-
-impl Writer {
-    /// The redirect that nearly all answers are, to a request that is called this.
-    pub(super) fn redirect(&mut self, redirect: &Redirect, request_id: Option<&[u8]>, is_last: bool) {
-        self.status(status(redirect));
-        self.header(&header::LOCATION, &redirect.location);
-        self.header(&header::CACHE_CONTROL, &cache_control(redirect));
-        if let Some(id) = request_id {
-            self.line(&RequestId::HEADER, id);
-        }
-        self.end(&[], is_last);
-    }
-
-    /// Any other answer to a visit. `None` if its body is not here.
-    pub(super) fn response(&mut self, response: Response<Body>, is_last: bool) -> Option<()> {
-        let (head, body) = response.into_parts();
-        let body = body.into_bytes()?;
-        self.status(head.status);
-        for (name, value) in &head.headers {
-            self.header(name, value);
-        }
-        self.end(&body, is_last);
-        Some(())
-    }
-
-    fn status(&mut self, status: StatusCode) {
-        self.bytes.extend_from_slice(b"HTTP/1.1 ");
-        self.bytes.extend_from_slice(status.as_str().as_bytes());
-        self.bytes.push(b' ');
-        self.bytes.extend_from_slice(status.canonical_reason().unwrap_or("Other").as_bytes());
-        self.bytes.extend_from_slice(b"\r\n");
-    }
-
-    fn header(&mut self, name: &HeaderName, value: &HeaderValue) {
-        self.line(name, value.as_bytes());
-    }
-
-    fn line(&mut self, name: &HeaderName, value: &[u8]) {
-        self.bytes.extend_from_slice(name.as_str().as_bytes());
-        self.bytes.extend_from_slice(b": ");
-        self.bytes.extend_from_slice(value);
-        self.bytes.extend_from_slice(b"\r\n");
-    }
-
-    fn end(&mut self, body: &[u8], is_last: bool) {
-        if is_last {
-            self.bytes.extend_from_slice(b"connection: close\r\n");
-        }
-        self.bytes.extend_from_slice(b"content-length: ");
-        match body.len() {
-            0 => self.bytes.push(b'0'),
-            len => self.bytes.extend_from_slice(len.to_string().as_bytes()),
-        }
-        self.bytes.extend_from_slice(b"\r\ndate: ");
-        let now = SystemTime::now();
-        let second = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        if second != self.second {
-            (self.second, self.date) = (second, httpdate::fmt_http_date(now));
-        }
-        self.bytes.extend_from_slice(self.date.as_bytes());
-        self.bytes.extend_from_slice(b"\r\n\r\n");
-        self.bytes.extend_from_slice(body);
     }
 }

@@ -84,14 +84,7 @@ impl std::fmt::Debug for Pool {
 /// The redirects that are answered at once on one thread, which alone writes here: shared numbers would cost each redirect
 /// more than all else that is measured.
 #[derive(Debug, Default)]
-pub(crate) struct Visits([Histogram; KINDS.len()]);
-
-const KINDS: [RedirectKind; 4] = [
-    RedirectKind::MovedPermanently,
-    RedirectKind::Found,
-    RedirectKind::TemporaryRedirect,
-    RedirectKind::PermanentRedirect,
-];
+pub(crate) struct Visits([Histogram; RedirectKind::ALL.len()]);
 
 impl Visits {
     /// So many of each kind took so long each.
@@ -106,17 +99,11 @@ impl Visits {
 
 /// How many redirects of each kind were given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Given([u64; KINDS.len()]);
+pub(crate) struct Given([u64; RedirectKind::ALL.len()]);
 
 impl Given {
     pub(crate) const fn one(&mut self, kind: RedirectKind) {
-        let place = match kind {
-            RedirectKind::MovedPermanently => 0,
-            RedirectKind::Found => 1,
-            RedirectKind::TemporaryRedirect => 2,
-            RedirectKind::PermanentRedirect => 3,
-        };
-        self.0[place] += 1;
+        self.0[kind as usize] += 1;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use boltlink_core::{
-    Clock, Counters, Error, Gauges, Shortener, SystemClock,
+    Clock, Counters, Error, Gauges, RedirectKind, Shortener, SystemClock,
     store::{Backlog, Consumer},
 };
 use prometheus_client::{
@@ -15,7 +15,7 @@ use prometheus_client::{
 use tokio::time::{error::Elapsed, timeout};
 
 use super::{
-    KINDS, Metrics, OUTCOMES, Request, Route,
+    Metrics, OUTCOMES, Request, Route,
     durations::{self, Sum},
     process,
 };
@@ -109,7 +109,7 @@ impl Snapshot {
     fn times(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let inner = &self.metrics.0;
         let mut requests = inner.requests.sums();
-        for (place, kind) in KINDS.iter().enumerate() {
+        for (place, kind) in RedirectKind::ALL.iter().enumerate() {
             let labels = Request { method: "GET", route: Route::link(), status_code: kind.code() };
             let mut sum = Sum::default();
             inner.lanes.lock().iter().for_each(|lane| sum.add(&lane.0[place]));

@@ -33,6 +33,8 @@ async fn answers_are_the_same_whoever_gives_them() {
     };
     make(json!({ "slug": "s", "target": "https://example.com/s" })).await;
     make(json!({ "slug": "kept", "target": "https://example.com/kept", "redirect": 301 })).await;
+    make(json!({ "slug": "as-asked", "target": "https://example.com/as-asked", "redirect": 307 })).await;
+    make(json!({ "slug": "always", "target": "https://example.com/always", "redirect": 308 })).await;
     make(json!({ "slug": "off", "target": "https://example.com/off", "enabled": false })).await;
     make(json!({ "slug": "shut", "target": "https://example.com/shut", "password": "correct horse" })).await;
     make(json!({ "slug": "once", "target": "https://example.com/once", "max_visits": 1 })).await;
@@ -50,6 +52,8 @@ async fn answers_are_the_same_whoever_gives_them() {
         "/s?q=1",
         "/none",
         "/kept",
+        "/as-asked",
+        "/always",
         "/off",
         "/shut",
         "/once",
@@ -74,7 +78,7 @@ async fn answers_are_the_same_whoever_gives_them() {
             statuses.push(ours[9..12].to_owned());
         }
     }
-    for status in ["301", "302", "400", "403", "404", "410"] {
+    for status in ["301", "302", "307", "308", "400", "403", "404", "410"] {
         assert!(statuses.iter().any(|seen| seen == status), "{status} in {statuses:?}");
     }
     let elsewhere = exchange(&server, b"GET /s HTTP/1.1\r\nHost: elsewhere\r\nConnection: close\r\n\r\n").await;
