@@ -28,8 +28,9 @@ pub(crate) struct Options {
     /// How often each server has its turn.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// How long a turn lasts. A busy server of ours stores clicks every 30 s at the latest.
-    #[arg(long, default_value_t = 30)]
+    /// How long a turn lasts. A busy server of ours stores clicks every 30 s at the latest, and each turn ends with all of them
+    /// stored: shorter ones have more of that than a day does.
+    #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// For how long each server is asked half as often as it could answer, to see how long an answer takes; 0 for not.
     #[arg(long, default_value_t = 10)]

@@ -13,6 +13,23 @@ pub(crate) async fn read(db: &impl ConnectionTrait, key: &str) -> Result<Option<
     row.map(|row| Columns(&row).at(0)).transpose()
 }
 
+/// The values of `keys`, in one statement.
+pub(crate) async fn read_all<const N: usize>(
+    db: &impl ConnectionTrait,
+    keys: [&str; N],
+) -> Result<[Option<String>; N], Error> {
+    let places: Vec<_> = (1..=N).map(|place| format!("${place}")).collect();
+    let sql = format!("SELECT key, value FROM meta WHERE key IN ({})", places.join(", "));
+    let mut values = [const { None }; N];
+    for row in crate::all(db, &sql, keys.map(Into::into)).await? {
+        let (key, value): (String, String) = (Columns(&row).at(0)?, Columns(&row).at(1)?);
+        if let Some(place) = keys.iter().position(|asked| *asked == key) {
+            values[place] = Some(value);
+        }
+    }
+    Ok(values)
+}
+
 /// Gives `key` the value.
 pub(crate) async fn write(db: &impl ConnectionTrait, key: &str, value: &str) -> Result<(), Error> {
     let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";

@@ -56,14 +56,13 @@ pub async fn state(db: &impl sea_orm::ConnectionTrait) -> Result<SchemaState, Er
     if crate::one(db, exists, []).await?.is_none() {
         return Ok(SchemaState::default());
     }
-    let number = async |key| {
-        let text = meta::read(db, key).await?;
-        Ok::<_, Error>(text.and_then(|text| text.parse().ok()).unwrap_or(0))
-    };
+    let keys = [VERSION_KEY, OLDEST_COMPATIBLE_KEY, copy::HALF_DONE_KEY];
+    let [version, oldest_compatible, half_done] = meta::read_all(db, keys).await?;
+    let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
     Ok(SchemaState {
-        version: number(VERSION_KEY).await?,
-        oldest_compatible: number(OLDEST_COMPATIBLE_KEY).await?,
-        half_copied: copy::is_half_done(db).await?,
+        version: number(version),
+        oldest_compatible: number(oldest_compatible),
+        half_copied: half_done.is_some(),
     })
 }
 

@@ -11,15 +11,10 @@ use super::{
 };
 use crate::{Error, meta};
 
-/// Names the source and the run that writes.
-const KEY: &str = "copy";
+/// Names the source and the run that writes, from when a copy into this database is begun until it has ended well.
+pub(crate) const KEY: &str = "copy";
 /// Names a database for good.
 const IDENTITY_KEY: &str = "database_id";
-
-/// Whether a copy into this database was begun and has not ended well.
-pub(crate) async fn is_half_done(db: &impl ConnectionTrait) -> Result<bool, Error> {
-    Ok(meta::read(db, KEY).await?.is_some())
-}
 
 /// What a source is known by; given to it at the first copy.
 pub(super) async fn identity(db: &impl ConnectionTrait) -> Result<String, Error> {

@@ -19,8 +19,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, Transact
 
 use crate::{Error, schema};
 
+pub(crate) use marker::KEY as HALF_DONE_KEY;
 pub use marker::identify;
-pub(crate) use marker::is_half_done;
 pub use table::{COPIED, REBUILT};
 
 use self::{marker::Marker, table::Table};
