@@ -120,10 +120,10 @@ impl TargetUrl {
 fn in_one_piece(text: &[u8]) -> Bytes {
     // As allocators deal memory out, with room for the count and the length.
     match text.len() {
-        ..=55 => Piece::<55>::of(text),
-        ..=119 => Piece::<119>::of(text),
-        ..=183 => Piece::<183>::of(text),
-        ..=247 => Piece::<247>::of(text),
+        0..=55 => Piece::<55>::of(text),
+        56..=119 => Piece::<119>::of(text),
+        120..=183 => Piece::<183>::of(text),
+        184..=247 => Piece::<247>::of(text),
         _ => Bytes::copy_from_slice(text),
     }
 }
