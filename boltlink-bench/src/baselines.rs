@@ -25,7 +25,7 @@ use crate::{Result, visitors};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Baseline {
     /// A loop around `epoll`, `recv` and `send` that reads nothing of what it is asked: what the kernel takes.
-    Raw,
+    RawLoop,
     /// hyper alone, on a current-thread runtime: the floor of this HTTP stack.
     Hyper,
     /// The same on the runtime that ours is on, of as many threads as there are cores.
@@ -37,7 +37,7 @@ pub(crate) enum Baseline {
 impl Baseline {
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Raw => "raw loop",
+            Self::RawLoop => "raw-loop",
             Self::Hyper => "hyper",
             Self::HyperOnThreads => "hyper-on-threads",
             Self::Poem => "poem",
@@ -51,7 +51,7 @@ const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// Serves on a free port, which it prints, until it is killed.
 pub(crate) fn serve(baseline: Baseline) -> Result {
     let mut runtime = match baseline {
-        Baseline::Raw => return raw(),
+        Baseline::RawLoop => return raw_loop(),
         Baseline::HyperOnThreads => Builder::new_multi_thread(),
         Baseline::Hyper | Baseline::Poem => Builder::new_current_thread(),
     };
@@ -60,7 +60,8 @@ pub(crate) fn serve(baseline: Baseline) -> Result {
         let listener = TcpListener::bind(ANY).await?;
         announce(listener.local_addr()?)?;
         match baseline {
-            Baseline::Raw | Baseline::Hyper => hyper(listener).await,
+            Baseline::RawLoop => Ok(()),
+            Baseline::Hyper => hyper(listener).await,
             // As ours does: the thread that waits here is none of the runtime's.
             Baseline::HyperOnThreads => tokio::spawn(hyper(listener)).await?,
             Baseline::Poem => poem(listener).await,
@@ -74,7 +75,7 @@ fn announce(address: SocketAddr) -> Result {
 }
 
 /// Takes whatever it reads at once for one request: the generator sends each whole, and the next one after the answer.
-fn raw() -> Result {
+fn raw_loop() -> Result {
     const LISTENER: Token = Token(usize::MAX);
     let answer = format!(
         "HTTP/1.1 302 Found\r\nlocation: {}\r\ncache-control: no-store\r\ncontent-length: 0\r\n\
@@ -99,10 +100,13 @@ fn raw() -> Result {
             }
             let connection = &mut connections[event.token().0];
             let Some(stream) = connection else { continue };
-            match unless_blocked(stream.read(&mut buffer)) {
-                Ok(Some(0)) | Err(_) => *connection = None,
-                Ok(Some(_)) => stream.write_all(answer.as_bytes())?,
-                Ok(None) => {}
+            let answered = match unless_blocked(stream.read(&mut buffer)) {
+                Ok(None) => true,
+                Ok(Some(some)) => some > 0 && stream.write_all(answer.as_bytes()).is_ok(),
+                Err(_) => false,
+            };
+            if !answered {
+                *connection = None;
             }
         }
     }

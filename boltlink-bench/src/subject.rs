@@ -44,7 +44,7 @@ const ACKNOWLEDGED: &[(&str, &str)] = &[("BOLTLINK_DURABILITY", "acknowledged")]
 
 /// What is compared, unless it is said otherwise.
 pub(crate) const KINDS: &[Kind] = &[
-    Kind::Baseline(Baseline::Raw),
+    Kind::Baseline(Baseline::RawLoop),
     Kind::Baseline(Baseline::Hyper),
     Kind::Baseline(Baseline::HyperOnThreads),
     Kind::Nginx,

@@ -53,14 +53,19 @@ impl RedirectKind {
     }
 }
 
+const _: () = {
+    let mut place = 0;
+    while place < RedirectKind::ALL.len() {
+        assert!(RedirectKind::ALL[place] as usize == place);
+        place += 1;
+    }
+};
+
 impl TryFrom<u16> for RedirectKind {
     type Error = InvalidRedirect;
 
     fn try_from(code: u16) -> Result<Self, Self::Error> {
-        [Self::MovedPermanently, Self::Found, Self::TemporaryRedirect, Self::PermanentRedirect]
-            .into_iter()
-            .find(|kind| kind.code() == code)
-            .ok_or(InvalidRedirect)
+        Self::ALL.into_iter().find(|kind| kind.code() == code).ok_or(InvalidRedirect)
     }
 }
 

@@ -251,6 +251,15 @@ mod tests {
         assert!(parse("http://go.example.com:8080/").is_ok());
     }
 
+    #[test]
+    fn every_length_has_its_place() {
+        for len in [19, 55, 56, 119, 120, 183, 184, 247, 248, MAX_LENGTH] {
+            let target = format!("https://example.com{:/<1$}", "", len - 19);
+            let target = TargetUrl::from_stored(&target).unwrap();
+            assert_eq!((target.as_str().len(), target.location().as_bytes()), (len, target.as_str().as_bytes()));
+        }
+    }
+
     proptest! {
         #[test]
         fn whatever_is_sent_is_a_target_for_a_header_or_none(

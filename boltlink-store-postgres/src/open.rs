@@ -68,8 +68,13 @@ pub(crate) enum Purpose {
 /// Brings the schema up to date.
 pub(crate) async fn migrate_for(config: &PostgresConfig, purpose: Purpose) -> Result<Migrated, OpenError> {
     let fail = |error| OpenError::from_sql(config.url.to_string(), error);
-    let db = connect(config).await?;
-    let looked = async {
+    let (db, pooler) = tokio::join!(connect(config), pooler(config));
+    let db = db?;
+    // It would work for a while, until two connections are given each other's statements.
+    if let Some(pooler) = pooler.filter(Pooler::loses_statements) {
+        return Err(OpenError::Pooler { url: config.url.to_string(), reason: format!("PgBouncer {}", pooler.version) });
+    }
+    let migrated = async {
         refuse_server(config, &db).await?;
         if !is_free(&db).await.map_err(fail)? {
             return Err(OpenError::BeingCopied { url: config.url.to_string() });
@@ -79,16 +84,6 @@ pub(crate) async fn migrate_for(config: &PostgresConfig, purpose: Purpose) -> Re
         if purpose == Purpose::Use {
             refuse_half(config, state)?;
         }
-        Ok(state)
-    };
-    let migrated = async {
-        let (pooler, state) = tokio::join!(pooler(config), looked);
-        // It would work for a while, until two connections are given each other's statements.
-        if let Some(pooler) = pooler.filter(Pooler::loses_statements) {
-            let reason = format!("PgBouncer {}", pooler.version);
-            return Err(OpenError::Pooler { url: config.url.to_string(), reason });
-        }
-        let state = state?;
         if !state.is_behind() {
             return Ok(Migrated { applied: Vec::new(), version: state.version });
         }
@@ -97,8 +92,8 @@ pub(crate) async fn migrate_for(config: &PostgresConfig, purpose: Purpose) -> Re
         Ok(Migrated { applied, version: state.version })
     };
     let migrated = migrated.await;
-    // Nobody has to wait for that; and the error that led here is the one to tell.
-    tokio::spawn(async move { db.close().await });
+    // The error that led here is the one to tell.
+    let _ = db.close_by_ref().await;
     migrated
 }
 

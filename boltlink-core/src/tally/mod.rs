@@ -26,7 +26,8 @@ use crate::{
 /// The clicks of many batches, added up: per link for totals, and for analytics also per hour, per value of each
 /// dimension, and with a [sample](crate::sample) of single clicks.
 ///
-/// Adding a click costs a look into a map; for analytics one more, as long as its link has few values.
+/// Adding a click costs a look into a map; for analytics one more for each of its values that is not among the first ones of
+/// its link and hour. What it holds grows with the different links, hours and values, not with the clicks.
 pub struct Tally {
     batches: BTreeMap<ProducerId, Ledger>,
     count: u64,
@@ -147,13 +148,19 @@ impl Tally {
         }
     }
 
-    /// The clicks per link, in the order of the links (the order in which rows are locked); of a tally
-    /// [of totals](Self::of_totals).
+    /// The clicks per link, in the order of the links (the order in which rows are locked).
     #[must_use]
     pub fn totals(&self) -> Vec<(LinkId, u64)> {
-        let Sums::Totals(totals) = &self.sums else { return Vec::new() };
-        let mut totals: Vec<_> = totals.iter().map(|(link, clicks)| (*link, *clicks)).collect();
+        let mut totals: Vec<_> = match &self.sums {
+            Sums::Totals(totals) => totals.iter().map(|(link, clicks)| (*link, *clicks)).collect(),
+            Sums::Analytics(detail) => detail.hours().into_iter().map(|(link, _, clicks)| (link, clicks)).collect(),
+        };
         totals.sort_unstable_by_key(|(link, _)| *link);
+        totals.dedup_by(|next, sum| {
+            let same = next.0 == sum.0;
+            sum.1 += if same { next.1 } else { 0 };
+            same
+        });
         totals
     }
 

@@ -1,7 +1,7 @@
 //! Visits without hyper.
 //!
 //! Of a redirect's cost on a cached link hyper's share is larger than ours: a map of headers, each a counted piece of the
-//! buffer, there and back. So the requests that nearly all visits are (`plain.rs`) are read and answered where they stand.
+//! buffer, there and back. So the requests that nearly all visits are (`plain.rs`) are read and answered (`writer.rs`) where they stand.
 //! At the first other one, whatever it is, hyper takes the connection over, with all that was not answered.
 
 use std::{
@@ -191,6 +191,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
         };
         let mut left = all;
         self.is_full = false;
+        // What was read before may have waited for long.
+        let now = if new.is_some() { self.read_at } else { Instant::now() };
         let next = loop {
             if let Some(waiting) = &mut self.waiting {
                 let Waiting { len, is_last, .. } = *waiting;
@@ -236,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                     let (what, len) = match begun {
                         Some(Begun::Done(Outcome::Redirect(redirect))) => {
                             self.given.one(redirect.kind);
-                            output.redirect(&redirect, plain.request_id, is_last, self.read_at);
+                            output.redirect(&redirect, plain.request_id, is_last, now);
                             self.is_over = is_last;
                             left = &left[plain.len..];
                             continue;

@@ -50,7 +50,7 @@ impl Writer {
         Self { bytes: Vec::new(), redirects, end: Vec::new(), end_until: None }
     }
 
-    /// The redirect that nearly all answers are, to a request that is called this.
+    /// The redirect that nearly all answers are, to a request that is called this. `now` is when it was read, or later.
     pub(super) fn redirect(&mut self, redirect: &Redirect, request_id: Option<&[u8]>, is_last: bool, now: Instant) {
         let Around { before, after } = &self.redirects[redirect.kind as usize][usize::from(redirect.cacheable)];
         self.bytes.extend_from_slice(before);
@@ -116,4 +116,43 @@ fn put_line(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     bytes.extend_from_slice(b": ");
     bytes.extend_from_slice(value);
     bytes.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(writer: &Writer) -> SystemTime {
+        let text = std::str::from_utf8(&writer.bytes).unwrap();
+        let dates: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("date: ")).collect();
+        assert_eq!((dates.len(), text.matches("content-length: ").count()), (1, 1), "{text}");
+        httpdate::parse_http_date(dates[0]).unwrap()
+    }
+
+    #[test]
+    fn the_date_is_that_of_the_second() {
+        let (mut writer, begin) = (Writer::new(), Instant::now());
+        let location = HeaderValue::from_static("https://example.com/");
+        let redirect = Redirect { kind: RedirectKind::Found, cacheable: false, location };
+        writer.redirect(&redirect, None, false, begin);
+        let end = writer.end_until.unwrap();
+        assert!(begin < end && end <= begin + Duration::from_secs(1));
+        assert!(date(&writer).elapsed().unwrap() < Duration::from_secs(60));
+
+        for (now, until) in [(end - Duration::from_nanos(1), end), (end, end)] {
+            writer.bytes.clear();
+            writer.redirect(&redirect, Some(b"one"), true, now);
+            date(&writer);
+            assert_eq!(writer.end_until == Some(until), now < end, "made anew when the second is over, not before");
+        }
+    }
+
+    #[test]
+    fn an_answer_has_its_length() {
+        let mut writer = Writer::new();
+        writer.response(Response::new(Body::Full("not here".into())), false).unwrap();
+        date(&writer);
+        let text = String::from_utf8(writer.bytes).unwrap();
+        assert!(text.contains("content-length: 8\r\n") && text.ends_with("\r\n\r\nnot here"), "{text}");
+    }
 }
