@@ -42,10 +42,10 @@ const EMBEDDED: Mode = Mode { name: "buffered", shared: false, settings: &[], lo
 const SHARED: Mode = Mode { name: "Redis, buffered", shared: true, ..EMBEDDED };
 const ACKNOWLEDGED: &[(&str, &str)] = &[("BOLTLINK_DURABILITY", "acknowledged")];
 
-/// What is compared, unless it is said otherwise.
+/// What is compared, unless it is said otherwise; the first one is what the others are compared to.
 pub(crate) const KINDS: &[Kind] = &[
-    Kind::Baseline(Baseline::RawLoop),
     Kind::Baseline(Baseline::Hyper),
+    Kind::Baseline(Baseline::RawLoop),
     Kind::Baseline(Baseline::HyperOnThreads),
     Kind::Nginx,
     Kind::Baseline(Baseline::Poem),
