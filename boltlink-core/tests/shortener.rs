@@ -6,9 +6,7 @@ use std::{num::NonZeroU8, sync::Arc, time::Duration};
 
 use boltlink_core::{
     Actor, AuthError, Domain, Error, FakeClock, Field, Lifetime, LinkEdit, NewKey, NewLink, Outcome, Purpose,
-    RandomSlugs, RedirectKind, Scopes, Shortener, Slug, StoredLink, Stores, SystemClock, TargetRules, TargetUrl,
-    Timestamp, Visit,
-    memory::MemoryLog,
+    RandomSlugs, RedirectKind, Scopes, Shortener, Slug, StoredLink, Stores, TargetRules, TargetUrl, Timestamp, Visit,
     store::{Fingerprint, LinkFilter, LinkOrder, Point},
 };
 
@@ -355,32 +353,6 @@ mod journaled {
             }
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_no_bound_has_room_for_is_redirected_and_counted_as_lost() {
-    let stores = Stores::in_memory(Arc::new(SystemClock));
-    let stores = Stores { log: Arc::new(MemoryLog::new(Arc::new(SystemClock), 100_000)), ..stores };
-    // Nobody takes anything out of the log, and no journal keeps it.
-    let shortener = Shortener::builder().stores(stores).consumers([]).build().await.unwrap();
-    let link = shortener.create(&Actor::OPERATOR, to("https://example.com/")).await.unwrap();
-    visit(&shortener, &link).await;
-    let request = Visit::new(&link.link.domain, link.link.slug.as_str());
-    for _ in 1..500_000 {
-        let outcome = match shortener.try_visit(&request) {
-            Some(outcome) => outcome,
-            // The news of its creation has reached the cache, which asks for it again.
-            None => shortener.visit(&request).await.unwrap(),
-        };
-        assert!(matches!(outcome, Outcome::Redirect(_)));
-    }
-    let counters = || shortener.counters();
-    while counters().clicks_recorded < 500_000 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    // The log has room for 100,000, and 262,144 wait in memory beside it.
-    let lost = counters().clicks_lost;
-    assert!((500_000 - 100_000 - 262_144..200_000).contains(&lost), "{lost}");
 }
 
 #[tokio::test(start_paused = true)]

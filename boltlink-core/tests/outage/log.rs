@@ -1,4 +1,4 @@
-//! A log of clicks that loses replies, or that other processes share and that is full.
+//! A log of clicks that loses replies, or is full.
 
 use std::{
     sync::{
@@ -10,7 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use boltlink_core::{
-    BatchId, ClickBatch, LinkId, Shortener, StoreError,
+    BatchId, ClickBatch, LinkId, Outcome, Shortener, StoreError, Stores, SystemClock, Visit,
+    memory::MemoryLog,
     store::{Backlog, Consumer, CounterStore, Delivery, LogRun},
 };
 
@@ -147,4 +148,29 @@ async fn a_log_that_takes_nothing_is_not_well_until_it_does() {
     }
     shortener.shutdown().await;
     assert_eq!(counts(&shortener, &link).await, (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_bound_has_room_for_is_redirected_and_counted_as_lost() {
+    let stores = Stores { log: Arc::new(MemoryLog::new(Arc::new(SystemClock), 100_000)), ..stores() };
+    // Nobody takes anything out of the log, and no journal keeps it.
+    let shortener = Shortener::builder().stores(stores).consumers([]).build().await.unwrap();
+    let link = link(&shortener).await;
+    follow(&shortener, &link).await.unwrap();
+    let request = Visit::new(&link.link.domain, link.link.slug.as_str());
+    for _ in 1..500_000 {
+        let outcome = match shortener.try_visit(&request) {
+            Some(outcome) => outcome,
+            // The news of its creation has reached the cache, which asks for it again.
+            None => follow(&shortener, &link).await.unwrap(),
+        };
+        assert!(matches!(outcome, Outcome::Redirect(_)));
+    }
+    let counters = || shortener.counters();
+    while counters().clicks_recorded < 500_000 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The log has room for 100,000, and 262,144 wait in memory beside it.
+    let lost = counters().clicks_lost;
+    assert!((500_000 - 100_000 - 262_144..200_000).contains(&lost), "{lost}");
 }
