@@ -50,22 +50,22 @@ const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Serves on a free port, which it prints, until it is killed.
 pub(crate) fn serve(baseline: Baseline) -> Result {
-    let mut runtime = match baseline {
-        Baseline::RawLoop => return raw_loop(),
-        Baseline::HyperOnThreads => Builder::new_multi_thread(),
-        Baseline::Hyper | Baseline::Poem => Builder::new_current_thread(),
-    };
-    let runtime = runtime.enable_all().build()?;
-    runtime.block_on(async {
+    match baseline {
+        Baseline::RawLoop => raw_loop(),
+        Baseline::Hyper => serve_on(Builder::new_current_thread(), hyper),
+        // As ours does: the thread that waits here is none of the runtime's.
+        Baseline::HyperOnThreads => {
+            serve_on(Builder::new_multi_thread(), async |listener| tokio::spawn(hyper(listener)).await?)
+        }
+        Baseline::Poem => serve_on(Builder::new_current_thread(), poem),
+    }
+}
+
+fn serve_on(mut runtime: Builder, serve: impl AsyncFnOnce(TcpListener) -> Result) -> Result {
+    runtime.enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(ANY).await?;
         announce(listener.local_addr()?)?;
-        match baseline {
-            Baseline::RawLoop => Ok(()),
-            Baseline::Hyper => hyper(listener).await,
-            // As ours does: the thread that waits here is none of the runtime's.
-            Baseline::HyperOnThreads => tokio::spawn(hyper(listener)).await?,
-            Baseline::Poem => poem(listener).await,
-        }
+        serve(listener).await
     })
 }
 

@@ -163,7 +163,7 @@ impl Detail {
         let Self { sampler: _, rows, values, by_value, kept } = self;
         let used = rows.len();
         rows.clear();
-        if rows.capacity() / super::SPARE > used {
+        if super::is_spare(rows.capacity(), used) {
             rows.shrink_to(used);
         }
         values.clear();

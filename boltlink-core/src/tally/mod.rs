@@ -209,13 +209,15 @@ impl Tally {
     }
 }
 
-/// Room beyond what was needed, that is kept all the same.
-const SPARE: usize = 4;
+/// Whether so much room is far more than was needed.
+const fn is_spare(capacity: usize, used: usize) -> bool {
+    capacity / 4 > used
+}
 
 fn empty<T>(list: &mut Vec<T>) {
     let used = list.len();
     list.clear();
-    if list.capacity() / SPARE > used {
+    if is_spare(list.capacity(), used) {
         list.shrink_to(used);
     }
 }
@@ -223,7 +225,7 @@ fn empty<T>(list: &mut Vec<T>) {
 fn empty_map<K: Eq + Hash, V>(map: &mut HashMap<K, V, RandomState>) {
     let used = map.len();
     map.clear();
-    if map.capacity() / SPARE > used {
+    if is_spare(map.capacity(), used) {
         map.shrink_to(used);
     }
 }

@@ -1,8 +1,8 @@
 //! Visits without hyper.
 //!
 //! Of a redirect's cost on a cached link hyper's share is larger than ours: a map of headers, each a counted piece of the
-//! buffer, there and back. So the requests that nearly all visits are (`plain.rs`) are read and answered (`writer.rs`) where they stand.
-//! At the first other one, whatever it is, hyper takes the connection over, with all that was not answered.
+//! buffer, there and back. So the requests that nearly all visits are (`plain.rs`) are read where they stand, and answered
+//! (`writer.rs`). At the first other one, whatever it is, hyper takes the connection over, with all that was not answered.
 
 use std::{
     cell::Cell,
@@ -201,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
                     What::Recorded { recorded, request_id, .. } => relay::poll(recorded, cx).map(|done| match done {
                         Ok(Outcome::Redirect(redirect)) => {
                             self.given.one(redirect.kind);
-                            output.redirect(&redirect, request_id.as_deref(), is_last, Instant::now());
+                            output.redirect(&redirect, request_id.as_deref(), is_last, now);
                             Some(())
                         }
                         Ok(_) => None,
