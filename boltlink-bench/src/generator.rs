@@ -97,12 +97,12 @@ impl Generator {
         self.go(next, |_| ())
     }
 
-    /// Asks `rate` times a second for a while, whether or not answers come (an open loop); says how long each answer took
-    /// from when its request was due, the shortest first.
-    pub(crate) fn ask_at(&mut self, rate: f64, time: Duration) -> Result<Vec<Duration>> {
+    /// Asks `rate` times a second for a while, whether or not answers come (an open loop); says of each second how long
+    /// its answers took from when their request was due, the shortest first.
+    pub(crate) fn ask_at(&mut self, rate: f64, time: Duration) -> Result<Vec<Vec<Duration>>> {
         let begin = Instant::now();
         let (visits, first) = (self.visits.clone(), self.asked);
-        let mut latencies = Vec::with_capacity((rate * time.as_secs_f64()) as usize + 1);
+        let mut seconds: Vec<_> = (0..time.as_secs()).map(|_| Vec::with_capacity(rate as usize + 1)).collect();
         let next = |asked: usize| {
             let after = Duration::from_secs_f64(asked as f64 / rate);
             match begin.elapsed() {
@@ -111,9 +111,13 @@ impl Generator {
                 _ => Next::Link(visits[(first + asked) % visits.len()] as usize, begin + after),
             }
         };
-        self.go(next, |due| latencies.push(due.elapsed()))?;
-        latencies.sort_unstable();
-        Ok(latencies)
+        self.go(next, |due| {
+            if let Some(second) = seconds.get_mut((due - begin).as_secs() as usize) {
+                second.push(due.elapsed());
+            }
+        })?;
+        seconds.iter_mut().for_each(|second| second.sort_unstable());
+        Ok(seconds)
     }
 
     /// Asks for what `next` says, by the number of the request, until it says that it is over; says how often it asked. All

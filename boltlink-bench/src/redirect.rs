@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boltlink_testkit::Client;
+use boltlink_testkit::{Client, Server};
 
 use crate::{
     Result,
@@ -15,7 +15,7 @@ use crate::{
     links::Links,
     report::{self, Row, Sample},
     subject::{KINDS, Kind, Subject},
-    visitors,
+    visitors::{self, Load},
 };
 
 /// How long it may take until all clicks are stored.
@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// server stores seldom (--with BOLTLINK_FLUSH_INTERVAL=60s).
     #[arg(long)]
     unsettled: bool,
+    /// Another build of the server, which has its turns beside this one.
+    #[arg(long, value_name = "PROGRAM")]
+    against: Option<PathBuf>,
     /// A setting for all servers of ours, such as BOLTLINK_FLUSH_INTERVAL=10s.
     #[arg(long = "with", value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
@@ -55,7 +58,7 @@ pub(crate) struct Options {
 
 /// A server that has its turns.
 struct Contender {
-    kind: Kind,
+    name: String,
     subject: Subject,
     generator: Generator,
     /// When nothing was cached.
@@ -72,16 +75,18 @@ async fn measure(options: &Options) -> Result {
     let visits: Arc<[u32]> = visitors::visits(options.links).into();
     let mut contenders = Vec::new();
     for kind in KINDS.iter().copied().filter(|kind| is_wanted(*kind, &options.only)) {
-        let Some(subject) = kind.start(&links, &options.settings).await? else {
-            eprintln!("{}: not installed, left out", kind.name());
-            continue;
-        };
-        contenders.push(Contender::new(kind, subject, visits.clone(), options.links).await?);
+        for (name, program) in builds(kind, options)? {
+            let Some(subject) = kind.start(&program, &links, &options.settings).await? else {
+                eprintln!("{name}: not installed, left out");
+                continue;
+            };
+            contenders.push(Contender::new(name, kind.load(), subject, visits.clone(), options.links).await?);
+        }
     }
     for round in 1..=options.rounds {
         for contender in &mut contenders {
             let sample = contender.turn(Duration::from_secs(options.seconds), !options.unsettled).await?;
-            eprintln!("round {round}: {:<28} {sample}", contender.kind.name());
+            eprintln!("round {round}: {:<28} {sample}", contender.name);
             contender.samples.push(sample);
         }
     }
@@ -91,8 +96,8 @@ async fn measure(options: &Options) -> Result {
         contender.settle().await?;
         contender.check_counts().await?;
         let memory = contender.subject.peak_memory()?;
-        let Contender { kind, first, samples, .. } = contender;
-        rows.push(Row { name: kind.name(), first, samples, latencies, memory });
+        let Contender { name, first, samples, .. } = contender;
+        rows.push(Row { name, first, samples, latencies, memory });
     }
     report::print(&rows);
     if options.latency_seconds > 0 {
@@ -111,6 +116,15 @@ fn setting(text: &str) -> std::result::Result<(String, String), &'static str> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// Which programs are measured as this kind, and under which names.
+fn builds(kind: Kind, options: &Options) -> Result<Vec<(String, PathBuf)>> {
+    let mut builds = vec![(kind.name().to_owned(), Server::built_beside()?)];
+    if let (Kind::Ours(_), Some(other)) = (kind, &options.against) {
+        builds.push((format!("{}, the other build", kind.name()), other.clone()));
+    }
+    Ok(builds)
+}
+
 fn is_wanted(kind: Kind, only: &[String]) -> bool {
     let named = |part: &String| {
         let is_whole = KINDS.iter().any(|kind| kind.name() == part);
@@ -121,9 +135,9 @@ fn is_wanted(kind: Kind, only: &[String]) -> bool {
 
 impl Contender {
     /// Has it asked for everything once.
-    async fn new(kind: Kind, subject: Subject, visits: Arc<[u32]>, links: usize) -> Result<Self> {
-        let generator = Generator::new(subject.address(), subject.key(), kind.load(), visits, links);
-        let mut new = Self { kind, subject, generator, first: Sample::default(), samples: Vec::new() };
+    async fn new(name: String, load: Load, subject: Subject, visits: Arc<[u32]>, links: usize) -> Result<Self> {
+        let generator = Generator::new(subject.address(), subject.key(), load, visits, links);
+        let mut new = Self { name, subject, generator, first: Sample::default(), samples: Vec::new() };
         new.first = new.measure(Generator::warm_up, true).await?;
         Ok(new)
     }
@@ -145,8 +159,8 @@ impl Contender {
         Ok(Sample { requests, taken, loaded, cpu: self.subject.cpu()? - cpu, backend })
     }
 
-    /// How long answers take at half the load that was measured, the shortest first.
-    fn latencies(&mut self, time: Duration) -> Result<Vec<Duration>> {
+    /// How long answers take at half the load that was measured, of each second, the shortest first.
+    fn latencies(&mut self, time: Duration) -> Result<Vec<Vec<Duration>>> {
         let mut rates: Vec<_> = self.samples.iter().map(Sample::per_second).collect();
         rates.sort_by(f64::total_cmp);
         let Some(rate) = rates.get(rates.len() / 2).filter(|_| !time.is_zero()) else { return Ok(Vec::new()) };
@@ -164,7 +178,7 @@ impl Contender {
                 return Ok(());
             }
             if stored > sent || Instant::now() > end {
-                return Err(format!("{}: {sent} were sent, {stored} are stored", self.kind.name()).into());
+                return Err(format!("{}: {sent} were sent, {stored} are stored", self.name).into());
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
@@ -178,7 +192,7 @@ impl Contender {
             let slug = visitors::slug(link);
             let counted = counted.get(&slug).copied().unwrap_or_default();
             if counted != *sent {
-                return Err(format!("{}: {slug} was followed {sent} times, counted {counted}", self.kind.name()).into());
+                return Err(format!("{}: {slug} was followed {sent} times, counted {counted}", self.name).into());
             }
         }
         Ok(())

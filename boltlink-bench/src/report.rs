@@ -55,20 +55,22 @@ impl fmt::Display for Sample {
 
 /// All turns of one server.
 pub(crate) struct Row {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// When nothing was cached.
     pub(crate) first: Sample,
     pub(crate) samples: Vec<Sample>,
-    /// At half the load, the shortest first.
-    pub(crate) latencies: Vec<Duration>,
+    /// At half the load, of each second, the shortest first.
+    pub(crate) latencies: Vec<Vec<Duration>>,
     /// At its peak, in bytes.
     pub(crate) memory: u64,
 }
 
 impl Row {
-    /// How long the quickest so many of a thousand answers took at most, in milliseconds; `None` if that was not measured.
-    fn latency(&self, of_thousand: usize) -> Option<f64> {
-        Some(percentile(&self.latencies, of_thousand)?.as_secs_f64() * 1e3)
+    /// How long the quickest so many of a thousand answers of a second took at most, in milliseconds: in the middle one of
+    /// all seconds, the quickest and the slowest. A machine that stands still now and then spoils some seconds, not the middle.
+    fn latency(&self, of_thousand: usize) -> [f64; 3] {
+        let of = |second: &Vec<_>| Some(percentile(second, of_thousand)?.as_secs_f64() * 1e3);
+        spread(self.latencies.iter().filter_map(of).collect())
     }
 
     fn median(&self, of: impl Fn(&Sample) -> f64) -> f64 {
@@ -120,19 +122,23 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
-/// How long answers took at half the load.
+/// How long answers took at half the load: of all seconds the middle one, the quickest and the slowest.
 pub(crate) fn print_latencies(rows: &[Row]) {
-    println!("\n{:<28} {:>10} {:>10} {:>10} {:>10}", "at half the load, ms", "p50", "p99", "p99.9", "most");
+    println!("\n{:<28} {:>24} {:>24} {:>24}", "a second at half the load, ms", "p50", "p99", "p99.9");
     for row in rows {
-        let [half, most_of, nearly, all] = [500, 990, 999, 1000].map(|part| row.latency(part).unwrap_or(f64::NAN));
-        println!("{:<28} {half:>10.3} {most_of:>10.3} {nearly:>10.3} {all:>10.3}", row.name);
+        let cells = [500, 990, 999].map(|part| {
+            let [middle, least, most] = row.latency(part);
+            format!("{middle:.3} ({least:.3}–{most:.3})")
+        });
+        println!("{:<28} {:>24} {:>24} {:>24}", row.name, cells[0], cells[1], cells[2]);
     }
 }
 
 pub(crate) fn json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
         let [per_second, first, cpu, whole] = row.medians();
-        let [ratio, least, most] = row.ratio_to(&rows[0]);
+        let told = |[median, least, most]: [f64; 3]| json!({ "median": median, "least": least, "most": most });
+        let latency = |part| told(row.latency(part));
         let of = |part: fn(&Used) -> Duration| row.median(|sample| sample.each(part(&sample.backend)));
         json!({
             "server": row.name,
@@ -145,12 +151,11 @@ pub(crate) fn json(rows: &[Row]) -> Value {
                 "all": whole,
             },
             "cpu_microseconds_per_first_visit": first,
-            "ratio_to_hyper": { "median": ratio, "least": least, "most": most },
+            "ratio_to_hyper": told(row.ratio_to(&rows[0])),
             "milliseconds_at_half_load": {
-                "p50": row.latency(500),
-                "p99": row.latency(990),
-                "p99.9": row.latency(999),
-                "most": row.latency(1000),
+                "p50": latency(500),
+                "p99": latency(990),
+                "p99.9": latency(999),
             },
             "peak_memory_bytes": row.memory,
             "requests": row.samples.iter().map(|sample| sample.requests).sum::<u64>(),

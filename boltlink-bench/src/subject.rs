@@ -82,20 +82,25 @@ impl Kind {
         }
     }
 
-    /// Starts one; ours with the links, and with `settings` beside its own. `None` if it is not installed here.
-    pub(crate) async fn start(self, links: &Links, settings: &[(String, String)]) -> Result<Option<Subject>> {
+    /// Starts one; ours, which is this `program`, with the links, and with `settings` beside its own. `None` if it is not
+    /// installed here.
+    pub(crate) async fn start(
+        self,
+        program: &Path,
+        links: &Links,
+        settings: &[(String, String)],
+    ) -> Result<Option<Subject>> {
         Ok(match self {
             Self::Baseline(baseline) => Some(Subject::Other(Process::baseline(baseline)?)),
             Self::Nginx => Process::nginx()?.map(Subject::Other),
-            Self::Ours(mode) => Some(mode.start(links, settings).await?),
+            Self::Ours(mode) => Some(mode.start(program, links, settings).await?),
         })
     }
 }
 
 impl Mode {
-    async fn start(self, links: &Links, settings: &[(String, String)]) -> Result<Subject> {
-        let program = Server::built_beside()?;
-        let mut server = pinned(&program);
+    async fn start(self, program: &Path, links: &Links, settings: &[(String, String)]) -> Result<Subject> {
+        let mut server = pinned(program);
         for (name, value) in self.settings {
             server = server.env(name, value);
         }
@@ -111,7 +116,7 @@ impl Mode {
             return Ok(Subject::Ours { server, backend: None, _data: data });
         }
         let (data, mut backend) = (tempfile::tempdir()?, Backend::start().await?);
-        links.import(backend.used_by(Server::builder(&program)), data.path())?;
+        links.import(backend.used_by(Server::builder(program)), data.path())?;
         let server = backend.used_by(server).data_dir(data.path()).start().await?;
         backend.start_workers(&server)?;
         Ok(Subject::Ours { server, backend: Some(Box::new(backend)), _data: data })

@@ -4,6 +4,9 @@
 //! [`GROUP_TIME`], and whoever fills one to [`GROUP_CLICKS`] empties it on the spot: that bounds what a
 //! `kill -9` can take, to one group per buffer. What is emptied becomes a batch, goes into the
 //! journal, and from there to the [outbox](super::delivery).
+//!
+//! Where visitors wait for their clicks a group gathers while the one before is synced, and if there are many visitors for
+//! [`SYNC_DELAY`] more.
 
 use std::{
     sync::{
@@ -25,6 +28,10 @@ use crate::{id::LinkId, time::Timestamp, trace::TraceContext, visit::Visit};
 
 /// How long a click waits at most for its group to be written.
 pub(super) const GROUP_TIME: Duration = Duration::from_millis(2);
+/// How long a group that visitors wait for gathers before it is synced, if the last one had [`SYNC_SIBLINGS`] or more: those
+/// who were answered just then have time to come again, so that a sync is for more of them. (Like `commit_delay` of Postgres.)
+const SYNC_DELAY: Duration = Duration::from_micros(200);
+const SYNC_SIBLINGS: usize = 4;
 /// How many clicks a group has at most.
 pub(super) const GROUP_CLICKS: usize = 512;
 
@@ -54,8 +61,8 @@ struct Shared {
     awake: AtomicBool,
     stopping: AtomicBool,
     committer: Mutex<Committer>,
-    /// Zero where visitors wait for their click: the next group gathers while one is synced.
-    group_time: Duration,
+    /// Whether visitors wait for their clicks.
+    durable: bool,
 }
 
 impl Recorder {
@@ -70,7 +77,7 @@ impl Recorder {
             acks: Arc::default(),
             awake: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            group_time: if committer.is_durable() { Duration::ZERO } else { GROUP_TIME },
+            durable: committer.is_durable(),
             committer: Mutex::new(committer),
         });
         let thread = thread::Builder::new().name("boltlink-recorder".into()).spawn({
@@ -114,7 +121,7 @@ impl Recorder {
             // Seen under the buffer's lock: a click that comes too late for the thread's last round
             // sees that it does, and is committed here.
             let late = shared.stopping.load(Ordering::Acquire);
-            let full = group.drafts.len() >= GROUP_CLICKS && !shared.group_time.is_zero();
+            let full = group.drafts.len() >= GROUP_CLICKS && !shared.durable;
             (joined, (late || full).then(|| std::mem::take(&mut *group)))
         };
         if let Some(group) = full {
@@ -146,23 +153,34 @@ impl Shared {
     fn run(&self) {
         // These trade places with the buffers, so that neither allocates again and again.
         let mut groups: Vec<Group> = self.buffers.iter().map(|_| Group::default()).collect();
+        let mut clicks = 0;
         loop {
             while !self.awake.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire) {
                 thread::park();
             }
             let stopping = self.stopping.load(Ordering::Acquire);
-            if !stopping && !self.group_time.is_zero() {
-                thread::sleep(self.group_time);
+            if !stopping {
+                thread::sleep(self.group_time(clicks));
             }
             // Before the buffers are emptied: who comes later wakes us again.
             self.awake.store(false, Ordering::Release);
             for (buffer, group) in self.buffers.iter().zip(&mut groups) {
                 std::mem::swap(&mut *buffer.lock(), group);
             }
+            clicks = groups.iter().map(|group| group.drafts.len()).sum();
             self.committer.lock().commit(&mut groups);
             if stopping {
                 return;
             }
+        }
+    }
+
+    /// How long to gather after a group of so many clicks.
+    const fn group_time(&self, clicks: usize) -> Duration {
+        match self.durable {
+            false => GROUP_TIME,
+            true if clicks >= SYNC_SIBLINGS => SYNC_DELAY,
+            true => Duration::ZERO,
         }
     }
 
