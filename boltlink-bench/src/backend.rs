@@ -1,6 +1,7 @@
 //! What nodes that share their clicks stand on: Redis, Postgres, and the workers between them.
 
 use std::{
+    path::Path,
     process::{Child, Stdio},
     time::Duration,
 };
@@ -39,12 +40,11 @@ impl Backend {
             .env("BOLTLINK_WORKERS", "none")
     }
 
-    /// Starts one worker of each kind.
-    pub(crate) fn start_workers(&mut self, server: &Server) -> Result {
-        let program = Server::built_beside()?;
+    /// Starts one worker of each kind, which are this `program`.
+    pub(crate) fn start_workers(&mut self, program: &Path, server: &Server) -> Result {
         for kind in ["aggregator", "analytics"] {
             let mut worker = server.command();
-            worker.args(["-c", OTHERS]).arg(&program).args(["worker", kind]);
+            worker.args(["-c", OTHERS]).arg(program).args(["worker", kind]);
             self.workers.push(worker.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
         }
         Ok(())

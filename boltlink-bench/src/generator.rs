@@ -80,11 +80,13 @@ impl Generator {
     /// Asks for each link once, so that the server has all of them in its cache; says how many there are.
     pub(crate) fn warm_up(&mut self) -> Result<u64> {
         let (links, now) = (self.sent.len(), Instant::now());
-        self.go(|asked| if asked < links { Next::Link(asked, now) } else { Next::Over }, |_| ())
+        let connections = self.connect()?;
+        self.go(connections, |asked| if asked < links { Next::Link(asked, now) } else { Next::Over }, |_| ())
     }
 
     /// Asks for a while, each connection as soon as it has its answer (a closed loop); says how often.
     pub(crate) fn ask_for(&mut self, time: Duration) -> Result<u64> {
+        let connections = self.connect()?;
         let now = Instant::now();
         let (visits, first) = (self.visits.clone(), self.asked);
         let next = |asked: usize| {
@@ -94,15 +96,17 @@ impl Generator {
             }
             Next::Link(visits[(first + asked) % visits.len()] as usize, now)
         };
-        self.go(next, |_| ())
+        self.go(connections, next, |_| ())
     }
 
-    /// Asks `rate` times a second for a while, whether or not answers come (an open loop); says of each second how long
-    /// its answers took from when their request was due, the shortest first.
-    pub(crate) fn ask_at(&mut self, rate: f64, time: Duration) -> Result<Vec<Vec<Duration>>> {
-        let begin = Instant::now();
+    /// Asks `rate` times a second for so many seconds, whether or not answers come (an open loop); says of each second how
+    /// long its answers took from when their request was due, the shortest first.
+    pub(crate) fn ask_at(&mut self, rate: f64, seconds: u64) -> Result<Vec<Vec<Duration>>> {
         let (visits, first) = (self.visits.clone(), self.asked);
-        let mut seconds: Vec<_> = (0..time.as_secs()).map(|_| Vec::with_capacity(rate as usize + 1)).collect();
+        let time = Duration::from_secs(seconds);
+        let mut latencies: Vec<_> = (0..seconds).map(|_| Vec::with_capacity(rate as usize + 1)).collect();
+        let connections = self.connect()?;
+        let begin = Instant::now();
         let next = |asked: usize| {
             let after = Duration::from_secs_f64(asked as f64 / rate);
             match begin.elapsed() {
@@ -111,19 +115,19 @@ impl Generator {
                 _ => Next::Link(visits[(first + asked) % visits.len()] as usize, begin + after),
             }
         };
-        self.go(next, |due| {
-            if let Some(second) = seconds.get_mut((due - begin).as_secs() as usize) {
-                second.push(due.elapsed());
-            }
-        })?;
-        seconds.iter_mut().for_each(|second| second.sort_unstable());
-        Ok(seconds)
+        self.go(connections, next, |due| latencies[(due - begin).as_secs() as usize].push(due.elapsed()))?;
+        latencies.iter_mut().for_each(|second| second.sort_unstable());
+        Ok(latencies)
     }
 
     /// Asks for what `next` says, by the number of the request, until it says that it is over; says how often it asked. All
     /// is answered then, and `answered` was told each time since when that was due.
-    fn go(&mut self, mut next: impl FnMut(usize) -> Next, mut answered: impl FnMut(Instant)) -> Result<u64> {
-        let mut connections = self.connect()?;
+    fn go(
+        &mut self,
+        mut connections: Vec<Connection>,
+        mut next: impl FnMut(usize) -> Next,
+        mut answered: impl FnMut(Instant),
+    ) -> Result<u64> {
         let mut request = Vec::with_capacity(2048);
         let mut answer = vec![0; 256 << 10];
         let mut count = 0;

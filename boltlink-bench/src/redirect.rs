@@ -45,7 +45,7 @@ pub(crate) struct Options {
     /// server stores seldom (--with BOLTLINK_FLUSH_INTERVAL=60s).
     #[arg(long)]
     unsettled: bool,
-    /// Another build of the server, which has its turns beside this one.
+    /// Another build of the server, which has its turns beside this one; its path from the workspace's root.
     #[arg(long, value_name = "PROGRAM")]
     against: Option<PathBuf>,
     /// A setting for all servers of ours, such as BOLTLINK_FLUSH_INTERVAL=10s.
@@ -86,13 +86,13 @@ async fn measure(options: &Options) -> Result {
     for round in 1..=options.rounds {
         for contender in &mut contenders {
             let sample = contender.turn(Duration::from_secs(options.seconds), !options.unsettled).await?;
-            eprintln!("round {round}: {:<28} {sample}", contender.name);
+            eprintln!("round {round}: {:<40} {sample}", contender.name);
             contender.samples.push(sample);
         }
     }
     let mut rows = Vec::new();
     for mut contender in contenders {
-        let latencies = contender.latencies(Duration::from_secs(options.latency_seconds))?;
+        let latencies = contender.latencies(options.latency_seconds)?;
         contender.settle().await?;
         contender.check_counts().await?;
         let memory = contender.subject.peak_memory()?;
@@ -120,7 +120,8 @@ fn setting(text: &str) -> std::result::Result<(String, String), &'static str> {
 fn builds(kind: Kind, options: &Options) -> Result<Vec<(String, PathBuf)>> {
     let mut builds = vec![(kind.name().to_owned(), Server::built_beside()?)];
     if let (Kind::Ours(_), Some(other)) = (kind, &options.against) {
-        builds.push((format!("{}, the other build", kind.name()), other.clone()));
+        // Servers are started in their data folders.
+        builds.push((format!("{}, other build", kind.name()), fs::canonicalize(other)?));
     }
     Ok(builds)
 }
@@ -160,11 +161,11 @@ impl Contender {
     }
 
     /// How long answers take at half the load that was measured, of each second, the shortest first.
-    fn latencies(&mut self, time: Duration) -> Result<Vec<Vec<Duration>>> {
+    fn latencies(&mut self, seconds: u64) -> Result<Vec<Vec<Duration>>> {
         let mut rates: Vec<_> = self.samples.iter().map(Sample::per_second).collect();
         rates.sort_by(f64::total_cmp);
-        let Some(rate) = rates.get(rates.len() / 2).filter(|_| !time.is_zero()) else { return Ok(Vec::new()) };
-        self.generator.ask_at(rate / 2.0, time)
+        let Some(rate) = rates.get(rates.len() / 2).filter(|_| seconds > 0) else { return Ok(Vec::new()) };
+        self.generator.ask_at(rate / 2.0, seconds)
     }
 
     async fn settle(&self) -> Result {

@@ -67,7 +67,8 @@ pub(crate) struct Row {
 
 impl Row {
     /// How long the quickest so many of a thousand answers of a second took at most, in milliseconds: in the middle one of
-    /// all seconds, the quickest and the slowest. A machine that stands still now and then spoils some seconds, not the middle.
+    /// all seconds, the quickest and the slowest. A machine that stands still now and then spoils some seconds, not the
+    /// middle one.
     fn latency(&self, of_thousand: usize) -> [f64; 3] {
         let of = |second: &Vec<_>| Some(percentile(second, of_thousand)?.as_secs_f64() * 1e3);
         spread(self.latencies.iter().filter_map(of).collect())
@@ -107,7 +108,7 @@ fn spread(mut values: Vec<f64>) -> [f64; 3] {
 
 pub(crate) fn print(rows: &[Row]) {
     println!(
-        "\n{:<28} {:>10} {:>11} {:>11} {:>11} {:>22} {:>11}",
+        "\n{:<40} {:>10} {:>11} {:>11} {:>11} {:>22} {:>11}",
         "", "requests/s", "first visit", "CPU/request", "in all", "hyper's ÷ its CPU", "peak memory"
     );
     for row in rows {
@@ -116,7 +117,7 @@ pub(crate) fn print(rows: &[Row]) {
         let memory = row.memory as f64 / 1e6;
         let ratio = format!("{ratio:.2} ({least:.2}–{most:.2})");
         println!(
-            "{:<28} {per_second:>10.0} {first:>8.2} µs {cpu:>8.2} µs {whole:>8.2} µs {ratio:>22} {memory:>8.1} MB",
+            "{:<40} {per_second:>10.0} {first:>8.2} µs {cpu:>8.2} µs {whole:>8.2} µs {ratio:>22} {memory:>8.1} MB",
             row.name
         );
     }
@@ -124,13 +125,13 @@ pub(crate) fn print(rows: &[Row]) {
 
 /// How long answers took at half the load: of all seconds the middle one, the quickest and the slowest.
 pub(crate) fn print_latencies(rows: &[Row]) {
-    println!("\n{:<28} {:>24} {:>24} {:>24}", "a second at half the load, ms", "p50", "p99", "p99.9");
+    println!("\n{:<40} {:>24} {:>24} {:>24}", "at half the load, second by second, ms", "p50", "p99", "p99.9");
     for row in rows {
         let cells = [500, 990, 999].map(|part| {
             let [middle, least, most] = row.latency(part);
             format!("{middle:.3} ({least:.3}–{most:.3})")
         });
-        println!("{:<28} {:>24} {:>24} {:>24}", row.name, cells[0], cells[1], cells[2]);
+        println!("{:<40} {:>24} {:>24} {:>24}", row.name, cells[0], cells[1], cells[2]);
     }
 }
 

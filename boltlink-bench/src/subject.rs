@@ -118,7 +118,7 @@ impl Mode {
         let (data, mut backend) = (tempfile::tempdir()?, Backend::start().await?);
         links.import(backend.used_by(Server::builder(program)), data.path())?;
         let server = backend.used_by(server).data_dir(data.path()).start().await?;
-        backend.start_workers(&server)?;
+        backend.start_workers(program, &server)?;
         Ok(Subject::Ours { server, backend: Some(Box::new(backend)), _data: data })
     }
 }

@@ -249,3 +249,13 @@ async fn to_an_earlier_release_a_bounded_admin_is_none() {
     let row = db.query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT admin FROM api_key")).await.unwrap();
     assert!(!row.unwrap().try_get_by_index::<bool>(0).unwrap());
 }
+
+/// As `.cargo/config.toml` asks for.
+#[tokio::test]
+async fn sqlite_keeps_no_count_of_its_memory() {
+    let db = Database::connect("sqlite::memory:").await.unwrap();
+    let rows = db.query_all_raw(Statement::from_string(DbBackend::Sqlite, "PRAGMA compile_options")).await.unwrap();
+    let options: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+    assert!(options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"), "{options:?}");
+    assert!(!options.iter().any(|option| option.starts_with("ENABLE_MEMORY_MANAGEMENT")), "{options:?}");
+}

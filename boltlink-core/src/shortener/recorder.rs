@@ -1,6 +1,6 @@
 //! Turns visits into batches of clicks, off the redirect's path.
 //!
-//! A visit leaves a draft in its core's buffer. A thread empties all buffers every
+//! A visit leaves a draft in its core's buffer. Where nobody waits for it a thread empties all buffers every
 //! [`GROUP_TIME`], and whoever fills one to [`GROUP_CLICKS`] empties it on the spot: that bounds what a
 //! `kill -9` can take, to one group per buffer. What is emptied becomes a batch, goes into the
 //! journal, and from there to the [outbox](super::delivery).
@@ -26,14 +26,15 @@ use super::{
 };
 use crate::{id::LinkId, time::Timestamp, trace::TraceContext, visit::Visit};
 
-/// How long a click waits at most for its group to be written.
+/// How long a click that nobody waits for waits at most for its group to be written.
 pub(super) const GROUP_TIME: Duration = Duration::from_millis(2);
-/// How long a group that visitors wait for gathers before it is synced, if the last one had [`SYNC_SIBLINGS`] or more: those
-/// who were answered just then have time to come again, so that a sync is for more of them. (Like `commit_delay` of Postgres.)
-const SYNC_DELAY: Duration = Duration::from_micros(200);
-const SYNC_SIBLINGS: usize = 4;
-/// How many clicks a group has at most.
+/// How many such clicks a group has at most.
 pub(super) const GROUP_CLICKS: usize = 512;
+/// How long a group that visitors wait for gathers before it is synced, if the one before had [`SYNC_SIBLINGS`] or more:
+/// those who were answered just then have time to come again, so that a sync is for more of them. Like `commit_delay` and
+/// `commit_siblings` of Postgres; of few visitors all are in a group anyway, and would only wait.
+const SYNC_DELAY: Duration = Duration::from_micros(200);
+const SYNC_SIBLINGS: usize = 16;
 
 /// What was buffered together.
 #[derive(Default)]
@@ -153,6 +154,7 @@ impl Shared {
     fn run(&self) {
         // These trade places with the buffers, so that neither allocates again and again.
         let mut groups: Vec<Group> = self.buffers.iter().map(|_| Group::default()).collect();
+        // Of the last group that was not empty.
         let mut clicks = 0;
         loop {
             while !self.awake.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire) {
@@ -167,7 +169,8 @@ impl Shared {
             for (buffer, group) in self.buffers.iter().zip(&mut groups) {
                 std::mem::swap(&mut *buffer.lock(), group);
             }
-            clicks = groups.iter().map(|group| group.drafts.len()).sum();
+            let gathered = groups.iter().map(|group| group.drafts.len()).sum();
+            clicks = if gathered > 0 { gathered } else { clicks };
             self.committer.lock().commit(&mut groups);
             if stopping {
                 return;
