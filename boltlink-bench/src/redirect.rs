@@ -46,7 +46,7 @@ pub(crate) struct Options {
     #[arg(long)]
     unsettled: bool,
     /// Another build of the server, which has its turns beside this one; its path from the workspace's root.
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", value_parser = program)]
     against: Option<PathBuf>,
     /// A setting for all servers of ours, such as BOLTLINK_FLUSH_INTERVAL=10s.
     #[arg(long = "with", value_name = "NAME=VALUE", value_parser = setting)]
@@ -116,12 +116,16 @@ fn setting(text: &str) -> std::result::Result<(String, String), &'static str> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// Servers are started in their data folders, so its whole path.
+fn program(path: &str) -> std::io::Result<PathBuf> {
+    fs::canonicalize(path)
+}
+
 /// Which programs are measured as this kind, and under which names.
 fn builds(kind: Kind, options: &Options) -> Result<Vec<(String, PathBuf)>> {
     let mut builds = vec![(kind.name().to_owned(), Server::built_beside()?)];
     if let (Kind::Ours(_), Some(other)) = (kind, &options.against) {
-        // Servers are started in their data folders.
-        builds.push((format!("{}, other build", kind.name()), fs::canonicalize(other)?));
+        builds.push((format!("{}, other build", kind.name()), other.clone()));
     }
     Ok(builds)
 }
