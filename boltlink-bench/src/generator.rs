@@ -20,6 +20,8 @@ use crate::{
 
 /// How many connections there are.
 const CONNECTIONS: usize = 64;
+/// The time of which answers are looked at together. A machine that stands still now and then spoils some of it.
+const SLICE: Duration = Duration::from_millis(100);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -99,12 +101,14 @@ impl Generator {
         self.go(connections, next, |_| ())
     }
 
-    /// Asks `rate` times a second for so many seconds, whether or not answers come (an open loop); says of each second how
-    /// long its answers took from when their request was due, the shortest first.
+    /// Asks `rate` times a second for so many seconds, whether or not answers come (an open loop); says of each tenth of a
+    /// second how long its answers took from when their request was due, the shortest first.
     pub(crate) fn ask_at(&mut self, rate: f64, seconds: u64) -> Result<Vec<Vec<Duration>>> {
         let (visits, first) = (self.visits.clone(), self.asked);
         let time = Duration::from_secs(seconds);
-        let mut latencies: Vec<_> = (0..seconds).map(|_| Vec::with_capacity(rate as usize + 1)).collect();
+        let slices = time.as_millis() / SLICE.as_millis();
+        let room = (rate * SLICE.as_secs_f64()) as usize + 1;
+        let mut latencies: Vec<_> = (0..slices).map(|_| Vec::with_capacity(room)).collect();
         let connections = self.connect()?;
         let begin = Instant::now();
         let next = |asked: usize| {
@@ -115,8 +119,9 @@ impl Generator {
                 _ => Next::Link(visits[(first + asked) % visits.len()] as usize, begin + after),
             }
         };
-        self.go(connections, next, |due| latencies[(due - begin).as_secs() as usize].push(due.elapsed()))?;
-        latencies.iter_mut().for_each(|second| second.sort_unstable());
+        let slice = |due: Instant| ((due - begin).as_millis() / SLICE.as_millis()) as usize;
+        self.go(connections, next, |due| latencies[slice(due)].push(due.elapsed()))?;
+        latencies.iter_mut().for_each(|slice| slice.sort_unstable());
         Ok(latencies)
     }
 

@@ -84,7 +84,12 @@ async fn measure(options: &Options) -> Result {
         }
     }
     for round in 1..=options.rounds {
-        for contender in &mut contenders {
+        let mut turns: Vec<_> = contenders.iter_mut().collect();
+        // To and fro, so that nobody always comes after the same other.
+        if round.is_multiple_of(2) {
+            turns.reverse();
+        }
+        for contender in turns {
             let sample = contender.turn(Duration::from_secs(options.seconds), !options.unsettled).await?;
             eprintln!("round {round}: {:<40} {sample}", contender.name);
             contender.samples.push(sample);
@@ -164,7 +169,7 @@ impl Contender {
         Ok(Sample { requests, taken, loaded, cpu: self.subject.cpu()? - cpu, backend })
     }
 
-    /// How long answers take at half the load that was measured, of each second, the shortest first.
+    /// How long answers take at half the load that was measured, of each tenth of a second, the shortest first.
     fn latencies(&mut self, seconds: u64) -> Result<Vec<Vec<Duration>>> {
         let mut rates: Vec<_> = self.samples.iter().map(Sample::per_second).collect();
         rates.sort_by(f64::total_cmp);

@@ -59,19 +59,30 @@ pub(crate) struct Row {
     /// When nothing was cached.
     pub(crate) first: Sample,
     pub(crate) samples: Vec<Sample>,
-    /// At half the load, of each second, the shortest first.
+    /// At half the load, of each tenth of a second, the shortest first.
     pub(crate) latencies: Vec<Vec<Duration>>,
     /// At its peak, in bytes.
     pub(crate) memory: u64,
 }
 
 impl Row {
-    /// How long the quickest so many of a thousand answers of a second took at most, in milliseconds: in the middle one of
-    /// all seconds, the quickest and the slowest. A machine that stands still now and then spoils some seconds, not the
-    /// middle one.
-    fn latency(&self, of_thousand: usize) -> [f64; 3] {
-        let of = |second: &Vec<_>| Some(percentile(second, of_thousand)?.as_secs_f64() * 1e3);
-        spread(self.latencies.iter().filter_map(of).collect())
+    /// How long the quickest so many of a thousand of all answers took at most, in milliseconds.
+    fn latency(&self, of_thousand: usize) -> f64 {
+        let mut all = self.latencies.concat();
+        all.sort_unstable();
+        percentile(&all, of_thousand).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3)
+    }
+
+    /// The same of 99 of a hundred answers of each tenth of a second.
+    fn p99s(&self) -> Vec<f64> {
+        let of = |tenth: &Vec<_>| Some(percentile(tenth, 990)?.as_secs_f64() * 1e3);
+        self.latencies.iter().filter_map(of).collect()
+    }
+
+    /// In how many tenths of a second of all that was below a millisecond.
+    fn quick_share(&self) -> f64 {
+        let all = self.p99s();
+        all.iter().filter(|latency| **latency < 1.0).count() as f64 / all.len() as f64
     }
 
     fn median(&self, of: impl Fn(&Sample) -> f64) -> f64 {
@@ -123,15 +134,22 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
-/// How long answers took at half the load: of all seconds the middle one, the quickest and the slowest.
+/// How long answers took at half the load: of all, and tenth by tenth of a second, as a machine that stands still for some
+/// milliseconds now and then spoils the former for every server.
 pub(crate) fn print_latencies(rows: &[Row]) {
-    println!("\n{:<40} {:>24} {:>24} {:>24}", "at half the load, second by second, ms", "p50", "p99", "p99.9");
+    println!(
+        "\n{:<40} {:>8} {:>8} {:>8} {:>26} {:>10}",
+        "at half the load, ms", "p50", "p99", "p99.9", "p99 of a tenth of a second", "below 1 ms"
+    );
     for row in rows {
-        let cells = [500, 990, 999].map(|part| {
-            let [middle, least, most] = row.latency(part);
-            format!("{middle:.3} ({least:.3}–{most:.3})")
-        });
-        println!("{:<40} {:>24} {:>24} {:>24}", row.name, cells[0], cells[1], cells[2]);
+        let [p50, p99, p999] = [500, 990, 999].map(|part| row.latency(part));
+        let [middle, least, most] = spread(row.p99s());
+        println!(
+            "{:<40} {p50:>8.3} {p99:>8.3} {p999:>8.3} {:>26} {:>9.0} %",
+            row.name,
+            format!("{middle:.3} ({least:.3}–{most:.3})"),
+            row.quick_share() * 100.0
+        );
     }
 }
 
@@ -139,7 +157,6 @@ pub(crate) fn json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
         let [per_second, first, cpu, whole] = row.medians();
         let told = |[median, least, most]: [f64; 3]| json!({ "median": median, "least": least, "most": most });
-        let latency = |part| told(row.latency(part));
         let of = |part: fn(&Used) -> Duration| row.median(|sample| sample.each(part(&sample.backend)));
         json!({
             "server": row.name,
@@ -154,9 +171,11 @@ pub(crate) fn json(rows: &[Row]) -> Value {
             "cpu_microseconds_per_first_visit": first,
             "ratio_to_hyper": told(row.ratio_to(&rows[0])),
             "milliseconds_at_half_load": {
-                "p50": latency(500),
-                "p99": latency(990),
-                "p99.9": latency(999),
+                "p50": row.latency(500),
+                "p99": row.latency(990),
+                "p99.9": row.latency(999),
+                "p99_of_a_tenth_of_a_second": told(spread(row.p99s())),
+                "share_of_tenths_with_p99_below_1": row.quick_share(),
             },
             "peak_memory_bytes": row.memory,
             "requests": row.samples.iter().map(|sample| sample.requests).sum::<u64>(),

@@ -6,7 +6,10 @@ mod common;
 
 use std::time::Duration;
 
-use boltlink_core::store::{LinkFilter, LinkOrder, Scope};
+use boltlink_core::{
+    Clock,
+    store::{Dimension, LinkFilter, LinkOrder, Scope},
+};
 use boltlink_store_postgres::{OpenError, PostgresConfig, PostgresStore};
 use common::{Place, texts};
 use sea_orm::{ConnectionTrait, TransactionTrait};
@@ -232,4 +235,21 @@ async fn keys_of_an_earlier_release_are_good_for_what_they_were() {
     let mut scopes: Vec<_> = keys.iter().map(|key| key.scopes.to_string()).collect();
     scopes.sort_unstable();
     assert_eq!(scopes, ["admin", "links:read links:write analytics:read"]);
+}
+
+#[tokio::test]
+async fn values_that_an_earlier_release_stored_are_counted_with_the_new_ones() {
+    let place = Place::new().await;
+    let (_store, stores) = place.open().await;
+    let link = place.store_link(&stores, place.link("x")).await;
+    let day = place.clock.now().day();
+    stores.analytics.apply(&[place.batch(place.producer(), 1, &[(link, 3)])]).await.unwrap();
+    // As nodes of that release do, which may be there still.
+    let old = "INSERT INTO rollup_day (link, day, dimension, value, clicks)
+               SELECT link, day, 1, '', 2 FROM rollup_values
+               UNION ALL SELECT link, day - 1, 1, 'a.example', 4 FROM rollup_values";
+    place.connect().await.execute_unprepared(old).await.unwrap();
+    let found = stores.reader.breakdown(link, Dimension::Referrer, day - 1, day + 1, 10).await.unwrap();
+    let found: Vec<_> = found.iter().map(|share| (share.value.as_str(), share.clicks)).collect();
+    assert_eq!(found, [("", 5), ("a.example", 4)]);
 }

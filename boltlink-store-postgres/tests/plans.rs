@@ -18,8 +18,17 @@ use common::{Place, texts};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
 
 /// Tables that grow without bound. Of the partitions those of days have no rows here: all clicks are from before them.
-const GROWING: [&str; 8] =
-    ["link", "link_tag", "link_total", "rollup_hour", "rollup_link_day", "rollup_day", "click", "change_log"];
+const GROWING: [&str; 9] = [
+    "link",
+    "link_tag",
+    "link_total",
+    "rollup_hour",
+    "rollup_link_day",
+    "rollup_day",
+    "rollup_values",
+    "click",
+    "change_log",
+];
 
 async fn plan(db: &DatabaseConnection, sql: &str, values: Vec<Value>) -> String {
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, format!("EXPLAIN {sql}"), values);
@@ -68,6 +77,7 @@ async fn filled() -> (Place, Stores, DatabaseConnection, Vec<Link>) {
         "INSERT INTO link_total SELECT gen_random_uuid(), 1, 0, 0 FROM generate_series(1, 150000)",
         "INSERT INTO rollup_hour SELECT gen_random_uuid(), n, 1 FROM generate_series(1, 150000) n",
         "INSERT INTO rollup_day SELECT gen_random_uuid(), n % 100, 1, 'x', 1 FROM generate_series(1, 150000) n",
+        "INSERT INTO rollup_values SELECT gen_random_uuid(), n % 100, '{}' FROM generate_series(1, 150000) n",
         "INSERT INTO rollup_link_day SELECT link, day - 3 * n, 1 FROM rollup_link_day, generate_series(1, 8) n",
     ] {
         db.execute_unprepared(sql).await.unwrap();
@@ -108,7 +118,9 @@ async fn main_queries_enter_by_an_index() {
         assert_indexed(&db, series, values, "rollup_hour_pkey").await;
     }
     let values = vec![id(link), (day - 2).into(), day.into(), 1_i16.into(), 10_i64.into()];
-    assert_indexed(&db, analytics::BREAKDOWN, values, "rollup_day_pkey").await;
+    for index in ["rollup_day_pkey", "rollup_values_pkey"] {
+        assert_indexed(&db, analytics::BREAKDOWN_POSTGRES, values.clone(), index).await;
+    }
     let values = vec![(day - 1).into(), (day + 1).into(), 100_i64.into(), 10_i64.into()];
     assert_indexed(&db, &analytics::top_query(day - 1..day + 1), values, "rollup_link_day_top").await;
     let values = vec![id(link), now.as_micros().into(), id(link), (now.as_micros() + 60_000_000).into()];

@@ -31,8 +31,10 @@ pub const CLICKS_PARTITIONED: &str =
     concat!(include_str!("sql/clicks.sql"), "AND at <= $3 ORDER BY at DESC, id DESC LIMIT $5");
 /// The text that finds, for [`clicks`], rows that reach back.
 pub const CLICKS_NEWER: &str = include_str!("sql/clicks_newer.sql");
-/// The text of [`breakdown`].
-pub const BREAKDOWN: &str = include_str!("sql/breakdown.sql");
+/// The text of [`breakdown`] for SQLite.
+pub const BREAKDOWN_SQLITE: &str = include_str!("sql/breakdown.sqlite.sql");
+/// The text of [`breakdown`] for Postgres.
+pub const BREAKDOWN_POSTGRES: &str = include_str!("sql/breakdown.postgres.sql");
 
 /// See [`AnalyticsReader::total`](boltlink_core::store::AnalyticsReader::total).
 ///
@@ -78,7 +80,8 @@ pub async fn breakdown(
     limit: u32,
 ) -> Result<Vec<Share>, Error> {
     let values = [(*link.as_uuid()).into(), from.into(), to.into(), by.code().into(), i64::from(limit).into()];
-    let rows = crate::all(db, BREAKDOWN, values).await?;
+    let sql = if db.get_database_backend() == DbBackend::Sqlite { BREAKDOWN_SQLITE } else { BREAKDOWN_POSTGRES };
+    let rows = crate::all(db, sql, values).await?;
     let share = |row| {
         let row = Columns(row);
         Ok(Share { value: row.at(0)?, clicks: unsigned(row.at(1)?) })

@@ -1,32 +1,19 @@
 //! The rows that rollups are written as, in the order of their keys: neighbours share pages, and whoever writes the same
 //! ones waits instead of holding up others in a circle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
-use boltlink_core::{LinkId, store::Dimension, tally::ValueClicks};
+use boltlink_core::{LinkId, StoreError, store::Dimension, tally::ValueClicks};
+use sea_orm::QueryResult;
 
-use crate::{analytics::GLOBAL, row::signed};
+use crate::{
+    Error,
+    analytics::GLOBAL,
+    row::{Columns, signed},
+};
 
 /// A link and a day.
 pub type Group = (LinkId, i64);
-
-/// The values that are kept of some links and days, by the dimension's code.
-pub type Kept = BTreeMap<Group, BTreeMap<i16, BTreeSet<String>>>;
-
-/// A row of `rollup_day`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ValueRow<'a> {
-    /// The link.
-    pub link: LinkId,
-    /// The day.
-    pub day: i64,
-    /// The dimension's code.
-    pub dimension: i16,
-    /// The value.
-    pub value: &'a str,
-    /// The clicks.
-    pub clicks: i64,
-}
 
 /// The rows of `rollup_hour`: link, hour, clicks. Those of all links together come first.
 #[must_use]
@@ -51,52 +38,115 @@ pub fn days(hours: &[(LinkId, i64, u64)]) -> Vec<(LinkId, i64, i64)> {
     hours.chunk_by(same_day).map(day).collect()
 }
 
-/// Links and days, each with the number of values beyond which it may get more than [`Dimension::MAX_VALUES`] of a
-/// dimension. There are few such, and only of these the values need be read. All dimensions of the day are counted
-/// together: one look instead of one for each.
+/// The clicks of a tally per value, those of a link and day together.
 #[must_use]
-pub fn rooms(values: &[ValueClicks<'_>]) -> Vec<(LinkId, i64, i64)> {
-    let room = |day: &[ValueClicks<'_>]| {
-        let most = day.chunk_by(|a, b| a.dimension == b.dimension).map(<[_]>::len).max().unwrap_or_default();
-        (day[0].link, day[0].day, signed(Dimension::MAX_VALUES as u64) - signed(most as u64))
-    };
-    values.chunk_by(|a, b| (a.link, a.day) == (b.link, b.day)).map(room).collect()
+pub fn groups<'v, 'a>(values: &'v [ValueClicks<'a>]) -> Vec<(Group, &'v [ValueClicks<'a>])> {
+    let group = |of: &ValueClicks<'_>| (of.link, of.day);
+    values.chunk_by(|a, b| group(a) == group(b)).map(|values| (group(&values[0]), values)).collect()
 }
 
-/// The rows of `rollup_day`. `kept` has what is stored of the links and days that have no room.
-#[must_use]
-pub fn values<'a>(values: &[ValueClicks<'a>], kept: &Kept) -> Vec<ValueRow<'a>> {
-    let mut rows = Vec::with_capacity(values.len());
-    for values in values.chunk_by(|a, b| (a.link, a.day, a.dimension) == (b.link, b.day, b.dimension)) {
-        let ValueClicks { link, day, dimension, .. } = values[0];
-        let dimension = dimension.code();
-        let mut put = |value, clicks| rows.push(ValueRow { link, day, dimension, value, clicks: signed(clicks) });
-        match kept.get(&(link, day)) {
-            None => values.iter().for_each(|row| put(row.value, row.clicks)),
-            Some(kept) => {
-                bounded(values, kept.get(&dimension)).into_iter().for_each(|(value, clicks)| put(value, clicks));
+/// The rows of `rollup_values` for some [`groups`]: link, day, and the values' clicks with those that were `stored`, rows of
+/// the same columns. Each statement writes one row of a link and day, however many values it has.
+///
+/// # Errors
+/// [`StoreError::Invalid`] if a stored row cannot be read: clicks of its link and day then wait apart, all others count.
+pub fn values(groups: &[(Group, &[ValueClicks<'_>])], stored: &[QueryResult]) -> Result<Vec<(Group, String)>, Error> {
+    let mut texts = HashMap::with_capacity(stored.len());
+    for row in stored {
+        let row = Columns(row);
+        texts.insert((LinkId::from_uuid(row.uuid(0)?), row.at::<i64>(1)?), row.at::<String>(2)?);
+    }
+    let row = |(group, more): &(Group, &[ValueClicks<'_>])| {
+        let added = |stored: Option<&String>| {
+            let mut clicks = stored.map_or_else(|| Ok(ByValue::default()), |text| ByValue::read(text))?;
+            clicks.add(more);
+            clicks.to_text()
+        };
+        Ok((*group, added(texts.get(group)).map_err(|why| damaged(*group, &why))?))
+    };
+    groups.iter().map(row).collect()
+}
+
+fn damaged((link, day): Group, why: &serde_json::Error) -> Error {
+    let reason = format!(
+        "what rollup_values has of the link {link} and the day {day} cannot be read ({why}); mend the row or delete it, \
+         then replay"
+    );
+    Error::Answer(StoreError::Invalid { reason })
+}
+
+/// The clicks of a link and day by the dimension's code and the value. Dimensions that only a newer release knows stay.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct ByValue(BTreeMap<i16, BTreeMap<String, u64>>);
+
+impl ByValue {
+    fn read(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text).map(Self)
+    }
+
+    fn to_text(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&self.0)
+    }
+
+    /// Adds clicks. Those of values for which a dimension has no room become [`Dimension::OTHER`]'s.
+    fn add(&mut self, values: &[ValueClicks<'_>]) {
+        for ValueClicks { dimension, value, clicks, .. } in values {
+            let kept = self.0.entry(dimension.code()).or_default();
+            let sum = if let Some(sum) = kept.get_mut(*value) {
+                sum
+            } else {
+                let used = kept.len() - usize::from(kept.contains_key(Dimension::OTHER));
+                let value = if used < Dimension::MAX_VALUES { value } else { Dimension::OTHER };
+                kept.entry(value.to_owned()).or_default()
+            };
+            *sum = sum.saturating_add(*clicks);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn clicks(dimension: Dimension, value: &str, clicks: u64) -> ValueClicks<'_> {
+        ValueClicks { link: LinkId::from_uuid(Uuid::nil()), day: 20_000, dimension, value, clicks }
+    }
+
+    #[test]
+    fn what_a_newer_release_counts_stays() {
+        let mut kept = ByValue::read(r#"{"1":{"a.example":2},"7":{"tablet":3}}"#).unwrap();
+        kept.add(&[clicks(Dimension::Referrer, "a.example", 1), clicks(Dimension::Language, "", 4)]);
+        assert_eq!(kept.to_text().unwrap(), r#"{"1":{"a.example":3},"2":{"":4},"7":{"tablet":3}}"#);
+    }
+
+    #[test]
+    fn rubbish_is_refused_by_name() {
+        for text in ["", "{}}", "[]", r#"{"1":{"a":-1}}"#, r#"{"1":{"a":1.5}}"#, r#"{"x":{}}"#] {
+            let error = damaged((LinkId::from_uuid(Uuid::nil()), 20_000), &ByValue::read(text).unwrap_err());
+            assert!(error.to_string().contains("the day 20000 cannot be read"), "{error}");
+        }
+    }
+
+    proptest! {
+        /// However it comes, nothing is lost, and no dimension has more values than it may.
+        #[test]
+        fn clicks_add_up(parts in prop::collection::vec((any::<bool>(), "[a-c\"\\\\é\u{1}]{0,4}", 1..1_000_u64), 0..400)) {
+            let dimension = |language| if language { Dimension::Language } else { Dimension::Referrer };
+            let mut kept = ByValue::default();
+            for (language, value, count) in &parts {
+                kept.add(&[clicks(dimension(*language), value, *count)]);
+                kept = ByValue::read(&kept.to_text().unwrap()).unwrap();
+            }
+            for which in Dimension::ALL {
+                let sum: u64 = parts.iter().filter(|part| dimension(part.0) == which).map(|part| part.2).sum();
+                let kept = kept.0.remove(&which.code()).unwrap_or_default();
+                prop_assert_eq!(kept.values().sum::<u64>(), sum);
+                let values = kept.keys().filter(|value| *value != Dimension::OTHER).count();
+                prop_assert!(values <= Dimension::MAX_VALUES);
             }
         }
     }
-    rows
-}
-
-/// `values` with what finds no room beside `kept` put together as [`Dimension::OTHER`].
-fn bounded<'a>(values: &[ValueClicks<'a>], kept: Option<&BTreeSet<String>>) -> BTreeMap<&'a str, u64> {
-    let known = |value: &str| value == Dimension::OTHER || kept.is_some_and(|kept| kept.contains(value));
-    let used = kept.map_or(0, |kept| kept.iter().filter(|value| *value != Dimension::OTHER).count());
-    let mut room = Dimension::MAX_VALUES.saturating_sub(used);
-    let mut bounded = BTreeMap::new();
-    for ValueClicks { value, clicks, .. } in values {
-        let value = if known(value) {
-            value
-        } else if room > 0 {
-            room -= 1;
-            value
-        } else {
-            Dimension::OTHER
-        };
-        *bounded.entry(value).or_default() += clicks;
-    }
-    bounded
 }

@@ -10,7 +10,7 @@ use sea_orm_migration::MigratorTrait;
 use crate::{Error, copy, meta, migration::Migrator};
 
 /// The version of the schema that this release writes.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// The oldest release, by its [`VERSION`], that can serve this schema: one before passwords of links would send everybody
 /// on who does not know them.

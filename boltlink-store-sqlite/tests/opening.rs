@@ -6,7 +6,10 @@ mod common;
 
 use std::fs;
 
-use boltlink_core::{AccountId, ApiKey, Bounds, EntropyExt, KeyToken, Scopes, SystemEntropy, Timestamp, store::Scope};
+use boltlink_core::{
+    AccountId, ApiKey, Bounds, Clock, EntropyExt, KeyToken, Scopes, SystemEntropy, Timestamp,
+    store::{Dimension, Scope},
+};
 use boltlink_store_sqlite::{OpenError, SqliteConfig, SqliteStore};
 use common::Place;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
@@ -258,4 +261,21 @@ async fn sqlite_keeps_no_count_of_its_memory() {
     let options: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
     assert!(options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"), "{options:?}");
     assert!(!options.iter().any(|option| option.starts_with("ENABLE_MEMORY_MANAGEMENT")), "{options:?}");
+}
+
+#[tokio::test]
+async fn values_that_an_earlier_release_stored_are_counted_with_the_new_ones() {
+    let place = Place::new();
+    let (_store, stores) = place.open().await;
+    let link = place.store_link(&stores, place.link("x")).await;
+    let day = place.clock.now().day();
+    stores.analytics.apply(&[place.batch(place.producer(), 1, &[(link, 3)])]).await.unwrap();
+    // As nodes of that release do, which may be there still.
+    let old = "INSERT INTO rollup_day (link, day, dimension, value, clicks)
+               SELECT link, day, 1, '', 2 FROM rollup_values
+               UNION ALL SELECT link, day - 1, 1, 'a.example', 4 FROM rollup_values";
+    run(&place, old).await;
+    let found = stores.reader.breakdown(link, Dimension::Referrer, day - 1, day + 1, 10).await.unwrap();
+    let found: Vec<_> = found.iter().map(|share| (share.value.as_str(), share.clicks)).collect();
+    assert_eq!(found, [("", 5), ("a.example", 4)]);
 }

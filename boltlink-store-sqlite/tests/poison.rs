@@ -5,7 +5,11 @@
 
 mod common;
 
-use boltlink_core::testing::{Fixture, poison, unreadable};
+use boltlink_core::{
+    StoreError,
+    store::Scope,
+    testing::{Fixture, poison, unreadable},
+};
 use common::Place;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
@@ -65,4 +69,25 @@ async fn a_row_of_wrong_types_is_listed_and_purged() {
     assert!(letters.len() == 1 && letters[0].id == batch.id() && letters[0].clicks.is_err(), "{letters:?}");
     stores.totals.purge(batch.id()).await.unwrap();
     assert_eq!(stores.totals.count_dead_letters().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn clicks_of_a_day_whose_values_are_damaged_wait_alone() {
+    let place = Place::new();
+    let (_store, stores) = place.open().await;
+    let (bad, good) =
+        (place.store_link(&stores, place.link("bad")).await, place.store_link(&stores, place.link("good")).await);
+    let producer = place.producer();
+    stores.analytics.apply(&[place.batch(producer, 1, &[(bad, 1)])]).await.unwrap();
+    let db = Database::connect(format!("sqlite://{}", place.path().display())).await.unwrap();
+    db.execute_unprepared("UPDATE rollup_values SET clicks = '{'").await.unwrap();
+    let batch = place.batch(producer, 2, &[(bad, 2), (good, 3)]);
+    let refused = stores.analytics.apply(std::slice::from_ref(&batch)).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Invalid { reason } if reason.contains("rollup_values")), "{refused}");
+    let applied = stores.analytics.salvage(&batch).await.unwrap();
+    assert_eq!((applied.clicks, applied.dead), (3, 2));
+    assert_eq!(stores.reader.total(Scope::Link(good)).await.unwrap(), 3);
+    db.execute_unprepared("DELETE FROM rollup_values WHERE clicks = '{'").await.unwrap();
+    assert_eq!(stores.analytics.replay(batch.id()).await.unwrap().clicks, 2);
+    assert_eq!(stores.reader.total(Scope::Link(bad)).await.unwrap(), 3);
 }

@@ -218,21 +218,18 @@ impl Filling {
         .await?;
         let host = format!("'site-' || {} || '.example'", kind.digits(2, "(d.i + v.n) % 40"));
         let language = kind.pair(SPOKEN, "(d.i + v.n) % 12");
-        for (table, dimension, most, value) in
-            [("rollup_day by referrer", 1, REFERRERS, host), ("rollup_day by language", 2, LANGUAGES, language)]
-        {
+        let [referrers, languages] = [(REFERRERS, host), (LANGUAGES, language)].map(|(most, value)| {
             let values = kind.least("d.clicks", &most.to_string());
-            let each = kind.each(&values, "v");
-            self.insert(
-                table,
-                &format!(
-                    "INSERT INTO rollup_day (link, day, dimension, value, clicks) \
-                     SELECT d.link, d.day, {dimension}, {value}, {} FROM ({daily}) AS d {each}",
-                    share("d.clicks", &values, "v.n"),
-                ),
-            )
-            .await?;
-        }
+            kind.object(&value, &share("d.clicks", &values, "v.n"), &values, "v")
+        });
+        self.insert(
+            "rollup_values",
+            &format!(
+                "INSERT INTO rollup_values (link, day, clicks) SELECT d.link, d.day, \
+                 '{{\"1\":' || {referrers} || ',\"2\":' || {languages} || '}}' FROM ({daily}) AS d"
+            ),
+        )
+        .await?;
         Ok(())
     }
 

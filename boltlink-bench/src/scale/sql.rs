@@ -11,6 +11,18 @@ impl Kind {
         }
     }
 
+    /// A JSON object, as text, of `value` by `key` for the numbers from 0 to one below `count`, as `name.n`.
+    pub(super) fn object(self, key: &str, value: &str, count: &str, name: &str) -> String {
+        match self {
+            Self::Sqlite => {
+                format!("(SELECT json_group_object({key}, {value}) FROM number {name} WHERE {name}.n < {count})")
+            }
+            Self::Postgres => format!(
+                "(SELECT json_object_agg({key}, {value})::text FROM generate_series(0::bigint, ({count}) - 1) AS {name} (n))"
+            ),
+        }
+    }
+
     /// The lesser one.
     pub(super) fn least(self, a: &str, b: &str) -> String {
         let function = if self == Self::Sqlite { "MIN" } else { "LEAST" };

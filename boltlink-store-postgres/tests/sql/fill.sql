@@ -25,6 +25,7 @@ INSERT INTO rollup_hour
 SELECT '00000000-0000-0000-0000-000000000000', {day} * 24 - n, n FROM number WHERE n < 10000;
 INSERT INTO rollup_link_day SELECT id, {day} - k * 10, 1 + n % 1000 FROM number, few;
 INSERT INTO rollup_day SELECT id, {day} - k * 10, 1 + n % 2, 'value-' || k, 1 FROM number, few;
+INSERT INTO rollup_values SELECT id, {day} - k * 10, '{"1":{"value-' || k || '":1}}' FROM number, few;
 DO $$ BEGIN
     FOR day IN {day} - 30 .. {day} - 1 LOOP
         EXECUTE format('CREATE TABLE click_%s PARTITION OF click FOR VALUES FROM (%s) TO (%s)', day,

@@ -7,7 +7,7 @@ use super::datum::{Datum, Kind, Row};
 use crate::{Error, row::Columns};
 
 /// The tables that are copied, links before what hangs on them.
-pub const COPIED: [&str; 14] = [
+pub const COPIED: [&str; 15] = [
     "link",
     "link_total",
     "idempotency",
@@ -20,6 +20,7 @@ pub const COPIED: [&str; 14] = [
     "rollup_hour",
     "rollup_link_day",
     "rollup_day",
+    "rollup_values",
     "click",
     "meta",
 ];

@@ -57,6 +57,11 @@ impl MigratorTrait for Migrator {
                 include_str!("m0010_ledger_holes.sql"),
                 Some(include_str!("m0010_ledger_holes.sql")),
             ),
+            migration(
+                "m0011_values_of_a_day",
+                include_str!("m0011_values_of_a_day.sqlite.sql"),
+                Some(include_str!("m0011_values_of_a_day.postgres.sql")),
+            ),
         ]
     }
 }

@@ -1,2 +1,2 @@
-INSERT INTO rollup_day (link, day, dimension, value, clicks) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (link, day, dimension, value) DO UPDATE SET clicks = clicks + excluded.clicks
+INSERT INTO rollup_values (link, day, clicks) VALUES (?, ?, ?)
+ON CONFLICT (link, day) DO UPDATE SET clicks = excluded.clicks

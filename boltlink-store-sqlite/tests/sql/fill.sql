@@ -19,6 +19,7 @@ INSERT INTO rollup_hour SELECT id, {day} * 24 - k * 24 + n % 24, 1 + n % 9 FROM 
 INSERT INTO rollup_hour SELECT zeroblob(16), {day} * 24 - n, n FROM number WHERE n < 10000;
 INSERT INTO rollup_link_day SELECT id, {day} - k * 10, 1 + n % 1000 FROM number CROSS JOIN few;
 INSERT INTO rollup_day SELECT id, {day} - k * 10, 1 + n % 2, 'value-' || k, 1 FROM number CROSS JOIN few;
+INSERT INTO rollup_values SELECT id, {day} - k * 10, '{"1":{"value-' || k || '":1}}' FROM number CROSS JOIN few;
 INSERT INTO click (link, at, id, weight) SELECT id, {now} - n * 30000000, id, 1 FROM number;
 
 INSERT INTO ledger SELECT 1 + n % 2, id, 1, '', {now} - n * 60000000 FROM number;
