@@ -1,14 +1,13 @@
 //! What carries how much, and what bends first: the way of a click from the node that answers to the database, computed
 //! from what single steps cost.
 //!
-//! Clicks are drawn (links by Zipf, what visitors say at random) to learn how many different rows so many of them are; then
-//! time passes: consumers take what waits, as `gather.rs` and `pipeline.rs` of the engine do, and the database writes what
+//! Clicks are drawn (links by Zipf) to learn of how many different links so many of them are; then time passes: consumers take what waits, as `gather.rs` and `pipeline.rs` of the engine do, and the database writes what
 //! they bring, one transaction of a consumer after the other. Nothing is measured here: the costs are those that
 //! `bench redirect` has found, and can be said anew.
 
 use std::collections::HashSet;
 
-use rand::{RngExt, SeedableRng, distr::Distribution, rngs::StdRng};
+use rand::{SeedableRng, distr::Distribution, rngs::StdRng};
 use rand_distr::Zipf;
 
 use crate::{Result, visitors::SKEW};
@@ -29,8 +28,8 @@ const AT_ONCE_TOTALS: f64 = 90_000.0;
 const AT_ONCE_ANALYTICS: f64 = 180_000.0;
 /// How often a node sends clicks to Redis.
 const SENDING: f64 = 0.022;
-/// How many values of referrers and languages links have.
-const VALUES: [usize; 2] = [8, 6];
+/// What is written of a link at a time: an hour, a day and a single click, and beside them the values of the day.
+const ROWS: f64 = 3.0;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -65,15 +64,16 @@ struct Costs {
     /// Of a row that is written to Postgres.
     #[arg(long = "cost-row", default_value_t = 6.5)]
     row: f64,
+    /// Of the values of a link and day, which are read from Postgres, and written.
+    #[arg(long = "cost-values", default_value_t = 12.5)]
+    values: f64,
 }
 
-/// How many different rows so many clicks are.
+/// Of how many different links so many clicks are.
 #[derive(Debug, Clone, Copy, Default)]
 struct Different {
     clicks: f64,
     links: f64,
-    /// Of analytics: hours, days and values, and the single click that is kept of each link.
-    rows: f64,
 }
 
 /// What one rate asks of each part, in cores.
@@ -90,10 +90,10 @@ struct Cores {
 
 pub(crate) fn run(options: &Options) -> Result {
     let different = draw(options.links)?;
-    let Costs { redirect, call, logged, shown, added, row } = options.costs;
+    let Costs { redirect, call, logged, shown, added, row, values } = options.costs;
     println!(
         "{} links. Microseconds of a core: a redirect {redirect}, a call to Redis {call} and in it each click {logged} and each \
-         different link {shown}, a click in the workers {added}, a row in Postgres {row}.\n",
+         different link {shown}, a click in the workers {added}, a row in Postgres {row}, the values of a day {values}.\n",
         options.links
     );
     println!(
@@ -120,41 +120,34 @@ fn show(rate: f64, different: &[Different], costs: &Costs) {
     );
 }
 
-/// Draws clicks, and notes at each power of two how many different rows there were.
+/// Draws clicks, and notes at each power of two of how many different links they were.
 fn draw(links: usize) -> Result<Vec<Different>> {
     let mut random = StdRng::seed_from_u64(11);
     let zipf = Zipf::new(links.max(1) as f64, SKEW)?;
-    let (mut seen, mut rows) = (HashSet::new(), HashSet::new());
+    let mut seen = HashSet::new();
     let mut noted = vec![Different::default()];
     for click in 1..=DRAWN {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Whole numbers up to that of the links.
-        let link = zipf.sample(&mut random) as u32;
-        seen.insert(link);
-        for (dimension, values) in VALUES.into_iter().enumerate() {
-            rows.insert((link, dimension, random.random_range(0..values)));
-        }
+        seen.insert(zipf.sample(&mut random) as u32);
         if click.is_power_of_two() {
-            // An hour, a day and a single click of each.
-            let different = 3 * seen.len() + rows.len();
-            noted.push(Different { clicks: click as f64, links: seen.len() as f64, rows: different as f64 });
+            noted.push(Different { clicks: click as f64, links: seen.len() as f64 });
         }
     }
     Ok(noted)
 }
 
-/// How many different rows so many clicks are, between those that were noted.
+/// Of how many different links so many clicks are, between those that were noted.
 fn different(noted: &[Different], clicks: f64) -> Different {
     let above = noted.iter().position(|noted| noted.clicks >= clicks);
     let Some(above) = above.filter(|above| *above > 0) else {
         // As few as there are, or as many as were drawn at a time.
         let last = noted.last().copied().unwrap_or_default();
         let times = if last.clicks > 0.0 { clicks / last.clicks } else { 0.0 };
-        return Different { clicks, links: last.links * times, rows: last.rows * times };
+        return Different { clicks, links: last.links * times };
     };
     let (low, high) = (noted[above - 1], noted[above]);
     let part = (clicks - low.clicks) / (high.clicks - low.clicks);
-    let between = |low: f64, high: f64| low + part * (high - low);
-    Different { clicks, links: between(low.links, high.links), rows: between(low.rows, high.rows) }
+    Different { clicks, links: low.links + part * (high.links - low.links) }
 }
 
 /// What a rate asks of each part.
@@ -166,9 +159,10 @@ fn cores(rate: f64, noted: &[Different], costs: &Costs) -> Cores {
     let call = costs.call + costs.logged * sent.clicks + costs.shown * sent.links;
     let redis = senders / SENDING * call / 1e6;
     // Only analytics waits the longer the more there is to do.
-    let write = |rows: f64| rows * costs.row / 1e6;
-    let totals = consume(rate, (TOTALS, 0.0), AT_ONCE_TOTALS, |clicks| write(different(noted, clicks).links));
-    let analytics = consume(rate, (ANALYTICS, SHARE), AT_ONCE_ANALYTICS, |clicks| write(different(noted, clicks).rows));
+    let write = |clicks: f64, of_a_link: f64| different(noted, clicks).links * of_a_link / 1e6;
+    let totals = consume(rate, (TOTALS, 0.0), AT_ONCE_TOTALS, |clicks| write(clicks, costs.row));
+    let of_a_link = ROWS * costs.row + costs.values;
+    let analytics = consume(rate, (ANALYTICS, SHARE), AT_ONCE_ANALYTICS, |clicks| write(clicks, of_a_link));
     Cores {
         nodes,
         redis,
