@@ -1,9 +1,10 @@
 //! What carries how much, and what bends first: the way of a click from the node that answers to the database, computed
 //! from what single steps cost.
 //!
-//! Clicks are drawn (links by Zipf) to learn of how many different links so many of them are; then time passes: consumers take what waits, as `gather.rs` and `pipeline.rs` of the engine do, and the database writes what
-//! they bring, one transaction of a consumer after the other. Nothing is measured here: the costs are those that
-//! `bench redirect` has found, and can be said anew.
+//! Clicks are drawn (links by Zipf) to learn of how many different links so many of them are; then time passes:
+//! consumers take what waits, as `gather.rs` and `pipeline.rs` of the engine do, and the database writes what they
+//! bring, one transaction of a consumer after the other. Nothing is measured here: the costs are those that `bench
+//! redirect` has found, and can be said anew.
 
 use std::collections::HashSet;
 

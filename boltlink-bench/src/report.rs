@@ -66,14 +66,14 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// How long the quickest so many of a thousand of all answers took at most, in milliseconds.
-    fn latency(&self, of_thousand: usize) -> f64 {
+    /// How long 50 %, 99 % and 99.9 % of all answers took at most, in milliseconds.
+    fn percentiles(&self) -> [f64; 3] {
         let mut all = self.latencies.concat();
         all.sort_unstable();
-        percentile(&all, of_thousand).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3)
+        [500, 990, 999].map(|part| percentile(&all, part).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3))
     }
 
-    /// The same of 99 of a hundred answers of each tenth of a second.
+    /// How long 99 % took of each tenth of a second: where there are fewer than a hundred, the slowest.
     fn p99s(&self) -> Vec<f64> {
         let of = |tenth: &Vec<_>| Some(percentile(tenth, 990)?.as_secs_f64() * 1e3);
         self.latencies.iter().filter_map(of).collect()
@@ -142,7 +142,7 @@ pub(crate) fn print_latencies(rows: &[Row]) {
         "at half the load, ms", "p50", "p99", "p99.9", "p99 of a tenth of a second", "below 1 ms"
     );
     for row in rows {
-        let [p50, p99, p999] = [500, 990, 999].map(|part| row.latency(part));
+        let [p50, p99, p999] = row.percentiles();
         let [middle, least, most] = spread(row.p99s());
         println!(
             "{:<40} {p50:>8.3} {p99:>8.3} {p999:>8.3} {:>26} {:>9.0} %",
@@ -156,6 +156,7 @@ pub(crate) fn print_latencies(rows: &[Row]) {
 pub(crate) fn json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
         let [per_second, first, cpu, whole] = row.medians();
+        let [p50, p99, p999] = row.percentiles();
         let told = |[median, least, most]: [f64; 3]| json!({ "median": median, "least": least, "most": most });
         let of = |part: fn(&Used) -> Duration| row.median(|sample| sample.each(part(&sample.backend)));
         json!({
@@ -171,9 +172,9 @@ pub(crate) fn json(rows: &[Row]) -> Value {
             "cpu_microseconds_per_first_visit": first,
             "ratio_to_hyper": told(row.ratio_to(&rows[0])),
             "milliseconds_at_half_load": {
-                "p50": row.latency(500),
-                "p99": row.latency(990),
-                "p99.9": row.latency(999),
+                "p50": p50,
+                "p99": p99,
+                "p99.9": p999,
                 "p99_of_a_tenth_of_a_second": told(spread(row.p99s())),
                 "share_of_tenths_with_p99_below_1": row.quick_share(),
             },

@@ -9,14 +9,16 @@ use crate::array::{bigints, ids, statement, texts};
 /// Rows written by one statement at most, so that each is done long before its time is over, however many there are.
 pub(crate) const ROWS: usize = 20_000;
 
-/// The same of links and days with their values, which are longer, and in memory as they are stored.
+/// The same of links and days with their values: those that are stored are in memory meanwhile.
 const DAYS: usize = 2_000;
 
-/// How many statements [`add`] is at most, and what is written of the tally beside.
+/// How many statements a tally takes at most, its single clicks included.
 pub(crate) fn statements(tally: &Tally) -> u32 {
-    // Hours, days and single clicks; and values, which are read and written.
-    let statements = |tables: u64, rows: usize| tables * (tally.clicks() / rows as u64 + 1);
-    u32::try_from(statements(3, ROWS) + statements(2, DAYS)).unwrap_or(u32::MAX)
+    let statements = |tables: u64, rows: u64, most: usize| tables * (rows / most as u64 + 1);
+    // Of the links and hours: hours, days, and values, which are read and written.
+    let rows = tally.rows() as u64;
+    let all = statements(2, rows, ROWS) + statements(2, rows, DAYS) + statements(1, tally.clicks(), ROWS);
+    u32::try_from(all).unwrap_or(u32::MAX)
 }
 
 /// Adds to the rollups that are stored.

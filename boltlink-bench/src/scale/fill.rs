@@ -225,7 +225,7 @@ impl Filling {
         self.insert(
             "rollup_values",
             &format!(
-                "INSERT INTO rollup_values (link, day, clicks) SELECT d.link, d.day, \
+                "INSERT INTO rollup_values (link, day, counts) SELECT d.link, d.day, \
                  '{{\"1\":' || {referrers} || ',\"2\":' || {languages} || '}}' FROM ({daily}) AS d"
             ),
         )

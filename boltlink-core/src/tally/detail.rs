@@ -113,6 +113,10 @@ impl Detail {
         rows + self.values.weight() + self.kept.weight() + self.by_value.len() * 32
     }
 
+    pub(super) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     pub(super) fn hours(&self) -> Vec<(LinkId, i64, u64)> {
         let mut hours: Vec<_> = self.rows.iter().map(|((link, hour), row)| (*link, *hour, row.clicks)).collect();
         hours.sort_unstable();

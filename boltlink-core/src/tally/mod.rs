@@ -124,6 +124,13 @@ impl Tally {
         self.clicks
     }
 
+    /// How many links and hours there are ([`hours`](Self::hours)), which are at least as many as links and days; of a tally
+    /// [of analytics](Self::of_analytics).
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.detail().map_or(0, Detail::rows)
+    }
+
     /// About when the oldest of them was made.
     #[must_use]
     pub const fn oldest(&self) -> Option<Timestamp> {

@@ -1,4 +1,4 @@
-INSERT INTO rollup_values AS r (link, day, clicks)
-SELECT link, day, clicks FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS v (link, day, clicks)
+INSERT INTO rollup_values (link, day, counts)
+SELECT link, day, counts FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS v (link, day, counts)
 ORDER BY link, day
-ON CONFLICT (link, day) DO UPDATE SET clicks = excluded.clicks
+ON CONFLICT (link, day) DO UPDATE SET counts = excluded.counts

@@ -1,2 +1,2 @@
-INSERT INTO rollup_values (link, day, clicks) VALUES (?, ?, ?)
-ON CONFLICT (link, day) DO UPDATE SET clicks = excluded.clicks
+INSERT INTO rollup_values (link, day, counts) VALUES (?, ?, ?)
+ON CONFLICT (link, day) DO UPDATE SET counts = excluded.counts
