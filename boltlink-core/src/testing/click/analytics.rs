@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::super::{
-    Fixture,
+    Fixture, parallel,
     sample::{apply, batch, clicks, counted, link, producer, stored},
 };
 use crate::{
@@ -214,6 +214,30 @@ pub async fn a_breakdown_has_the_most_first_and_ties_by_value(fixture: &Fixture)
         let found = reader.breakdown(link, Dimension::Referrer, day, day + 1, limit).await.unwrap();
         let found: Vec<_> = found.into_iter().map(|Share { value, clicks }| (value, clicks)).collect();
         assert_eq!(found, expected[..expected.len().min(usize::try_from(limit).unwrap())]);
+    }
+}
+
+pub async fn what_many_apply_at_once_counts_in_each_value(fixture: &Fixture) {
+    let links = [stored(fixture, "x").await, stored(fixture, "y").await];
+    let day = fixture.clock.now().day() - 1;
+    let day_began = Timestamp::EPOCH.plus(Duration::from_secs(day.unsigned_abs() * 24 * 3600));
+    // Each with a producer and in an hour of its own: they have nothing in common but the links' day.
+    parallel(8, |task| {
+        let (sink, producer) = (fixture.stores.analytics.clone(), producer(fixture));
+        let at = day_began.plus(Duration::from_secs(task as u64 * 3600));
+        async move {
+            let referrer = format!("https://of-{task}.example/");
+            for sequence in 1..=6 {
+                let clicks = links.map(|link| Click { referrer: Some(&referrer), ..Click::bare(link, at) });
+                sink.apply(&[batch(producer, sequence, clicks)]).await.unwrap();
+            }
+        }
+    })
+    .await;
+    let expected: Vec<_> = (0..8).map(|task| (format!("of-{task}.example"), 6)).collect();
+    for link in links {
+        assert_eq!(breakdown(fixture, link, Dimension::Referrer, day, day + 1).await, expected);
+        assert_eq!(breakdown(fixture, link, Dimension::Language, day, day + 1).await, shares([(Dimension::NONE, 48)]));
     }
 }
 

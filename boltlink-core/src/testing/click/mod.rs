@@ -46,6 +46,7 @@ macro_rules! click_suite {
             referrers_and_languages_are_broken_down
             a_breakdown_covers_its_days_only
             a_breakdown_has_the_most_first_and_ties_by_value
+            what_many_apply_at_once_counts_in_each_value
             a_hundred_values_are_kept
             values_beyond_the_bound_are_other
             values_that_are_kept_go_on_counting_beside_other
