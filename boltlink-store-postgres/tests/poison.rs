@@ -8,8 +8,8 @@ mod common;
 use std::time::Duration;
 
 use boltlink_core::{
-    Clock, LinkId, StoreError,
-    store::{Applied, Dimension, Scope, Share},
+    LinkId,
+    store::Applied,
     testing::{Fixture, poison, unreadable},
 };
 use common::Place;
@@ -117,23 +117,15 @@ async fn a_letter_that_cannot_be_read_holds_up_no_other() {
 async fn clicks_of_a_day_whose_values_are_damaged_wait_alone() {
     let place = Place::new().await;
     let (_store, stores) = place.open().await;
-    let (bad, good) =
-        (place.store_link(&stores, place.link("bad")).await, place.store_link(&stores, place.link("good")).await);
-    let producer = place.producer();
-    stores.analytics.apply(&[place.batch(producer, 1, &[(bad, 1)])]).await.unwrap();
     let db = place.connect().await;
-    db.execute_unprepared("UPDATE rollup_values SET counts = '{'").await.unwrap();
-    let batch = place.batch(producer, 2, &[(bad, 2), (good, 3)]);
-    let refused = stores.analytics.apply(std::slice::from_ref(&batch)).await.unwrap_err();
-    assert!(matches!(&refused, StoreError::Invalid { reason } if reason.contains("rollup_values")), "{refused}");
-    let applied = stores.analytics.salvage(&batch).await.unwrap();
-    assert_eq!((applied.clicks, applied.dead), (3, 2));
-    assert_eq!(stores.reader.total(Scope::Link(good)).await.unwrap(), 3);
-    db.execute_unprepared("DELETE FROM rollup_values WHERE counts = '{'").await.unwrap();
-    assert_eq!(stores.analytics.replay(batch.id()).await.unwrap().clicks, 2);
-    assert_eq!(stores.reader.total(Scope::Link(bad)).await.unwrap(), 3);
-    // What the row had is lost with it; what has waited is not.
-    let day = place.clock.now().day();
-    let said = stores.reader.breakdown(bad, Dimension::Language, day, day + 1, 10).await.unwrap();
-    assert_eq!(said, [Share { value: Dimension::NONE.into(), clicks: 2 }]);
+    let run = async |sql| {
+        db.execute_unprepared(sql).await.unwrap();
+    };
+    unreadable::clicks_of_a_day_whose_values_are_damaged_wait_alone(
+        &Fixture::new(stores, place.clock.clone()),
+        "rollup_values",
+        async || run("UPDATE rollup_values SET counts = '{'").await,
+        async || run("DELETE FROM rollup_values WHERE counts = '{'").await,
+    )
+    .await;
 }

@@ -4,11 +4,11 @@
 
 use super::{
     Fixture,
-    sample::{apply, clicks, counted, producer, stored},
+    sample::{apply, batch, clicks, counted, producer, stored},
 };
 use crate::{
-    BatchId, Clock, StoreError,
-    store::{Applied, Consumer, DeadClicks},
+    BatchId, Click, Clock, StoreError,
+    store::{Applied, Consumer, DeadClicks, Dimension, Share},
 };
 
 /// `overwrite` puts these bytes in the place of those that wait of a batch, and this text in that of their places, for
@@ -67,4 +67,34 @@ pub async fn a_letter_that_cannot_be_read_holds_up_no_other(
         assert_eq!(fixture.sink(consumer).count_dead_letters().await.unwrap(), 2);
         assert_eq!(counted(fixture, consumer, link).await, 4);
     }
+}
+
+/// `damage` makes that unreadable which is stored of today's values of all links, `forget` deletes it. A refusal tells
+/// the place by its `name`.
+pub async fn clicks_of_a_day_whose_values_are_damaged_wait_alone(
+    fixture: &Fixture,
+    name: &str,
+    damage: impl AsyncFnOnce(),
+    forget: impl AsyncFnOnce(),
+) {
+    let (bad, good) = (stored(fixture, "bad").await, stored(fixture, "good").await);
+    let (producer, sink) = (producer(fixture), fixture.sink(Consumer::Analytics));
+    apply(fixture, Consumer::Analytics, &[clicks(fixture, producer, 1, bad, 1)]).await;
+    damage().await;
+
+    let links = [bad, bad, good, good, good];
+    let both = batch(producer, 2, links.map(|link| Click::bare(link, fixture.clock.now())));
+    let refused = sink.apply(std::slice::from_ref(&both)).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Invalid { reason } if reason.contains(name)), "{refused}");
+    let applied = sink.salvage(&both).await.unwrap();
+    assert_eq!((applied.clicks, applied.dead), (3, 2));
+    assert_eq!(counted(fixture, Consumer::Analytics, good).await, 3);
+
+    forget().await;
+    assert_eq!(sink.replay(both.id()).await.unwrap().clicks, 2);
+    assert_eq!(counted(fixture, Consumer::Analytics, bad).await, 3);
+    // What was stored is lost with it; what has waited is not.
+    let day = fixture.clock.now().day();
+    let said = fixture.stores.reader.breakdown(bad, Dimension::Language, day, day + 1, 10).await.unwrap();
+    assert_eq!(said, [Share { value: Dimension::NONE.into(), clicks: 2 }]);
 }
