@@ -17,7 +17,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::spool::Spool;
+use super::{pace::Pace, spool::Spool};
 use crate::{
     click::{BatchId, ClickBatch},
     error::StoreError,
@@ -210,7 +210,9 @@ impl Gatherer {
         let (gathered, clock, spool) = (self.gathered.clone(), self.clock.clone(), self.spool.clone());
         // Not on a thread that visits wait for: it takes its time, and whoever writes to the journal holds it up.
         let added = tokio::task::spawn_blocking(move || {
+            let mut pace = Pace::begin();
             fresh.retain(|batch| {
+                pace.step();
                 // For each anew, so that no reader waits long.
                 let mut tallies = gathered.tallies.lock();
                 let Some(tally) = tallies.open.as_mut().filter(|tally| !tally.contains(batch.id())) else {

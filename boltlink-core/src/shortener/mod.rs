@@ -26,6 +26,7 @@ mod keeper;
 mod keys;
 mod links;
 mod locks;
+mod pace;
 mod pipeline;
 mod queue;
 mod recorder;
