@@ -37,6 +37,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 const LONGEST_SHARED: Duration = Duration::from_secs(10);
 /// How often what comes from a log of this process is added up.
 const GATHERING: Duration = Duration::from_millis(100);
+/// So many batches at once, and more, have waited for long, and are added up without a rest.
+const BACKLOG: usize = 512;
 /// How long a log that outlives the process is drained at a time.
 const DRAIN: Duration = Duration::from_secs(1);
 /// Bytes of memory in a tally beyond which it is stored.
@@ -210,9 +212,11 @@ impl Gatherer {
         let (gathered, clock, spool) = (self.gathered.clone(), self.clock.clone(), self.spool.clone());
         // Not on a thread that visits wait for: it takes its time, and whoever writes to the journal holds it up.
         let added = tokio::task::spawn_blocking(move || {
-            let mut pace = Pace::begin();
+            let mut pace = (fresh.len() < BACKLOG).then(Pace::begin);
             fresh.retain(|batch| {
-                pace.step();
+                if let Some(pace) = &mut pace {
+                    pace.step();
+                }
                 // For each anew, so that no reader waits long.
                 let mut tallies = gathered.tallies.lock();
                 let Some(tally) = tallies.open.as_mut().filter(|tally| !tally.contains(batch.id())) else {
