@@ -5,9 +5,10 @@
 //! than a slow one.
 
 use std::{
-    io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::Write,
+    net::SocketAddr,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -15,13 +16,14 @@ use serde_json::json;
 
 use crate::{
     Result,
+    connection::{Answer, Connection, field},
+    kernel,
+    latency::{Latencies, Waits},
     visitors::{self, Asked, Load},
 };
 
 /// How many connections there are.
 const CONNECTIONS: usize = 64;
-/// The time of which answers are looked at together. A machine that stands still now and then spoils some of it.
-const SLICE: Duration = Duration::from_millis(100);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -38,8 +40,8 @@ pub(crate) struct Generator {
     pub(crate) sent: Vec<u64>,
 }
 
-struct Connection {
-    stream: TcpStream,
+struct Visitor {
+    connection: Connection,
     /// Of a visit, what comes after the path.
     rest: String,
     /// What is not answered yet, and since when.
@@ -68,13 +70,11 @@ impl Generator {
     }
 
     /// Connections of this turn: a server closes those that rest for long.
-    fn connect(&self) -> Result<Vec<Connection>> {
+    fn connect(&self, stamped: bool) -> Result<Vec<Visitor>> {
         let host = self.address.to_string();
         let open = |number| {
-            let stream = TcpStream::connect(self.address)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
-            Ok(Connection { stream, rest: visitors::rest(&host, number), asked: None })
+            let connection = Connection::open(self.address, stamped)?;
+            Ok(Visitor { connection, rest: visitors::rest(&host, number), asked: None })
         };
         (0..CONNECTIONS).map(open).collect()
     }
@@ -82,13 +82,13 @@ impl Generator {
     /// Asks for each link once, so that the server has all of them in its cache; says how many there are.
     pub(crate) fn warm_up(&mut self) -> Result<u64> {
         let (links, now) = (self.sent.len(), Instant::now());
-        let connections = self.connect()?;
-        self.go(connections, |asked| if asked < links { Next::Link(asked, now) } else { Next::Over }, |_| ())
+        let visitors = self.connect(false)?;
+        self.go(visitors, |asked| if asked < links { Next::Link(asked, now) } else { Next::Over }, |_, _| ())
     }
 
     /// Asks for a while, each connection as soon as it has its answer (a closed loop); says how often.
     pub(crate) fn ask_for(&mut self, time: Duration) -> Result<u64> {
-        let connections = self.connect()?;
+        let visitors = self.connect(false)?;
         let now = Instant::now();
         let (visits, first) = (self.visits.clone(), self.asked);
         let next = |asked: usize| {
@@ -98,18 +98,16 @@ impl Generator {
             }
             Next::Link(visits[(first + asked) % visits.len()] as usize, now)
         };
-        self.go(connections, next, |_| ())
+        self.go(visitors, next, |_, _| ())
     }
 
-    /// Asks `rate` times a second for so many seconds, whether or not answers come (an open loop); says of each tenth of a
-    /// second how long its answers took from when their request was due, the shortest first.
-    pub(crate) fn ask_at(&mut self, rate: f64, seconds: u64) -> Result<Vec<Vec<Duration>>> {
+    /// Asks `rate` times a second for so many seconds, whether or not answers come (an open loop); says how long they took.
+    /// If it `makes_way`, whatever else is on its core goes first: what the server stands on would wait for it otherwise.
+    pub(crate) fn ask_at(&mut self, rate: f64, seconds: u64, makes_way: bool) -> Result<Waits> {
         let (visits, first) = (self.visits.clone(), self.asked);
         let time = Duration::from_secs(seconds);
-        let slices = time.as_millis() / SLICE.as_millis();
-        let room = (rate * SLICE.as_secs_f64()) as usize + 1;
-        let mut latencies: Vec<_> = (0..slices).map(|_| Vec::with_capacity(room)).collect();
-        let connections = self.connect()?;
+        let (mut read, mut served) = (Latencies::of(time, rate), Latencies::of(time, rate));
+        let visitors = self.connect(true)?;
         let begin = Instant::now();
         let next = |asked: usize| {
             let after = Duration::from_secs_f64(asked as f64 / rate);
@@ -119,19 +117,32 @@ impl Generator {
                 _ => Next::Link(visits[(first + asked) % visits.len()] as usize, begin + after),
             }
         };
-        let slice = |due: Instant| ((due - begin).as_millis() / SLICE.as_millis()) as usize;
-        self.go(connections, next, |due| latencies[slice(due)].push(due.elapsed()))?;
-        latencies.iter_mut().for_each(|slice| slice.sort_unstable());
-        Ok(latencies)
+        let answered = |due: Instant, answer: Answer| {
+            read.note(due - begin, due.elapsed());
+            if let Some(served_in) = answer.served_in {
+                served.note(due - begin, served_in);
+            }
+        };
+        // On a thread of its own, which keeps its priority.
+        thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                if makes_way {
+                    kernel::make_way()?;
+                }
+                self.go(visitors, next, answered)
+            });
+            asking.join().map_err(|_| "the generator panicked")?
+        })?;
+        Waits::new(read, served, begin.elapsed())
     }
 
     /// Asks for what `next` says, by the number of the request, until it says that it is over; says how often it asked. All
-    /// is answered then, and `answered` was told each time since when that was due.
+    /// is answered then, and `answered` was told of each answer, and since when it was due.
     fn go(
         &mut self,
-        mut connections: Vec<Connection>,
+        mut visitors: Vec<Visitor>,
         mut next: impl FnMut(usize) -> Next,
-        mut answered: impl FnMut(Instant),
+        mut answered: impl FnMut(Instant, Answer),
     ) -> Result<u64> {
         let mut request = Vec::with_capacity(2048);
         let mut answer = vec![0; 256 << 10];
@@ -149,14 +160,14 @@ impl Generator {
                     return Err(format!("{waiting} requests are not answered").into());
                 }
             }
-            let connection = &mut connections[turn];
+            let visitor = &mut visitors[turn];
             turn = (turn + 1) % CONNECTIONS;
-            if let Some((asked, due)) = connection.asked {
-                let Some(length) = connection.read(&mut answer)? else { continue };
-                answered(due);
+            if let Some((asked, due)) = visitor.asked {
+                let Some(received) = visitor.connection.receive(&mut answer)? else { continue };
+                answered(due, received);
                 silent = false;
-                self.check(asked, &answer[..length])?;
-                connection.asked = None;
+                self.check(asked, &answer[..received.length])?;
+                visitor.asked = None;
                 waiting -= 1;
             }
             if over {
@@ -172,9 +183,9 @@ impl Generator {
             };
             let asked = self.load.ask(self.asked, link);
             request.clear();
-            self.write(asked, &connection.rest, &mut request)?;
-            connection.stream.write_all(&request)?;
-            connection.asked = Some((asked, due));
+            self.write(asked, &visitor.rest, &mut request)?;
+            visitor.connection.send(&request)?;
+            visitor.asked = Some((asked, due));
             self.asked += 1;
             count += 1;
             waiting += 1;
@@ -229,43 +240,4 @@ impl Generator {
         }
         Err(format!("{asked:?} was answered with {:?}", String::from_utf8_lossy(answer)).into())
     }
-}
-
-impl Connection {
-    /// Reads one answer, if it has come.
-    fn read(&mut self, answer: &mut [u8]) -> Result<Option<usize>> {
-        let mut length = 0;
-        loop {
-            match self.stream.read(&mut answer[length..]) {
-                Ok(0) => return Err("the server closed a connection".into()),
-                Ok(read) => length += read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if length == 0 {
-                        return Ok(None);
-                    }
-                    // The rest is on its way.
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            }
-            if is_whole(&answer[..length]) {
-                return Ok(Some(length));
-            }
-        }
-    }
-}
-
-/// Whether an answer is here with its body.
-fn is_whole(answer: &[u8]) -> bool {
-    let Some(end) = answer.windows(4).position(|end| end == b"\r\n\r\n") else { return false };
-    let digits = field(&answer[..end + 2], b"content-length: ").unwrap_or_default().iter();
-    let length = digits.take_while(|digit| digit.is_ascii_digit());
-    let length = length.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
-    answer.len() >= end + 4 + length
-}
-
-/// What comes after the name of a header, written with its colon and a blank.
-fn field<'a>(answer: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let at = answer.windows(name.len()).position(|there| there.eq_ignore_ascii_case(name))?;
-    Some(&answer[at + name.len()..])
 }

@@ -4,12 +4,16 @@ mod backend;
 mod baselines;
 mod capacity;
 mod collector;
+mod connection;
 mod generator;
+mod kernel;
+mod latency;
 mod links;
 mod process;
 mod redirect;
 mod report;
 mod scale;
+mod stat;
 mod subject;
 mod visitors;
 

@@ -12,6 +12,7 @@ use boltlink_testkit::{Client, Server};
 use crate::{
     Result,
     generator::Generator,
+    latency::Waits,
     links::Links,
     report::{self, Row, Sample},
     subject::{KINDS, Kind, Subject},
@@ -32,9 +33,13 @@ pub(crate) struct Options {
     /// stored: shorter ones have more of that than a day does.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// For how long each server is asked half as often as it could answer, to see how long an answer takes; 0 for not.
+    /// For how long in each round each server is asked half as often as it could answer, to see how long an answer takes; 0
+    /// for not.
     #[arg(long, default_value_t = 10)]
     latency_seconds: u64,
+    /// How often a second they are asked for that, instead of half as often as each could answer.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
     /// How many links there are.
     #[arg(long, default_value_t = 100_000)]
     links: usize,
@@ -64,6 +69,8 @@ struct Contender {
     /// When nothing was cached.
     first: Sample,
     samples: Vec<Sample>,
+    /// At half the load, or another rate.
+    waits: Waits,
 }
 
 pub(crate) fn run(options: &Options) -> Result {
@@ -84,25 +91,26 @@ async fn measure(options: &Options) -> Result {
         }
     }
     for round in 1..=options.rounds {
-        let mut turns: Vec<_> = contenders.iter_mut().collect();
-        // To and fro, so that nobody always comes after the same other.
-        if round.is_multiple_of(2) {
-            turns.reverse();
-        }
-        for contender in turns {
+        for contender in turns(&mut contenders, round) {
             let sample = contender.turn(Duration::from_secs(options.seconds), !options.unsettled).await?;
             eprintln!("round {round}: {:<40} {sample}", contender.name);
             contender.samples.push(sample);
         }
     }
+    if options.latency_seconds > 0 {
+        for round in 1..=options.rounds {
+            for contender in turns(&mut contenders, round) {
+                contender.wait(options).await?;
+            }
+        }
+    }
     let mut rows = Vec::new();
-    for mut contender in contenders {
-        let latencies = contender.latencies(options.latency_seconds)?;
+    for contender in contenders {
         contender.settle().await?;
         contender.check_counts().await?;
         let memory = contender.subject.peak_memory()?;
-        let Contender { name, first, samples, .. } = contender;
-        rows.push(Row { name, first, samples, latencies, memory });
+        let Contender { name, first, samples, waits, .. } = contender;
+        rows.push(Row { name, first, samples, waits, memory });
     }
     report::print(&rows);
     if options.latency_seconds > 0 {
@@ -114,6 +122,15 @@ async fn measure(options: &Options) -> Result {
     fs::write(&options.json, format!("{:#}\n", report::json(&rows)))?;
     println!("\nEvery answer was checked, and every click of every link was counted. {}", options.json.display());
     Ok(())
+}
+
+/// To and fro, so that nobody always comes after the same other.
+fn turns(contenders: &mut [Contender], round: usize) -> Vec<&mut Contender> {
+    let mut turns: Vec<_> = contenders.iter_mut().collect();
+    if round.is_multiple_of(2) {
+        turns.reverse();
+    }
+    turns
 }
 
 fn setting(text: &str) -> std::result::Result<(String, String), &'static str> {
@@ -147,7 +164,8 @@ impl Contender {
     /// Has it asked for everything once.
     async fn new(name: String, load: Load, subject: Subject, visits: Arc<[u32]>, links: usize) -> Result<Self> {
         let generator = Generator::new(subject.address(), subject.key(), load, visits, links);
-        let mut new = Self { name, subject, generator, first: Sample::default(), samples: Vec::new() };
+        let mut new =
+            Self { name, subject, generator, first: Sample::default(), samples: Vec::new(), waits: Waits::default() };
         new.first = new.measure(Generator::warm_up, true).await?;
         Ok(new)
     }
@@ -169,12 +187,18 @@ impl Contender {
         Ok(Sample { requests, taken, loaded, cpu: self.subject.cpu()? - cpu, backend })
     }
 
-    /// How long answers take at half the load that was measured, of each tenth of a second, the shortest first.
-    fn latencies(&mut self, seconds: u64) -> Result<Vec<Vec<Duration>>> {
-        let mut rates: Vec<_> = self.samples.iter().map(Sample::per_second).collect();
+    /// Notes how long answers take at half the load that was measured, or another rate.
+    async fn wait(&mut self, options: &Options) -> Result {
+        let mut rates: Vec<_> = self.samples.iter().map(|sample| sample.per_second() / 2.0).collect();
         rates.sort_by(f64::total_cmp);
-        let Some(rate) = rates.get(rates.len() / 2).filter(|_| seconds > 0) else { return Ok(Vec::new()) };
-        self.generator.ask_at(rate / 2.0, seconds)
+        let Some(rate) = options.rate.map(f64::from).or_else(|| rates.get(rates.len() / 2).copied()) else {
+            return Ok(());
+        };
+        let waits = self.generator.ask_at(rate, options.latency_seconds, self.subject.has_backend())?;
+        eprintln!("{:<40} asked {:.0} times a second, of {rate:.0}", self.name, waits.per_second());
+        self.waits.add(waits);
+        // Whatever is left to store is not to hold up the next one.
+        self.settle().await
     }
 
     async fn settle(&self) -> Result {

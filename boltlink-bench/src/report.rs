@@ -4,7 +4,11 @@ use std::{fmt, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::backend::Used;
+use crate::{
+    backend::Used,
+    latency::{self, Latencies, Waits},
+    stat::{spread, told},
+};
 
 /// One turn of one server.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,32 +63,13 @@ pub(crate) struct Row {
     /// When nothing was cached.
     pub(crate) first: Sample,
     pub(crate) samples: Vec<Sample>,
-    /// At half the load, of each tenth of a second, the shortest first.
-    pub(crate) latencies: Vec<Vec<Duration>>,
+    /// At half the load, or another rate.
+    pub(crate) waits: Waits,
     /// At its peak, in bytes.
     pub(crate) memory: u64,
 }
 
 impl Row {
-    /// How long 50 %, 99 % and 99.9 % of all answers took at most, in milliseconds.
-    fn percentiles(&self) -> [f64; 3] {
-        let mut all = self.latencies.concat();
-        all.sort_unstable();
-        [500, 990, 999].map(|part| percentile(&all, part).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3))
-    }
-
-    /// How long 99 % took of each tenth of a second: where there are fewer than a hundred, the slowest.
-    fn p99s(&self) -> Vec<f64> {
-        let of = |tenth: &Vec<_>| Some(percentile(tenth, 990)?.as_secs_f64() * 1e3);
-        self.latencies.iter().filter_map(of).collect()
-    }
-
-    /// In how many tenths of a second of all that was below a millisecond.
-    fn quick_share(&self) -> f64 {
-        let all = self.p99s();
-        all.iter().filter(|latency| **latency < 1.0).count() as f64 / all.len() as f64
-    }
-
     fn median(&self, of: impl Fn(&Sample) -> f64) -> f64 {
         spread(self.samples.iter().map(of).collect())[0]
     }
@@ -104,19 +89,6 @@ impl Row {
     }
 }
 
-/// How long the quickest so many of a thousand took at most, of times in their order; `None` if there are none.
-pub(crate) fn percentile(sorted: &[Duration], of_thousand: usize) -> Option<Duration> {
-    let last = (sorted.len() * of_thousand).div_ceil(1000).checked_sub(1)?;
-    sorted.get(last).copied()
-}
-
-/// The median, the least and the most.
-fn spread(mut values: Vec<f64>) -> [f64; 3] {
-    values.sort_by(f64::total_cmp);
-    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-    [at(values.len() / 2), at(0), at(values.len().saturating_sub(1))]
-}
-
 pub(crate) fn print(rows: &[Row]) {
     println!(
         "\n{:<40} {:>10} {:>11} {:>11} {:>11} {:>22} {:>11}",
@@ -134,30 +106,16 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
-/// How long answers took at half the load: of all, and tenth by tenth of a second, as a machine that stands still for some
-/// milliseconds now and then spoils the former for every server.
+/// How long answers took at some rate: half the load, unless it was said.
 pub(crate) fn print_latencies(rows: &[Row]) {
-    println!(
-        "\n{:<40} {:>8} {:>8} {:>8} {:>26} {:>10}",
-        "at half the load, ms", "p50", "p99", "p99.9", "p99 of a tenth of a second", "below 1 ms"
-    );
-    for row in rows {
-        let [p50, p99, p999] = row.percentiles();
-        let [middle, least, most] = spread(row.p99s());
-        println!(
-            "{:<40} {p50:>8.3} {p99:>8.3} {p999:>8.3} {:>26} {:>9.0} %",
-            row.name,
-            format!("{middle:.3} ({least:.3}–{most:.3})"),
-            row.quick_share() * 100.0
-        );
-    }
+    let all = |of: fn(&Waits) -> &Latencies| rows.iter().map(move |row| (row.name.as_str(), of(&row.waits)));
+    latency::print("ms from when it was due until read", all(|waits| &waits.visitors));
+    latency::print("ms from when it was sent until here", all(|waits| &waits.served));
 }
 
 pub(crate) fn json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
         let [per_second, first, cpu, whole] = row.medians();
-        let [p50, p99, p999] = row.percentiles();
-        let told = |[median, least, most]: [f64; 3]| json!({ "median": median, "least": least, "most": most });
         let of = |part: fn(&Used) -> Duration| row.median(|sample| sample.each(part(&sample.backend)));
         json!({
             "server": row.name,
@@ -171,12 +129,10 @@ pub(crate) fn json(rows: &[Row]) -> Value {
             },
             "cpu_microseconds_per_first_visit": first,
             "ratio_to_hyper": told(row.ratio_to(&rows[0])),
-            "milliseconds_at_half_load": {
-                "p50": p50,
-                "p99": p99,
-                "p99.9": p999,
-                "p99_of_a_tenth_of_a_second": told(spread(row.p99s())),
-                "share_of_tenths_with_p99_below_1": row.quick_share(),
+            "milliseconds_of_an_answer": {
+                "asked_per_second": row.waits.per_second(),
+                "due_until_read": row.waits.visitors.json(),
+                "sent_until_here": row.waits.served.json(),
             },
             "peak_memory_bytes": row.memory,
             "requests": row.samples.iter().map(|sample| sample.requests).sum::<u64>(),

@@ -158,6 +158,11 @@ impl Subject {
         Ok(self.pids()?.into_iter().map(usage::cpu_time).sum::<std::result::Result<_, _>>()?)
     }
 
+    /// Whether it stands on others.
+    pub(crate) const fn has_backend(&self) -> bool {
+        matches!(self, Self::Ours { backend: Some(_), .. })
+    }
+
     /// What all that it stands on has used so far.
     pub(crate) fn backend_cpu(&self) -> Result<Used> {
         match self {

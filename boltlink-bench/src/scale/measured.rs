@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::store::Kind;
-use crate::report::percentile;
+use crate::stat::percentile;
 
 /// How long something took, often.
 #[derive(Debug, Clone, Copy)]
