@@ -99,5 +99,5 @@ fn told(looked_at: u64, wrong: &[Balance]) -> String {
     }
     text + "        fix: see boltlink queue depth and boltlink queue dead, as what waits or was refused is in one of them only, \
            and what was purged of one of them only stays a difference for good; where links are followed without a pause, \
-           look again when it is quiet\n"
+           look again when it is quiet; a backup that was made meanwhile keeps such a difference for good\n"
 }
