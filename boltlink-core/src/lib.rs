@@ -25,6 +25,7 @@ mod link;
 mod mac;
 pub mod memory;
 mod new_link;
+mod pace;
 mod pass;
 mod password;
 pub mod policy;
@@ -62,6 +63,7 @@ pub use link::{
 };
 pub use mac::MacKey;
 pub use new_link::{InvalidSlugLength, Likeness, NewLink, Past, SlugLength};
+pub use pace::Pace;
 pub use pass::Pass;
 pub use password::{
     HashCost, InvalidHashCost, InvalidLinkPassword, InvalidPassword, InvalidPasswordHash, LinkPassword, Password,

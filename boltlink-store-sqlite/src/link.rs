@@ -160,7 +160,8 @@ mod tests {
         let clock = Arc::new(FakeClock::default());
         SqliteStore::open(&config, clock.clone()).await.unwrap().close().await.unwrap();
         // SQLite reports its own bound on pages just as it reports a full disk.
-        let writer = Writer::new(connect(config.writing().pragma("max_page_count", "90"), 1).await.unwrap());
+        let small = connect(config.writing().pragma("max_page_count", "90"), 1).await.unwrap();
+        let writer = Writer::new(small, Arc::default());
         let links = SqliteLinks {
             writer,
             readers: connect(config.reading(), 1).await.unwrap(),

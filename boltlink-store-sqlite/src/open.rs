@@ -3,9 +3,11 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use boltlink_core::Pace;
 use boltlink_store_sql::{
     Error,
     observe::observed,
@@ -16,7 +18,7 @@ use sea_orm::{
     sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 
-use crate::{config::SqliteConfig, error::OpenError, writer::transaction};
+use crate::{config::SqliteConfig, error::OpenError, queue::Queue, writer::transaction};
 
 /// Marks our files: "BLTL".
 const APPLICATION_ID: i32 = 0x424c_544c;
@@ -26,6 +28,9 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// How long to try again while other processes do the same.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// After so many of SQLite's instructions there is a look at the time: those that write rows take microseconds.
+const LOOK: i32 = 20;
 
 /// What bringing the schema up to date came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +54,8 @@ pub struct Health {
 
 pub(crate) struct Opened {
     pub(crate) writing: DatabaseConnection,
+    /// Of those who write by it.
+    pub(crate) queue: Arc<Queue>,
     pub(crate) reading: DatabaseConnection,
     pub(crate) migrated: Migrated,
 }
@@ -73,9 +80,10 @@ pub(crate) async fn open(config: &SqliteConfig) -> Result<Opened, OpenError> {
         refuse_half(config, state)?;
     }
     let began = Instant::now();
+    let queue = Arc::new(Queue::default());
     loop {
         // Switching a new file to WAL mode does not wait for others that are about to: try again.
-        match open_for_writing(config).await.map_err(|error| match error {
+        match open_for_writing(config, &queue).await.map_err(|error| match error {
             Refused::Newer(error) => error,
             Refused::Sql(error) => fail(error),
         }) {
@@ -86,7 +94,7 @@ pub(crate) async fn open(config: &SqliteConfig) -> Result<Opened, OpenError> {
             Ok((writing, migrated)) => {
                 let reading = connect(config.reading(), config.readers.max(1)).await.map_err(fail)?;
                 let [writing, reading] = [writing, reading].map(|db| observed(db, config.observer.as_ref()));
-                return Ok(Opened { writing, reading, migrated });
+                return Ok(Opened { writing, queue, reading, migrated });
             }
         }
     }
@@ -97,8 +105,21 @@ enum Refused {
     Sql(Error),
 }
 
-async fn open_for_writing(config: &SqliteConfig) -> Result<(DatabaseConnection, Migrated), Refused> {
-    let db = connect(config.writing(), 1).await.map_err(Refused::Sql)?;
+async fn open_for_writing(
+    config: &SqliteConfig,
+    queue: &Arc<Queue>,
+) -> Result<(DatabaseConnection, Migrated), Refused> {
+    let queue = queue.clone();
+    let paced = move || {
+        let (queue, mut pace) = (queue.clone(), Pace::begin());
+        // A request that waits for this transaction is not to wait for others on the core, too: some are visits.
+        move || {
+            if !queue.requests_wait() {
+                pace.step();
+            }
+        }
+    };
+    let db = connect_paced(config.writing(), paced).await.map_err(Refused::Sql)?;
     let migrated = migrate(config, &db).await;
     if migrated.is_err() {
         // The error that led here is the one to tell.
@@ -250,15 +271,72 @@ async fn text_rows(db: &DatabaseConnection, sql: &str) -> Result<Vec<String>, Er
 
 /// Connections that stay open: their prepared statements and pages are worth keeping.
 pub(crate) async fn connect(options: SqliteConnectOptions, connections: u32) -> Result<DatabaseConnection, Error> {
-    let pool = SqlitePoolOptions::new()
+    connected(pool(connections), options).await
+}
+
+/// One connection that stays open. What `paced` makes is called all the while a statement takes, on the thread that works; not
+/// while it syncs, or moves the write-ahead log into the file.
+async fn connect_paced<S: FnMut() + Send + 'static>(
+    options: SqliteConnectOptions,
+    paced: impl Fn() -> S + Send + Sync + 'static,
+) -> Result<DatabaseConnection, Error> {
+    let pool = pool(1).after_connect(move |connection, _| {
+        let mut step = paced();
+        Box::pin(async move {
+            connection.lock_handle().await?.set_progress_handler(LOOK, move || {
+                step();
+                // Go on.
+                true
+            });
+            Ok(())
+        })
+    });
+    connected(pool, options).await
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(Duration::from_secs(10))
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_with(options)
-        .await
-        .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
-    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+async fn connected(pool: SqlitePoolOptions, options: SqliteConnectOptions) -> Result<DatabaseConnection, Error> {
+    let connections =
+        pool.connect_with(options).await.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(connections))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_long_statement_has_many_steps_and_all_of_its_effect() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = SqliteConfig::new(folder.path().join("links.db"));
+        assert!(is_empty(&config).unwrap());
+        let steps = Arc::new(AtomicU32::new(0));
+        let counted = steps.clone();
+        let paced = move || {
+            let counted = counted.clone();
+            move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let db = connect_paced(config.writing(), paced).await.unwrap();
+        db.execute_unprepared("CREATE TABLE t (n INTEGER)").await.unwrap();
+        let before = steps.load(Ordering::Relaxed);
+        let rows: Vec<_> = (0..512).map(|n| format!("({n})")).collect();
+        let insert = format!("INSERT INTO t VALUES {}", rows.join(", "));
+        assert_eq!(db.execute_unprepared(&insert).await.unwrap().rows_affected(), 512);
+        assert!(steps.load(Ordering::Relaxed) - before >= 50);
+        assert_eq!(text_rows(&db, "SELECT CAST(COUNT(*) AS TEXT) FROM t").await.unwrap(), ["512"]);
+        db.close_by_ref().await.unwrap();
+    }
 }

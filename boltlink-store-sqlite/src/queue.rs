@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::sync::oneshot;
@@ -20,7 +23,11 @@ pub(crate) enum Priority {
 
 /// Lets one writer in at a time, the most urgent first, and among equals the first come.
 #[derive(Debug, Default)]
-pub(crate) struct Queue(Mutex<State>);
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    /// As of the last change of the state.
+    requests_wait: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -43,6 +50,7 @@ impl Queue {
             }
             let (sender, receiver) = oneshot::channel();
             state.waiting[priority as usize].push_back(sender);
+            self.note(&state);
             receiver
         };
         // A sender is only ever dropped after it has sent: the queue lives as long as we do.
@@ -51,7 +59,16 @@ impl Queue {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // The state is whole between any two lines that could panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, state: &State) {
+        self.requests_wait.store(!state.waiting[Priority::Api as usize].is_empty(), Ordering::Relaxed);
+    }
+
+    /// Whether a request waits for whoever writes just now.
+    pub(crate) fn requests_wait(&self) -> bool {
+        self.requests_wait.load(Ordering::Relaxed)
     }
 }
 
@@ -65,6 +82,7 @@ impl Drop for Turn {
                 .iter_mut()
                 .find_map(|waiting| std::iter::from_fn(|| waiting.pop_front()).find(|sender| !sender.is_closed()));
             state.busy = next.is_some();
+            self.0.note(&state);
             next
         };
         if let Some(sender) = next {
@@ -94,6 +112,7 @@ mod tests {
             }));
             tokio::task::yield_now().await;
         }
+        assert!(queue.requests_wait());
         tasks.remove(1).abort();
         tokio::task::yield_now().await;
         drop(held);
@@ -101,5 +120,6 @@ mod tests {
             task.await.unwrap();
         }
         assert_eq!(*order.lock().unwrap(), ["clicks", "api", "bulk"]);
+        assert!(!queue.requests_wait());
     }
 }

@@ -47,8 +47,9 @@ impl SqliteStore {
     /// # Errors
     /// Why it cannot be served; the file is then as it was.
     pub async fn open(config: &SqliteConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let open::Opened { writing, reading, .. } = open::open(config).await?;
-        Ok(Self { writer: Writer::new(writing), readers: reading, clock, raw: config.raw_clicks, sync: config.sync })
+        let open::Opened { writing, queue, reading, .. } = open::open(config).await?;
+        let writer = Writer::new(writing, queue);
+        Ok(Self { writer, readers: reading, clock, raw: config.raw_clicks, sync: config.sync })
     }
 
     /// Brings the schema of the file up to date, without opening it for anything else.

@@ -27,8 +27,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(connection: DatabaseConnection) -> Self {
-        Self { connection, queue: Arc::default() }
+    pub(crate) fn new(connection: DatabaseConnection, queue: Arc<Queue>) -> Self {
+        Self { connection, queue }
     }
 
     /// Runs `work` in a transaction, which is committed if it succeeds and rolled back if not.

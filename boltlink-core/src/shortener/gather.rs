@@ -17,12 +17,13 @@ use tokio::{
     time::Instant,
 };
 
-use super::{pace::Pace, spool::Spool};
+use super::spool::Spool;
 use crate::{
     click::{BatchId, ClickBatch},
     error::StoreError,
     id::{LinkId, ProducerId},
     ledger,
+    pace::Pace,
     store::{Backlog, ClickSink, LedgerState},
     tally::Tally,
     time::Clock,
@@ -37,8 +38,6 @@ const LONGEST: Duration = Duration::from_secs(30);
 const LONGEST_SHARED: Duration = Duration::from_secs(10);
 /// How often what comes from a log of this process is added up.
 const GATHERING: Duration = Duration::from_millis(100);
-/// So many batches at once, and more, have waited for long, and are added up without a rest.
-const BACKLOG: usize = 512;
 /// How long a log that outlives the process is drained at a time.
 const DRAIN: Duration = Duration::from_secs(1);
 /// Bytes of memory in a tally beyond which it is stored.
@@ -122,6 +121,8 @@ pub(super) struct Gatherer {
     longest: Duration,
     /// Batches that the log keeps until they are stored, if it outlives the process.
     unsettled: Option<Vec<BatchId>>,
+    /// Of adding up.
+    pace: Pace,
     /// An empty tally with the memory of one that was stored.
     spare: Option<Tally>,
     /// What the sink has dealt with, of the producers that were seen.
@@ -165,6 +166,7 @@ impl Gatherer {
             interval,
             longest: if shared { LONGEST_SHARED } else { LONGEST },
             unsettled: shared.then(Vec::new),
+            pace: Pace::begin(),
             spare: None,
             known: HashMap::new(),
             unkept: Vec::new(),
@@ -210,13 +212,11 @@ impl Gatherer {
             }
         }
         let (gathered, clock, spool) = (self.gathered.clone(), self.clock.clone(), self.spool.clone());
+        let mut pace = mem::replace(&mut self.pace, Pace::begin());
         // Not on a thread that visits wait for: it takes its time, and whoever writes to the journal holds it up.
         let added = tokio::task::spawn_blocking(move || {
-            let mut pace = (fresh.len() < BACKLOG).then(Pace::begin);
             fresh.retain(|batch| {
-                if let Some(pace) = &mut pace {
-                    pace.step();
-                }
+                pace.step();
                 // For each anew, so that no reader waits long.
                 let mut tallies = gathered.tallies.lock();
                 let Some(tally) = tallies.open.as_mut().filter(|tally| !tally.contains(batch.id())) else {
@@ -226,13 +226,14 @@ impl Gatherer {
                 true
             });
             let kept = fresh.iter().map(|batch| spool.holds(batch.id())).collect::<Vec<_>>();
-            (fresh, kept)
+            (fresh, kept, pace)
         });
-        let (fresh, kept) = match added.await {
+        let (fresh, kept, pace) = match added.await {
             Ok(added) => added,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => return None,
         };
+        self.pace = pace;
         for (batch, kept) in fresh.into_iter().zip(kept) {
             let bytes = batch.encoded().len() as u64;
             self.traces.extend(batch.traces().take(TraceContext::MOST - self.traces.len()));

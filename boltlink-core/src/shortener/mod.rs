@@ -26,7 +26,6 @@ mod keeper;
 mod keys;
 mod links;
 mod locks;
-mod pace;
 mod pipeline;
 mod queue;
 mod recorder;

@@ -58,6 +58,7 @@ impl Consumer {
 ///   takes effect once when it is replayed, never when its batch is delivered again.
 /// - Clicks of links that do not exist have no total to go to: the totals sink reports them as
 ///   orphaned; the analytics sink keeps them.
+/// - One that works for long on the node's own cores offers them to visits meanwhile, as [`Pace`](crate::Pace) does.
 #[async_trait]
 pub trait ClickSink: Send + Sync {
     /// Applies the batches in one transaction.
