@@ -15,6 +15,7 @@ use crate::{
     latency::Waits,
     links::Links,
     report::{self, Row, Sample},
+    stat::spread,
     subject::{KINDS, Kind, Subject},
     visitors::{self, Load},
 };
@@ -189,11 +190,8 @@ impl Contender {
 
     /// Notes how long answers take at half the load that was measured, or another rate.
     async fn wait(&mut self, options: &Options) -> Result {
-        let mut rates: Vec<_> = self.samples.iter().map(|sample| sample.per_second() / 2.0).collect();
-        rates.sort_by(f64::total_cmp);
-        let Some(rate) = options.rate.map(f64::from).or_else(|| rates.get(rates.len() / 2).copied()) else {
-            return Ok(());
-        };
+        let half = || spread(self.samples.iter().map(|sample| sample.per_second() / 2.0).collect())[0];
+        let rate = options.rate.map_or_else(half, f64::from);
         let waits = self.generator.ask_at(rate, options.latency_seconds, self.subject.has_backend())?;
         eprintln!("{:<40} asked {:.0} times a second, of {rate:.0}", self.name, waits.per_second());
         self.waits.add(waits);
