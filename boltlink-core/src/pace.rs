@@ -9,6 +9,8 @@ use std::{
 const PIECE: Duration = Duration::from_micros(200);
 /// A piece counts for so much at most: a thread that waits, for its core among others, does not work.
 const MOST_WORKED: Duration = Duration::from_micros(400);
+/// So many things that take nanoseconds take far less than a piece.
+const TICKS: u32 = 256;
 /// Others get so many times what the work gets, where they take all they can.
 const OTHERS: u32 = 3;
 /// Of what others got beyond that so much work need not be made up for at once.
@@ -28,13 +30,14 @@ pub struct Pace {
     since: Instant,
     /// Work that is to be done before the core is offered again, but for the slack.
     owed: Duration,
+    ticks: u32,
 }
 
 impl Pace {
     /// Begins to work.
     #[must_use]
     pub fn begin() -> Self {
-        Self { since: Instant::now(), owed: Duration::ZERO }
+        Self { since: Instant::now(), owed: Duration::ZERO, ticks: 0 }
     }
 
     /// Offers the core, if a piece is done: to be called several times in each. Costs a look at the clock. It may hold up
@@ -45,6 +48,22 @@ impl Pace {
             thread::yield_now();
             self.go_on(Instant::now());
         }
+    }
+
+    /// The same, to be called after each thing that takes nanoseconds: it seldom looks at the clock.
+    pub(crate) fn tick(&mut self) {
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(TICKS) {
+            self.step();
+        }
+    }
+
+    /// Sorts in pieces.
+    pub(crate) fn sort<T: Ord>(&mut self, list: &mut [T]) {
+        list.sort_unstable_by(|a, b| {
+            self.tick();
+            a.cmp(b)
+        });
     }
 
     /// Whether a piece ends now, after which the core is to be offered.
@@ -110,6 +129,19 @@ mod tests {
             let share = worked.as_secs_f64() / (worked.as_secs_f64() + 10.0);
             assert!((0.19..=0.26).contains(&share), "{offered} and {taken} ms: {share}");
         }
+    }
+
+    #[test]
+    fn a_long_sort_is_done_in_pieces() {
+        let mut numbers: Vec<u32> = (0..100_000).map(|n: u32| n.wrapping_mul(2_654_435_761)).collect();
+        let mut sorted = numbers.clone();
+        sorted.sort_unstable();
+        let mut pace = Pace::begin();
+        let began = pace.since;
+        pace.sort(&mut numbers);
+        assert_eq!(numbers, sorted);
+        // A piece has ended, at least.
+        assert!(pace.since > began);
     }
 
     #[test]

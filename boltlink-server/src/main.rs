@@ -12,5 +12,17 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    refuse_huge_pages();
     cli::main()
 }
+
+/// The allocator asks for huge pages where it may, and the kernel clears one while a thread waits for it: that takes up to
+/// milliseconds, and visits have been such threads.
+#[cfg(target_os = "linux")]
+fn refuse_huge_pages() {
+    // A kernel that knows of none will do.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn refuse_huge_pages() {}

@@ -3,7 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use boltlink_core::{LinkId, StoreError, store::Dimension, tally::ValueClicks};
+use boltlink_core::{
+    LinkId, StoreError,
+    store::Dimension,
+    tally::{LinkDay, Tally, ValueClicks},
+};
 use sea_orm::QueryResult;
 
 use crate::{
@@ -13,58 +17,48 @@ use crate::{
 };
 
 /// A link and a day.
-pub type Group = (LinkId, i64);
+type Group = (LinkId, i64);
 
 /// The rows of `rollup_hour`: link, hour, clicks. Those of all links together come first.
-#[must_use]
-pub fn hours(hours: &[(LinkId, i64, u64)]) -> Vec<(LinkId, i64, i64)> {
+pub fn hours(tally: &Tally) -> impl Iterator<Item = (LinkId, i64, i64)> {
     let mut global: BTreeMap<i64, u64> = BTreeMap::new();
-    for (_, hour, clicks) in hours {
-        *global.entry(*hour).or_default() += clicks;
+    for (_, hour, clicks) in tally.hours() {
+        *global.entry(hour).or_default() += clicks;
     }
-    let global = global.iter().map(|(hour, clicks)| (GLOBAL, *hour, signed(*clicks)));
-    global.chain(hours.iter().map(|(link, hour, clicks)| (*link, *hour, signed(*clicks)))).collect()
+    let global = global.into_iter().map(|(hour, clicks)| (GLOBAL, hour, clicks));
+    global.chain(tally.hours()).map(|(link, hour, clicks)| (link, hour, signed(clicks)))
 }
 
-/// The rows of `rollup_link_day`: link, day, clicks.
-#[must_use]
-pub fn days(hours: &[(LinkId, i64, u64)]) -> Vec<(LinkId, i64, i64)> {
-    let same_day =
-        |a: &(LinkId, i64, u64), b: &(LinkId, i64, u64)| (a.0, a.1.div_euclid(24)) == (b.0, b.1.div_euclid(24));
-    let day = |hours: &[(LinkId, i64, u64)]| {
-        let (link, hour, _) = hours[0];
-        (link, hour.div_euclid(24), signed(hours.iter().map(|hour| hour.2).sum()))
-    };
-    hours.chunk_by(same_day).map(day).collect()
-}
+/// What is stored of values of some links and days.
+#[derive(Debug)]
+pub struct StoredValues(HashMap<Group, String>);
 
-/// The clicks of a tally per value, those of a link and day together.
-#[must_use]
-pub fn groups<'v, 'a>(values: &'v [ValueClicks<'a>]) -> Vec<(Group, &'v [ValueClicks<'a>])> {
-    let group = |of: &ValueClicks<'_>| (of.link, of.day);
-    values.chunk_by(|a, b| group(a) == group(b)).map(|values| (group(&values[0]), values)).collect()
-}
-
-/// The rows of `rollup_values` for some [`groups`]: link, day, and the values' clicks with those that were `stored`, rows of
-/// the same columns. One for each group, however many values it has.
-///
-/// # Errors
-/// [`StoreError::Invalid`] if a stored row cannot be read: clicks of its link and day then wait apart, all others count.
-pub fn values(groups: &[(Group, &[ValueClicks<'_>])], stored: &[QueryResult]) -> Result<Vec<(Group, String)>, Error> {
-    let mut texts = HashMap::with_capacity(stored.len());
-    for row in stored {
-        let row = Columns(row);
-        texts.insert((LinkId::from_uuid(row.uuid(0)?), row.at::<i64>(1)?), row.at::<String>(2)?);
+impl StoredValues {
+    /// Reads rows of `rollup_values`: link, day, clicks by value.
+    ///
+    /// # Errors
+    /// If they have other columns.
+    pub fn read(rows: &[QueryResult]) -> Result<Self, Error> {
+        let row = |row| {
+            let row = Columns(row);
+            Ok(((LinkId::from_uuid(row.uuid(0)?), row.at(1)?), row.at(2)?))
+        };
+        rows.iter().map(row).collect::<Result<_, Error>>().map(Self)
     }
-    let row = |(group, more): &(Group, &[ValueClicks<'_>])| {
+
+    /// The clicks by value for the row of a link and day, with those that were stored.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] if what is stored cannot be read: clicks of this link and day then wait apart, all others count.
+    pub fn with(&self, day: &LinkDay<'_>) -> Result<String, Error> {
+        let group = (day.link, day.day);
         let added = |stored: Option<&String>| {
             let mut clicks = stored.map_or_else(|| Ok(ByValue::default()), |text| ByValue::read(text))?;
-            clicks.add(more);
+            clicks.add(&day.values);
             clicks.to_text()
         };
-        Ok((*group, added(texts.get(group)).map_err(|why| damaged(*group, &why))?))
-    };
-    groups.iter().map(row).collect()
+        added(self.0.get(&group)).map_err(|why| damaged(group, &why))
+    }
 }
 
 fn damaged((link, day): Group, why: &serde_json::Error) -> Error {
@@ -91,7 +85,7 @@ impl ByValue {
 
     /// Adds clicks. Those of values for which a dimension has no room become [`Dimension::OTHER`]'s.
     fn add(&mut self, values: &[ValueClicks<'_>]) {
-        for ValueClicks { dimension, value, clicks, .. } in values {
+        for ValueClicks { dimension, value, clicks } in values {
             let kept = self.0.entry(dimension.code()).or_default();
             let sum = if let Some(sum) = kept.get_mut(*value) {
                 sum
@@ -113,7 +107,7 @@ mod tests {
     use super::*;
 
     fn clicks(dimension: Dimension, value: &str, clicks: u64) -> ValueClicks<'_> {
-        ValueClicks { link: LinkId::from_uuid(Uuid::nil()), day: 20_000, dimension, value, clicks }
+        ValueClicks { dimension, value, clicks }
     }
 
     #[test]

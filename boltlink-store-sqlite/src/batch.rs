@@ -3,7 +3,7 @@
 use boltlink_store_sql::Error;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
-use crate::effect::at_length;
+use crate::writer::at_length;
 
 /// How many rows one statement takes. Few sizes, so that every text is prepared once and found
 /// again; the largest stays far below SQLite's bound of 32,766 parameters.

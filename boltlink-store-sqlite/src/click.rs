@@ -45,10 +45,10 @@ impl SqliteClicks {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a DatabaseTransaction, At<'a>) -> Work<'a, T> + Send + 'static,
     {
-        let (effect, clock) = (self.effect.clone(), self.clock.clone());
+        let (effect, clock, queue) = (self.effect.clone(), self.clock.clone(), self.writer.queue().clone());
         self.writer
             .write(Priority::Clicks, move |db| {
-                Box::pin(async move { work(db, At { effect: &effect, now: clock.now() }).await })
+                Box::pin(async move { work(db, At { effect: &effect, now: clock.now(), queue: &queue }).await })
             })
             .await
     }

@@ -14,9 +14,8 @@ use boltlink_store_sql::{
     row::{click_values, signed, unsigned},
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
-use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::{batch::Batch, rollups};
+use crate::{batch::Batch, queue::Queue, rollups};
 
 static ADD: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/totals_add.sql")));
 static KEEP: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/clicks_add.sql")));
@@ -37,6 +36,7 @@ pub(crate) enum Effect {
 pub(crate) struct At<'a> {
     pub(crate) effect: &'a Effect,
     pub(crate) now: Timestamp,
+    pub(crate) queue: &'a Queue,
 }
 
 impl Effect {
@@ -64,21 +64,38 @@ impl At<'_> {
     /// Makes clicks take effect, and says how many of them found no link.
     pub(crate) async fn take_tally(&self, db: &DatabaseTransaction, tally: &Tally) -> Result<u64, Error> {
         match self.effect {
-            Effect::Totals => add_totals(db, &at_length(|| tally.totals())).await,
+            Effect::Totals => add_totals(db, tally.totals()).await,
             Effect::Analytics(sampler) => {
-                rollups::add(db, tally).await?;
-                keep(db, at_length(|| tally.packs()), sampler.raw_clicks().retention, self.now).await?;
+                rollups::add(db, tally, self.queue).await?;
+                self.keep(db, tally.packs(), sampler.raw_clicks().retention).await?;
                 Ok(0)
             }
         }
     }
-}
 
-/// Does work that may take its time: where other threads can do what this one is to do meanwhile, they do.
-pub(crate) fn at_length<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::current().runtime_flavor() {
-        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
-        _ => work(),
+    /// Keeps single clicks, and drops some that are too old by now.
+    async fn keep(
+        &self,
+        db: &DatabaseTransaction,
+        clicks: impl Iterator<Item = Pack<'_>> + Send,
+        retention: Duration,
+    ) -> Result<(), Error> {
+        let mut clicks = Counted { packs: clicks, kept: 0 };
+        let row = |pack| {
+            self.queue.step();
+            click_values(&pack)
+        };
+        KEEP.execute_rows(db, &mut clicks, row, |_, _| {}).await?;
+        let kept = clicks.kept;
+        if kept == 0 {
+            return Ok(());
+        }
+        // More rows than clicks have come, so that those that are too old grow fewer.
+        let pruned = PRUNED + 2 * signed(kept as u64);
+        let values = [self.now.minus(retention).as_micros().into(), pruned.into()];
+        let prune = Statement::from_sql_and_values(DbBackend::Sqlite, include_str!("sql/clicks_prune.sql"), values);
+        db.execute_raw(prune).await?;
+        Ok(())
     }
 }
 
@@ -104,27 +121,6 @@ async fn add_totals(db: &DatabaseTransaction, totals: &[(LinkId, u64)]) -> Resul
         orphaned += unsigned(row.try_get_by_index(0)?);
     }
     Ok(orphaned)
-}
-
-/// Keeps single clicks, and drops some that are too old by now.
-async fn keep(
-    db: &DatabaseTransaction,
-    clicks: impl Iterator<Item = Pack<'_>> + Send,
-    retention: Duration,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let mut clicks = Counted { packs: clicks, kept: 0 };
-    KEEP.execute_rows(db, &mut clicks, |pack| click_values(&pack), |_, _| {}).await?;
-    let kept = clicks.kept;
-    if kept == 0 {
-        return Ok(());
-    }
-    // More rows than clicks have come, so that those that are too old grow fewer.
-    let pruned = PRUNED + 2 * signed(kept as u64);
-    let values = [now.minus(retention).as_micros().into(), pruned.into()];
-    let prune = Statement::from_sql_and_values(DbBackend::Sqlite, include_str!("sql/clicks_prune.sql"), values);
-    db.execute_raw(prune).await?;
-    Ok(())
 }
 
 /// Packs, and how many clicks were in those that were taken.

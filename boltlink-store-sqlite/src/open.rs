@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boltlink_core::Pace;
 use boltlink_store_sql::{
     Error,
     observe::observed,
@@ -110,16 +109,7 @@ async fn open_for_writing(
     queue: &Arc<Queue>,
 ) -> Result<(DatabaseConnection, Migrated), Refused> {
     let queue = queue.clone();
-    let paced = move || {
-        let (queue, mut pace) = (queue.clone(), Pace::begin());
-        // A request that waits for this transaction is not to wait for others on the core, too: some are visits.
-        move || {
-            if !queue.requests_wait() {
-                pace.step();
-            }
-        }
-    };
-    let db = connect_paced(config.writing(), paced).await.map_err(Refused::Sql)?;
+    let db = connect_stepping(config.writing(), move || queue.step()).await.map_err(Refused::Sql)?;
     let migrated = migrate(config, &db).await;
     if migrated.is_err() {
         // The error that led here is the one to tell.
@@ -274,14 +264,14 @@ pub(crate) async fn connect(options: SqliteConnectOptions, connections: u32) -> 
     connected(pool(connections), options).await
 }
 
-/// One connection that stays open. What `paced` makes is called all the while a statement takes, on the thread that works; not
-/// while it syncs, or moves the write-ahead log into the file.
-async fn connect_paced<S: FnMut() + Send + 'static>(
+/// One connection that stays open. `step` is called all the while a statement takes, on the thread that works; not while it
+/// syncs, or moves the write-ahead log into the file.
+async fn connect_stepping(
     options: SqliteConnectOptions,
-    paced: impl Fn() -> S + Send + Sync + 'static,
+    step: impl Fn() + Clone + Send + Sync + 'static,
 ) -> Result<DatabaseConnection, Error> {
     let pool = pool(1).after_connect(move |connection, _| {
-        let mut step = paced();
+        let step = step.clone();
         Box::pin(async move {
             connection.lock_handle().await?.set_progress_handler(LOOK, move || {
                 step();
@@ -323,13 +313,10 @@ mod tests {
         assert!(is_empty(&config).unwrap());
         let steps = Arc::new(AtomicU32::new(0));
         let counted = steps.clone();
-        let paced = move || {
-            let counted = counted.clone();
-            move || {
-                counted.fetch_add(1, Ordering::Relaxed);
-            }
+        let step = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
         };
-        let db = connect_paced(config.writing(), paced).await.unwrap();
+        let db = connect_stepping(config.writing(), step).await.unwrap();
         db.execute_unprepared("CREATE TABLE t (n INTEGER)").await.unwrap();
         let before = steps.load(Ordering::Relaxed);
         let rows: Vec<_> = (0..512).map(|n| format!("({n})")).collect();

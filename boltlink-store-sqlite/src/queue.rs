@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use boltlink_core::Pace;
 use tokio::sync::oneshot;
 
 /// Who goes first when several wait to write.
@@ -22,11 +23,13 @@ pub(crate) enum Priority {
 }
 
 /// Lets one writer in at a time, the most urgent first, and among equals the first come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
     /// As of the last change of the state.
     requests_wait: AtomicBool,
+    /// Of whoever writes, be it on SQLite's thread or on the one that prepares what is written: they take turns.
+    pace: Mutex<Pace>,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +41,12 @@ struct State {
 /// The right to write, given on when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn(Arc<Queue>);
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { state: Mutex::default(), requests_wait: AtomicBool::default(), pace: Mutex::new(Pace::begin()) }
+    }
+}
 
 impl Queue {
     /// Waits for a turn. Who stops waiting has lost nothing but the place.
@@ -67,8 +76,16 @@ impl Queue {
     }
 
     /// Whether a request waits for whoever writes just now.
-    pub(crate) fn requests_wait(&self) -> bool {
+    fn requests_wait(&self) -> bool {
         self.requests_wait.load(Ordering::Relaxed)
+    }
+
+    /// Offers the core, if whoever writes has done a piece of work; but a request that waits for the transaction is not to
+    /// wait for others on the core, too: some are visits.
+    pub(crate) fn step(&self) {
+        if !self.requests_wait() {
+            self.pace.lock().unwrap_or_else(PoisonError::into_inner).step();
+        }
     }
 }
 

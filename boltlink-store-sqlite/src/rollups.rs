@@ -2,11 +2,18 @@
 
 use std::sync::LazyLock;
 
-use boltlink_core::{LinkId, tally::Tally};
-use boltlink_store_sql::{Error, rollups};
+use boltlink_core::{
+    LinkId,
+    tally::{LinkDay, Tally},
+};
+use boltlink_store_sql::{
+    Error,
+    rollups::{self, StoredValues},
+    row::signed,
+};
 use sea_orm::{ConnectionTrait, Value};
 
-use crate::{batch::Batch, effect::at_length};
+use crate::{batch::Batch, queue::Queue, writer::at_length};
 
 static HOURS: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/hours_add.sql")));
 static LINK_DAYS: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/link_days_add.sql")));
@@ -17,21 +24,28 @@ static VALUES: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/v
 const DAYS: usize = 512;
 
 /// Adds to the rollups that are stored.
-pub(crate) async fn add(db: &impl ConnectionTrait, tally: &Tally) -> Result<(), Error> {
-    let (hours, values) = at_length(|| (tally.hours(), tally.values()));
-    HOURS.execute_rows(db, &rollups::hours(&hours), number, |_, _| {}).await?;
-    LINK_DAYS.execute_rows(db, &rollups::days(&hours), number, |_, _| {}).await?;
-    for groups in rollups::groups(&values).chunks(DAYS) {
-        let stored = STORED.query_rows(db, groups, |((link, day), _)| [id(*link), (*day).into()]).await?;
-        let rows = at_length(|| rollups::values(groups, &stored))?;
-        let row = |((link, day), clicks): (rollups::Group, String)| [id(link), day.into(), clicks.into()];
-        VALUES.execute_rows(db, rows, row, |_, _| {}).await?;
+pub(crate) async fn add(db: &impl ConnectionTrait, tally: &Tally, queue: &Queue) -> Result<(), Error> {
+    let hours = at_length(|| rollups::hours(tally)).inspect(|_| queue.step());
+    HOURS.execute_rows(db, hours, |(link, hour, clicks)| [id(link), hour.into(), clicks.into()], |_, _| {}).await?;
+    let mut days = tally.days();
+    loop {
+        let some: Vec<_> = at_length(|| days.by_ref().inspect(|_| queue.step()).take(DAYS).collect());
+        if some.is_empty() {
+            return Ok(());
+        }
+        let row = |day: &LinkDay<'_>| [id(day.link), day.day.into(), signed(day.clicks).into()];
+        LINK_DAYS.execute_rows(db, &some, row, |_, _| {}).await?;
+        let stored = STORED.query_rows(db, &some, |day| [id(day.link), day.day.into()]).await?;
+        let rows = at_length(|| {
+            let stored = StoredValues::read(&stored)?;
+            let row = |day: &LinkDay<'_>| {
+                queue.step();
+                Ok([id(day.link), day.day.into(), stored.with(day)?.into()])
+            };
+            some.iter().map(row).collect::<Result<Vec<_>, Error>>()
+        })?;
+        VALUES.execute_rows(db, rows, |row| row, |_, _| {}).await?;
     }
-    Ok(())
-}
-
-fn number(&(link, at, number): &(LinkId, i64, i64)) -> [Value; 3] {
-    [id(link), at.into(), number.into()]
 }
 
 fn id(link: LinkId) -> Value {

@@ -8,7 +8,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
-
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tracing::Instrument;
 
 use crate::{
@@ -29,6 +29,11 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(connection: DatabaseConnection, queue: Arc<Queue>) -> Self {
         Self { connection, queue }
+    }
+
+    /// Those who write by it.
+    pub(crate) const fn queue(&self) -> &Arc<Queue> {
+        &self.queue
     }
 
     /// Runs `work` in a transaction, which is committed if it succeeds and rolled back if not.
@@ -96,5 +101,13 @@ where
             }
             Err(error)
         }
+    }
+}
+
+/// Does work that may take its time: where other threads can do what this one is to do meanwhile, they do.
+pub(crate) fn at_length<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }

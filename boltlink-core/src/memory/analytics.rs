@@ -22,7 +22,7 @@ use crate::{
         AnalyticsReader, Applied, ClickCursor, ClickSink, DeadLetter, Dimension, Interval, LedgerState, LinkClicks,
         Point, RawClick, Scope, Share, Span,
     },
-    tally::{Tally, ValueClicks},
+    tally::{LinkDay, Tally, ValueClicks},
     time::{Clock, Timestamp},
 };
 
@@ -50,9 +50,9 @@ impl MemoryAnalytics {
 
     fn add(&self, tally: &Tally) -> u64 {
         // Before the rollups are locked, so that readers do not wait for the sums.
-        let (hours, values, sample) = (tally.hours(), tally.values(), tally.sample());
+        let (hours, days, sample) = (tally.hours().collect(), tally.days().collect(), tally.sample());
         let mut tables = self.rollups.write();
-        tables.add(hours, values);
+        tables.add(hours, days);
         tables.keep(sample);
         0
     }
@@ -240,16 +240,18 @@ struct Tables {
 }
 
 impl Tables {
-    fn add(&mut self, hours: Vec<(LinkId, i64, u64)>, values: Vec<ValueClicks<'_>>) {
+    fn add(&mut self, hours: Vec<(LinkId, i64, u64)>, days: Vec<LinkDay<'_>>) {
         for (link, hour, clicks) in hours {
             self.total += clicks;
             *self.totals.entry(link).or_default() += clicks;
             *self.hours.entry((link, hour)).or_default() += clicks;
             *self.global_hours.entry(hour).or_default() += clicks;
-            *self.days.entry((hour.div_euclid(24), link)).or_default() += clicks;
         }
-        for ValueClicks { link, day, dimension, value, clicks } in values {
-            add_value(self.values.entry((link, dimension, day)).or_default(), value, clicks);
+        for LinkDay { link, day, clicks, values } in days {
+            *self.days.entry((day, link)).or_default() += clicks;
+            for ValueClicks { dimension, value, clicks } in values {
+                add_value(self.values.entry((link, dimension, day)).or_default(), value, clicks);
+            }
         }
     }
 }

@@ -41,7 +41,7 @@ impl MemoryTotals {
     fn add(&self, tally: &Tally) -> u64 {
         // Before links are locked, so that nobody waits for the sums.
         let totals = tally.totals();
-        self.database.tables.write().links.count(totals)
+        self.database.tables.write().links.count(totals.iter().copied())
     }
 }
 

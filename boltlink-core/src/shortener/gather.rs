@@ -121,7 +121,7 @@ pub(super) struct Gatherer {
     longest: Duration,
     /// Batches that the log keeps until they are stored, if it outlives the process.
     unsettled: Option<Vec<BatchId>>,
-    /// Of adding up.
+    /// Of adding up, and of sorting that.
     pace: Pace,
     /// An empty tally with the memory of one that was stored.
     spare: Option<Tally>,
@@ -212,9 +212,8 @@ impl Gatherer {
             }
         }
         let (gathered, clock, spool) = (self.gathered.clone(), self.clock.clone(), self.spool.clone());
-        let mut pace = mem::replace(&mut self.pace, Pace::begin());
-        // Not on a thread that visits wait for: it takes its time, and whoever writes to the journal holds it up.
-        let added = tokio::task::spawn_blocking(move || {
+        // Whoever writes to the journal holds it up, too.
+        let added = self.at_length(move |pace| {
             fresh.retain(|batch| {
                 pace.step();
                 // For each anew, so that no reader waits long.
@@ -226,14 +225,9 @@ impl Gatherer {
                 true
             });
             let kept = fresh.iter().map(|batch| spool.holds(batch.id())).collect::<Vec<_>>();
-            (fresh, kept, pace)
+            (fresh, kept)
         });
-        let (fresh, kept, pace) = match added.await {
-            Ok(added) => added,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => return None,
-        };
-        self.pace = pace;
+        let (fresh, kept) = added.await?;
         for (batch, kept) in fresh.into_iter().zip(kept) {
             let bytes = batch.encoded().len() as u64;
             self.traces.extend(batch.traces().take(TraceContext::MOST - self.traces.len()));
@@ -245,6 +239,20 @@ impl Gatherer {
             }
         }
         Some(others)
+    }
+
+    /// Does work that takes its time, not on a thread that visits wait for. `None` if the runtime is ending.
+    async fn at_length<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Pace) -> T + Send + 'static) -> Option<T> {
+        let mut pace = mem::replace(&mut self.pace, Pace::begin());
+        let work = tokio::task::spawn_blocking(move || (work(&mut pace), pace));
+        match work.await {
+            Ok((done, pace)) => {
+                self.pace = pace;
+                Some(done)
+            }
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => None,
+        }
     }
 
     /// Whether it is to be stored before more is added up.
@@ -308,8 +316,16 @@ impl Gatherer {
         self.gathered.served.send_replace(number);
     }
 
-    /// Begins to store what was added up, if there is something.
-    pub(super) fn begin(&mut self) -> Option<Load> {
+    /// Begins to store what was added up, if there is something: it is in order then.
+    pub(super) async fn begin(&mut self) -> Option<Load> {
+        let load = self.take_open()?;
+        let tally = load.tally.clone();
+        // If the runtime is ending, whoever stores it sorts it.
+        let _ = self.at_length(move |pace| tally.arrange(pace)).await;
+        Some(load)
+    }
+
+    fn take_open(&mut self) -> Option<Load> {
         let began = Instant::now();
         self.soon = began + self.interval;
         self.due = self.soon;

@@ -168,7 +168,7 @@ impl Pipeline {
 
     /// Makes what was added up take effect, however long that takes. False if it was told to stop, and it is kept.
     async fn store(&self, gatherer: &mut Gatherer, course: &mut Course) -> bool {
-        let Some(load) = gatherer.begin() else { return true };
+        let Some(load) = gatherer.begin().await else { return true };
         let span = self.span(&load.traces);
         loop {
             let apply = self.sink.apply_tally(&load.tally).instrument(span.clone());

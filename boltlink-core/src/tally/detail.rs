@@ -1,18 +1,20 @@
 //! What analytics needs of clicks.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{cmp::Reverse, collections::HashMap, sync::OnceLock};
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use super::{
-    ValueClicks,
+    LinkDay, ValueClicks,
     kept::{Kept, Quoted},
+    order::{Order, Place},
     value::{Said, Values},
 };
 use crate::{
     click::{ClickBatch, clamp_skew},
     id::LinkId,
+    pace::Pace,
     sample::{Pack, Sampled, Sampler, Share},
     time::Timestamp,
 };
@@ -26,11 +28,13 @@ pub(super) struct Detail {
     /// The clicks of a row per value, as far as they are not there.
     by_value: HashMap<(u32, u32), u64, RandomState>,
     kept: Kept,
+    /// Once somebody has asked.
+    order: OnceLock<Order>,
 }
 
 /// The clicks of a link in an hour.
 #[derive(Debug, Default)]
-struct Row {
+pub(super) struct Row {
     clicks: u64,
     /// The last click that is kept, and how many it stands for so far.
     kept: Option<(u32, u64)>,
@@ -56,16 +60,28 @@ impl Row {
         }
         false
     }
+
+    /// The values that are here, and how often.
+    pub(super) fn few(&self) -> impl Iterator<Item = (u32, u64)> {
+        let few = self.few.iter().take_while(|(_, clicks)| *clicks > 0);
+        few.map(|(value, clicks)| (*value, u64::from(*clicks)))
+    }
+
+    /// Whether there may be more elsewhere.
+    pub(super) const fn is_crowded(&self) -> bool {
+        self.few[FEW - 1].1 > 0
+    }
 }
 
 impl Detail {
     pub(super) fn new(sampler: Sampler) -> Self {
         let (values, by_value, kept) = (Values::default(), HashMap::default(), Kept::default());
-        Self { sampler, rows: IndexMap::default(), values, by_value, kept }
+        Self { sampler, rows: IndexMap::default(), values, by_value, kept, order: OnceLock::new() }
     }
 
     /// Adds batches, as of `now`.
     pub(super) fn add<'a>(&mut self, batches: impl Iterator<Item = &'a ClickBatch> + Clone, now: Timestamp) {
+        self.order.take();
         let clicks = batches.clone().map(|batch| batch.len() as u64).sum();
         let mut share = self.sampler.begin(clicks, now);
         batches.for_each(|batch| self.add_batch(batch, &mut share, now));
@@ -117,32 +133,49 @@ impl Detail {
         self.rows.len()
     }
 
-    pub(super) fn hours(&self) -> Vec<(LinkId, i64, u64)> {
-        let mut hours: Vec<_> = self.rows.iter().map(|((link, hour), row)| (*link, *hour, row.clicks)).collect();
-        hours.sort_unstable();
-        hours
+    /// Brings the rows in order, in pieces, unless they are.
+    pub(super) fn order(&self, pace: &mut Pace) -> &Order {
+        self.order.get_or_init(|| {
+            let others = self.by_value.iter().map(|((place, value), clicks)| (*place, *value, *clicks));
+            Order::of(self.rows.keys().copied(), others, pace)
+        })
     }
 
-    pub(super) fn values(&self) -> Vec<ValueClicks<'_>> {
-        let value = |(link, hour): (LinkId, i64), number, clicks| {
-            let (dimension, value) = self.values.text(number);
-            ValueClicks { link, day: hour.div_euclid(24), dimension, value, clicks }
-        };
-        let few = self.rows.iter().flat_map(|(key, row)| {
-            let counted = row.few.iter().take_while(|(_, clicks)| *clicks > 0);
-            counted.map(|(number, clicks)| value(*key, *number, u64::from(*clicks)))
-        });
-        let keys = self.rows.keys();
-        let others =
-            self.by_value.iter().map(|((place, number), clicks)| value(keys[*place as usize], *number, *clicks));
-        let mut values: Vec<_> = few.chain(others).collect();
+    pub(super) fn hours(&self) -> impl Iterator<Item = (LinkId, i64, u64)> {
+        let rows = self.order(&mut Pace::begin()).rows().iter();
+        rows.map(|(link, hour, place)| (*link, *hour, self.row(*place).clicks))
+    }
+
+    pub(super) fn days(&self) -> impl Iterator<Item = LinkDay<'_>> {
+        let order = self.order(&mut Pace::begin());
+        order.days().map(|(link, day, rows)| {
+            let clicks = rows.iter().map(|(.., place)| self.row(*place).clicks).sum();
+            LinkDay { link, day, clicks, values: self.values_of(order, rows) }
+        })
+    }
+
+    /// What rows have in common, value by value.
+    fn values_of(&self, order: &Order, rows: &[Place]) -> Vec<ValueClicks<'_>> {
+        let of_row = |(.., place): &Place| order.values(*place, self.row(*place));
+        let mut values: Vec<_> = rows
+            .iter()
+            .flat_map(of_row)
+            .map(|(number, clicks)| {
+                let (dimension, value) = self.values.text(number);
+                ValueClicks { dimension, value, clicks }
+            })
+            .collect();
         values.sort_unstable();
         values.dedup_by(|next, sum| {
-            let same = ValueClicks { clicks: 0, ..*next } == ValueClicks { clicks: 0, ..*sum };
+            let same = (next.dimension, next.value) == (sum.dimension, sum.value);
             sum.clicks += if same { next.clicks } else { 0 };
             same
         });
         values
+    }
+
+    fn row(&self, place: u32) -> &Row {
+        &self.rows[place as usize]
     }
 
     pub(super) fn sample(&self) -> impl Iterator<Item = Sampled<'_>> {
@@ -150,10 +183,8 @@ impl Detail {
     }
 
     pub(super) fn packs(&self) -> impl Iterator<Item = Pack<'_>> {
-        let mut rows: Vec<_> = self.rows.iter().filter(|(_, row)| row.kept.is_some()).collect();
-        rows.sort_unstable_by_key(|(key, _)| *key);
-        rows.into_iter().flat_map(|((link, _), row)| {
-            let mut clicks: Vec<_> = self.kept_of(*link, row).collect();
+        self.order(&mut Pace::begin()).rows().iter().flat_map(|(link, _, place)| {
+            let mut clicks: Vec<_> = self.kept_of(*link, self.row(*place)).collect();
             clicks.sort_unstable_by_key(|click| Reverse((click.at, click.id)));
             Pack::all_of(&clicks)
         })
@@ -164,7 +195,8 @@ impl Detail {
     }
 
     pub(super) fn clear(&mut self) {
-        let Self { sampler: _, rows, values, by_value, kept } = self;
+        let Self { sampler: _, rows, values, by_value, kept, order } = self;
+        order.take();
         let used = rows.len();
         rows.clear();
         if super::is_spare(rows.capacity(), used) {
@@ -240,14 +272,21 @@ mod tests {
             let now = hour(1_000);
             let mut detail = Detail::new(Sampler::new(RawClicks::default(), now));
             for batch in &made {
+                let before: u64 = detail.hours().map(|(.., clicks)| clicks).sum();
                 detail.add(std::iter::once(batch), now);
+                prop_assert_eq!(detail.hours().map(|(.., clicks)| clicks).sum::<u64>(), before + batch.len() as u64);
             }
             let hours: Vec<_> = by_hour.into_iter().map(|((link, hour), clicks)| (link, hour, clicks)).collect();
-            prop_assert_eq!(detail.hours(), hours);
-            let values = detail.values().into_iter();
-            let values: Vec<_> =
-                values.map(|row| ((row.link, row.day, row.dimension, row.value.to_owned()), row.clicks)).collect();
+            prop_assert_eq!(detail.hours().collect::<Vec<_>>(), hours);
+            let of_day = |LinkDay { link, day, clicks, values }| {
+                let of = |dimension| values.iter().filter(move |value| value.dimension == dimension).map(|value| value.clicks);
+                assert!(Dimension::ALL.iter().all(|dimension| of(*dimension).sum::<u64>() == clicks));
+                values.into_iter().map(move |row| ((link, day, row.dimension, row.value.to_owned()), row.clicks))
+            };
+            let values: Vec<_> = detail.days().flat_map(of_day).collect();
             prop_assert_eq!(values, by_value.into_iter().collect::<Vec<_>>());
+            detail.clear();
+            prop_assert!(detail.hours().next().is_none() && detail.days().next().is_none());
         }
     }
 }

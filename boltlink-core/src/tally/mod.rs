@@ -2,7 +2,9 @@
 
 mod detail;
 mod kept;
+mod order;
 mod text;
+mod totals;
 mod value;
 
 use std::{
@@ -13,11 +15,12 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use self::detail::Detail;
+use self::{detail::Detail, totals::Totals};
 use crate::{
     click::{BatchId, ClickBatch},
     id::{LinkId, ProducerId},
     ledger::Ledger,
+    pace::Pace,
     sample::{Pack, Sampled, Sampler},
     store::Dimension,
     time::Timestamp,
@@ -38,17 +41,26 @@ pub struct Tally {
 
 /// What is counted.
 enum Sums {
-    Totals(HashMap<LinkId, u64, RandomState>),
+    Totals(Totals),
     Analytics(Box<Detail>),
 }
 
-/// The clicks of a link and day that have a value in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ValueClicks<'a> {
+/// The clicks of a link and day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkDay<'a> {
     /// The link.
     pub link: LinkId,
     /// The day ([`Timestamp::day`]).
     pub day: i64,
+    /// All of them.
+    pub clicks: u64,
+    /// The same per value, in the order of dimensions and values. Each dimension has all of them.
+    pub values: Vec<ValueClicks<'a>>,
+}
+
+/// Clicks that have a value in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ValueClicks<'a> {
     /// The dimension.
     pub dimension: Dimension,
     /// The value. Not bounded yet: the store knows which ones it has and sends the rest to [`Dimension::OTHER`].
@@ -61,7 +73,7 @@ impl Tally {
     /// An empty one that counts clicks per link.
     #[must_use]
     pub fn of_totals() -> Self {
-        Self::new(Sums::Totals(HashMap::default()))
+        Self::new(Sums::Totals(Totals::default()))
     }
 
     /// An empty one that counts them by hours and dimensions, too, and has a sample of them.
@@ -78,10 +90,7 @@ impl Tally {
     pub fn add<'a>(&mut self, batches: impl IntoIterator<Item = &'a ClickBatch, IntoIter: Clone>, now: Timestamp) {
         let batches = batches.into_iter();
         match &mut self.sums {
-            Sums::Totals(totals) => {
-                let links = batches.clone().flat_map(ClickBatch::links);
-                links.for_each(|link| *totals.entry(link).or_default() += 1);
-            }
+            Sums::Totals(totals) => totals.add(batches.clone()),
             Sums::Analytics(detail) => detail.add(batches.clone(), now),
         }
         for batch in batches {
@@ -141,7 +150,7 @@ impl Tally {
     #[must_use]
     pub fn weight(&self) -> usize {
         match &self.sums {
-            Sums::Totals(totals) => totals.len() * 48,
+            Sums::Totals(totals) => totals.weight(),
             Sums::Analytics(detail) => detail.weight(),
         }
     }
@@ -150,37 +159,43 @@ impl Tally {
     #[must_use]
     pub fn clicks_of(&self, link: LinkId) -> u64 {
         match &self.sums {
-            Sums::Totals(totals) => totals.get(&link).copied().unwrap_or(0),
+            Sums::Totals(totals) => totals.of(link),
             Sums::Analytics(_) => 0,
         }
     }
 
-    /// The clicks per link, in the order of the links (the order in which rows are locked).
+    /// Brings all of it in the order in which it is stored, with an offer of the core now and then. Whoever asks for totals,
+    /// hours, days or packs first does so otherwise. It costs a sort of the links and hours.
+    pub fn arrange(&self, pace: &mut Pace) {
+        match &self.sums {
+            Sums::Totals(totals) => {
+                totals.sorted(pace);
+            }
+            Sums::Analytics(detail) => {
+                detail.order(pace);
+            }
+        }
+    }
+
+    /// The clicks per link, in the order of the links (the order in which rows are locked); of a tally
+    /// [of totals](Self::of_totals).
     #[must_use]
-    pub fn totals(&self) -> Vec<(LinkId, u64)> {
-        let mut totals: Vec<_> = match &self.sums {
-            Sums::Totals(totals) => totals.iter().map(|(link, clicks)| (*link, *clicks)).collect(),
-            Sums::Analytics(detail) => detail.hours().into_iter().map(|(link, _, clicks)| (link, clicks)).collect(),
-        };
-        totals.sort_unstable_by_key(|(link, _)| *link);
-        totals.dedup_by(|next, sum| {
-            let same = next.0 == sum.0;
-            sum.1 += if same { next.1 } else { 0 };
-            same
-        });
-        totals
+    pub fn totals(&self) -> &[(LinkId, u64)] {
+        match &self.sums {
+            Sums::Totals(totals) => totals.sorted(&mut Pace::begin()),
+            Sums::Analytics(_) => &[],
+        }
     }
 
     /// The clicks per link and hour ([`Timestamp::hour`]), in this order; of a tally [of analytics](Self::of_analytics).
-    #[must_use]
-    pub fn hours(&self) -> Vec<(LinkId, i64, u64)> {
-        self.detail().map(Detail::hours).unwrap_or_default()
+    pub fn hours(&self) -> impl Iterator<Item = (LinkId, i64, u64)> {
+        self.detail().into_iter().flat_map(Detail::hours)
     }
 
-    /// The clicks per link, day, dimension and value, in this order; of a tally [of analytics](Self::of_analytics).
-    #[must_use]
-    pub fn values(&self) -> Vec<ValueClicks<'_>> {
-        self.detail().map(Detail::values).unwrap_or_default()
+    /// The clicks per link and day with their values, in this order; of a tally [of analytics](Self::of_analytics). They are
+    /// put together as they are taken.
+    pub fn days(&self) -> impl Iterator<Item = LinkDay<'_>> {
+        self.detail().into_iter().flat_map(Detail::days)
     }
 
     /// The single clicks to be kept, in no order. For each link they stand for as many as it has, but for those that are
@@ -210,7 +225,7 @@ impl Tally {
         batches.clear();
         (*count, *clicks, *oldest) = (0, 0, None);
         match sums {
-            Sums::Totals(totals) => empty_map(totals),
+            Sums::Totals(totals) => totals.clear(),
             Sums::Analytics(detail) => detail.clear(),
         }
     }

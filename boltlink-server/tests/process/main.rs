@@ -9,6 +9,8 @@ mod collector;
 mod crash;
 mod guide;
 mod input;
+#[cfg(target_os = "linux")]
+mod memory;
 #[path = "../common/nodes.rs"]
 mod nodes;
 #[cfg(unix)]
