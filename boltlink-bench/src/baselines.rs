@@ -50,6 +50,9 @@ const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Serves on a free port, which it prints, until it is killed.
 pub(crate) fn serve(baseline: Baseline) -> Result {
+    // As ours does.
+    #[cfg(target_os = "linux")]
+    rustix::thread::disable_transparent_huge_pages(true)?;
     match baseline {
         Baseline::RawLoop => raw_loop(),
         Baseline::Hyper => serve_on(Builder::new_current_thread(), hyper),

@@ -255,7 +255,7 @@ impl dead::Effect for Effect<'_> {
             Consumer::Totals => {
                 let mut tally = Tally::of_totals();
                 tally.add(batches.iter().copied(), self.now);
-                add_totals(db, tally.totals()).await
+                add_totals(db, &tally.totals()).await
             }
             Consumer::Analytics => {
                 let mut tally = Tally::of_analytics(self.raw.sampler().clone());

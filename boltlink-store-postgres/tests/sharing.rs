@@ -7,8 +7,8 @@ mod common;
 use std::time::Duration;
 
 use boltlink_core::{
-    Clock, Link, LinkId,
-    store::{Interval, Scope, Span},
+    BatchId, Click, ClickBatch, Clock, Link, LinkId, Timestamp,
+    store::{Dimension, Interval, Scope, Span},
     testing::sharing,
 };
 use common::{Place, texts};
@@ -75,9 +75,42 @@ async fn two_consumers_neither_wait_in_a_circle_nor_count_twice() {
     assert_eq!(second.reader.total(Scope::Global).await.unwrap(), each * links.len() as u64);
     let days = first.reader.series(Scope::Global, Interval::Day, Span { from: i64::MIN / 100, to: i64::MAX / 100 });
     assert_eq!(days.await.unwrap().iter().map(|point| point.clicks).sum::<u64>(), each * links.len() as u64);
+    assert_eq!(deadlocks(&place).await, ["0"]);
+}
+
+async fn deadlocks(place: &Place) -> Vec<String> {
     let db = place.connect().await;
-    let deadlocks = "SELECT deadlocks::text FROM pg_stat_database WHERE datname = current_database()";
-    assert_eq!(texts(&db, deadlocks).await, ["0"]);
+    texts(&db, "SELECT deadlocks::text FROM pg_stat_database WHERE datname = current_database()").await
+}
+
+/// Of a day that they share, each in an hour of its own: they meet at links and days only, which are written some at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_consumers_of_many_links_do_not_wait_in_a_circle() {
+    let place = Place::new().await;
+    let (_one, first) = place.open().await;
+    let (_two, second) = place.open().await;
+    let links: Vec<LinkId> = (0..4_500).map(|number| place.link(&format!("n{number}")).id).collect();
+    let day = place.clock.now().day() - 1;
+    let day_began = Timestamp::EPOCH.plus(Duration::from_secs(day.unsigned_abs() * 24 * 3_600));
+    let mut tasks = Vec::new();
+    for (hour, stores) in (0..).zip([&first, &second]) {
+        let (sink, producer, links) = (stores.analytics.clone(), place.producer(), links.clone());
+        tasks.push(tokio::spawn(async move {
+            let at = day_began.plus(Duration::from_secs(hour * 3_600));
+            for sequence in 1..=5 {
+                let clicks = links.iter().map(|link| Click::bare(*link, at));
+                sink.apply(&[ClickBatch::new(BatchId { producer, sequence }, clicks)]).await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    for link in links.iter().step_by(499) {
+        let shares = first.reader.breakdown(*link, Dimension::Language, day, day + 1, 9).await.unwrap();
+        assert_eq!(shares.iter().map(|share| share.clicks).collect::<Vec<_>>(), [10]);
+    }
+    assert_eq!(deadlocks(&place).await, ["0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,11 +21,7 @@ type Group = (LinkId, i64);
 
 /// The rows of `rollup_hour`: link, hour, clicks. Those of all links together come first.
 pub fn hours(tally: &Tally) -> impl Iterator<Item = (LinkId, i64, i64)> {
-    let mut global: BTreeMap<i64, u64> = BTreeMap::new();
-    for (_, hour, clicks) in tally.hours() {
-        *global.entry(hour).or_default() += clicks;
-    }
-    let global = global.into_iter().map(|(hour, clicks)| (GLOBAL, hour, clicks));
+    let global = tally.hours_of_all().map(|(hour, clicks)| (GLOBAL, hour, clicks));
     global.chain(tally.hours()).map(|(link, hour, clicks)| (link, hour, signed(clicks)))
 }
 

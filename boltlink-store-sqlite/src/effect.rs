@@ -4,7 +4,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use async_trait::async_trait;
 use boltlink_core::{
-    ClickBatch, LinkId, Timestamp,
+    ClickBatch, LinkId, Pace, Timestamp,
     sample::{Pack, Sampler},
     store::Consumer,
     tally::Tally,
@@ -15,7 +15,7 @@ use boltlink_store_sql::{
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 
-use crate::{batch::Batch, queue::Queue, rollups};
+use crate::{batch::Batch, queue::Queue, rollups, writer::at_length};
 
 static ADD: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/totals_add.sql")));
 static KEEP: LazyLock<Batch> = LazyLock::new(|| Batch::new(include_str!("sql/clicks_add.sql")));
@@ -64,7 +64,7 @@ impl At<'_> {
     /// Makes clicks take effect, and says how many of them found no link.
     pub(crate) async fn take_tally(&self, db: &DatabaseTransaction, tally: &Tally) -> Result<u64, Error> {
         match self.effect {
-            Effect::Totals => add_totals(db, tally.totals()).await,
+            Effect::Totals => add_totals(db, &tally.totals()).await,
             Effect::Analytics(sampler) => {
                 rollups::add(db, tally, self.queue).await?;
                 self.keep(db, tally.packs(), sampler.raw_clicks().retention).await?;
@@ -103,7 +103,10 @@ impl At<'_> {
 impl dead::Effect for At<'_> {
     async fn take(&self, db: &DatabaseTransaction, batches: &[&ClickBatch]) -> Result<u64, Error> {
         let mut tally = self.effect.tally();
-        tally.add(batches.iter().copied(), self.now);
+        at_length(|| {
+            tally.add(batches.iter().copied(), self.now);
+            tally.arrange(&mut Pace::begin());
+        });
         self.take_tally(db, &tally).await
     }
 }

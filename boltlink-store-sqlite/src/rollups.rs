@@ -25,7 +25,7 @@ const DAYS: usize = 512;
 
 /// Adds to the rollups that are stored.
 pub(crate) async fn add(db: &impl ConnectionTrait, tally: &Tally, queue: &Queue) -> Result<(), Error> {
-    let hours = at_length(|| rollups::hours(tally)).inspect(|_| queue.step());
+    let hours = rollups::hours(tally).inspect(|_| queue.step());
     HOURS.execute_rows(db, hours, |(link, hour, clicks)| [id(link), hour.into(), clicks.into()], |_, _| {}).await?;
     let mut days = tally.days();
     loop {
@@ -44,7 +44,7 @@ pub(crate) async fn add(db: &impl ConnectionTrait, tally: &Tally, queue: &Queue)
             };
             some.iter().map(row).collect::<Result<Vec<_>, Error>>()
         })?;
-        VALUES.execute_rows(db, rows, |row| row, |_, _| {}).await?;
+        VALUES.execute(db, rows.into_iter().flatten().collect(), |_, _| {}).await?;
     }
 }
 

@@ -48,20 +48,24 @@ impl<'a> Pack<'a> {
     /// that reach back into it.
     pub const SPAN: Duration = Duration::from_secs(60);
 
-    /// Packs clicks of one link and hour, newest first.
-    pub(crate) fn all_of(mut clicks: &[Sampled<'a>]) -> Vec<Self> {
-        let mut packs = Vec::with_capacity(clicks.len().div_ceil(Self::MOST));
-        while let [newest, rest @ ..] = clicks {
-            let is_near = |click: &&Sampled<'_>| newest.at.since(click.at) <= Self::SPAN;
-            let count = rest.iter().take(Self::MOST - 1).take_while(is_near).count();
-            let (near, others) = rest.split_at(count);
-            let mut newest = newest.clone();
+    /// Packs clicks of one link and hour, newest first, as they are taken.
+    pub(crate) fn all_of(clicks: impl Iterator<Item = Sampled<'a>>) -> impl Iterator<Item = Self> {
+        let mut clicks = clicks.peekable();
+        std::iter::from_fn(move || {
+            let mut newest = clicks.next()?;
+            let mut near = Vec::new();
+            while near.len() + 1 < Self::MOST
+                && let Some(click) = clicks.next_if(|click| newest.at.since(click.at) <= Self::SPAN)
+            {
+                near.push(click);
+            }
             newest.weight += near.iter().map(|click| click.weight).sum::<u64>();
-            let others_of = |oldest: &Sampled<'_>| Others { oldest: oldest.at, count, packed: pack(near, newest.at) };
-            packs.push(Self { others: near.last().map(others_of), newest });
-            clicks = others;
-        }
-        packs
+            let others_of = |oldest: &Sampled<'_>| {
+                let packed = pack(&near, newest.at);
+                Others { oldest: oldest.at, count: near.len(), packed }
+            };
+            Some(Self { others: near.last().map(others_of), newest })
+        })
     }
 
     /// How many clicks it has.
@@ -168,7 +172,7 @@ mod tests {
             let mut clicks: Vec<_> = all.iter().map(sampled).collect();
             clicks.sort_by_key(|click| std::cmp::Reverse((click.at, click.id)));
             let mut read = Vec::new();
-            for pack in Pack::all_of(&clicks) {
+            for pack in Pack::all_of(clicks.iter().cloned()) {
                 prop_assert!(pack.count() <= Pack::MOST);
                 let others = pack.others.map_or_else(Vec::new, |others| {
                     let unpacked = Others::unpack(&others.packed).unwrap();

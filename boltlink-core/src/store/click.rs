@@ -77,7 +77,8 @@ pub trait ClickSink: Send + Sync {
     }
 
     /// Applies all batches of a [tally](Self::tally), as [`apply`](Self::apply) does, or none of them: `None` says that at
-    /// least one must not be applied, and nothing was done. Then apply them by themselves.
+    /// least one must not be applied, and nothing was done. Then apply them by themselves. It comes
+    /// [arranged](Tally::arrange), so that no time is lost on that in a transaction.
     ///
     /// # Errors
     /// As [`apply`](Self::apply): after [`StoreError::Invalid`] apply the batches by themselves, too.

@@ -1,6 +1,6 @@
 //! What analytics needs of clicks.
 
-use std::{cmp::Reverse, collections::HashMap, sync::OnceLock};
+use std::{collections::HashMap, sync::OnceLock};
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
@@ -65,6 +65,14 @@ impl Row {
     pub(super) fn few(&self) -> impl Iterator<Item = (u32, u64)> {
         let few = self.few.iter().take_while(|(_, clicks)| *clicks > 0);
         few.map(|(value, clicks)| (*value, u64::from(*clicks)))
+    }
+
+    pub(super) const fn clicks(&self) -> u64 {
+        self.clicks
+    }
+
+    pub(super) fn last_kept(&self) -> Option<u32> {
+        self.kept.map(|(which, _)| which)
     }
 
     /// Whether there may be more elsewhere.
@@ -133,33 +141,36 @@ impl Detail {
         self.rows.len()
     }
 
-    /// Brings the rows in order, in pieces, unless they are.
+    /// Brings all of it in order, in pieces, unless it is.
     pub(super) fn order(&self, pace: &mut Pace) -> &Order {
         self.order.get_or_init(|| {
-            let others = self.by_value.iter().map(|((place, value), clicks)| (*place, *value, *clicks));
-            Order::of(self.rows.keys().copied(), others, pace)
+            let others = self.by_value.iter().map(|((row, value), clicks)| (*row, *value, *clicks));
+            Order::of(self.rows.iter(), others, &self.kept, pace)
         })
     }
 
     pub(super) fn hours(&self) -> impl Iterator<Item = (LinkId, i64, u64)> {
-        let rows = self.order(&mut Pace::begin()).rows().iter();
-        rows.map(|(link, hour, place)| (*link, *hour, self.row(*place).clicks))
+        let places = self.order(&mut Pace::begin()).places().iter();
+        places.map(|place| (place.link, place.hour, self.row(place).clicks))
+    }
+
+    pub(super) fn hours_of_all(&self) -> impl Iterator<Item = (i64, u64)> {
+        self.order(&mut Pace::begin()).hours()
     }
 
     pub(super) fn days(&self) -> impl Iterator<Item = LinkDay<'_>> {
         let order = self.order(&mut Pace::begin());
-        order.days().map(|(link, day, rows)| {
-            let clicks = rows.iter().map(|(.., place)| self.row(*place).clicks).sum();
-            LinkDay { link, day, clicks, values: self.values_of(order, rows) }
+        order.days().map(|(link, day, places)| {
+            let clicks = places.iter().map(|place| self.row(place).clicks).sum();
+            LinkDay { link, day, clicks, values: self.values_of(order, places) }
         })
     }
 
     /// What rows have in common, value by value.
-    fn values_of(&self, order: &Order, rows: &[Place]) -> Vec<ValueClicks<'_>> {
-        let of_row = |(.., place): &Place| order.values(*place, self.row(*place));
-        let mut values: Vec<_> = rows
+    fn values_of(&self, order: &Order, places: &[Place]) -> Vec<ValueClicks<'_>> {
+        let mut values: Vec<_> = places
             .iter()
-            .flat_map(of_row)
+            .flat_map(|place| order.values(place, self.row(place)))
             .map(|(number, clicks)| {
                 let (dimension, value) = self.values.text(number);
                 ValueClicks { dimension, value, clicks }
@@ -174,24 +185,24 @@ impl Detail {
         values
     }
 
-    fn row(&self, place: u32) -> &Row {
-        &self.rows[place as usize]
+    fn row(&self, place: &Place) -> &Row {
+        &self.rows[place.row as usize]
     }
 
     pub(super) fn sample(&self) -> impl Iterator<Item = Sampled<'_>> {
-        self.rows.iter().flat_map(|((link, _), row)| self.kept_of(*link, row))
-    }
-
-    pub(super) fn packs(&self) -> impl Iterator<Item = Pack<'_>> {
-        self.order(&mut Pace::begin()).rows().iter().flat_map(|(link, _, place)| {
-            let mut clicks: Vec<_> = self.kept_of(*link, self.row(*place)).collect();
-            clicks.sort_unstable_by_key(|click| Reverse((click.at, click.id)));
-            Pack::all_of(&clicks)
+        self.rows.iter().flat_map(move |((link, _), row)| {
+            row.kept.into_iter().flat_map(move |last| {
+                let all = self.kept.back_from(Some(last.0));
+                all.map(move |which| self.kept.click(which, last, *link))
+            })
         })
     }
 
-    fn kept_of(&self, link: LinkId, row: &Row) -> impl Iterator<Item = Sampled<'_>> {
-        row.kept.into_iter().flat_map(move |last| self.kept.row(last, link))
+    pub(super) fn packs(&self) -> impl Iterator<Item = Pack<'_>> {
+        self.order(&mut Pace::begin()).kept().flat_map(move |(place, kept)| {
+            let last = self.row(place).kept.unwrap_or_default();
+            Pack::all_of(kept.iter().map(move |which| self.kept.click(*which, last, place.link)))
+        })
     }
 
     pub(super) fn clear(&mut self) {

@@ -64,19 +64,25 @@ impl Kept {
         self.clicks[which as usize].weight = clicks;
     }
 
-    /// The clicks of a row, last first, given the last one, for how many that one stands, and the row's link.
-    pub(super) fn row(&self, (last, weight): (u32, u64), link: LinkId) -> impl Iterator<Item = Sampled<'_>> {
-        let mut next = Some(last);
-        std::iter::from_fn(move || {
-            let which = next?;
-            let kept = &self.clicks[which as usize];
-            next = kept.before;
-            let [referrer, user_agent, language] = kept.texts.map(|text| Some(self.texts.text(text?)));
-            let visitor = kept.visitor.map(|hash| VisitorHash(u128::from_be_bytes(hash)));
-            let click = Click { link, at: kept.at, referrer, user_agent, language, visitor, network: kept.network };
-            let weight = if which == last { weight } else { kept.weight };
-            Some(Sampled { click, id: kept.id, at: kept.at, weight })
-        })
+    /// The clicks of a row, last first, given the last one.
+    pub(super) fn back_from(&self, last: Option<u32>) -> impl Iterator<Item = u32> {
+        std::iter::successors(last, |which| self.clicks[*which as usize].before)
+    }
+
+    /// What clicks of a row are sorted by.
+    pub(super) fn age(&self, which: u32) -> (Timestamp, ClickId) {
+        let KeptClick { at, id, .. } = self.clicks[which as usize];
+        (at, id)
+    }
+
+    /// A click of a row, given the last one, for how many that one stands, and the row's link.
+    pub(super) fn click(&self, which: u32, (last, weight): (u32, u64), link: LinkId) -> Sampled<'_> {
+        let kept = &self.clicks[which as usize];
+        let [referrer, user_agent, language] = kept.texts.map(|text| Some(self.texts.text(text?)));
+        let visitor = kept.visitor.map(|hash| VisitorHash(u128::from_be_bytes(hash)));
+        let click = Click { link, at: kept.at, referrer, user_agent, language, visitor, network: kept.network };
+        let weight = if which == last { weight } else { kept.weight };
+        Sampled { click, id: kept.id, at: kept.at, weight }
     }
 
     /// About how many bytes it takes.

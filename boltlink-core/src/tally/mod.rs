@@ -8,6 +8,7 @@ mod totals;
 mod value;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     fmt,
     hash::Hash,
@@ -165,7 +166,8 @@ impl Tally {
     }
 
     /// Brings all of it in the order in which it is stored, with an offer of the core now and then. Whoever asks for totals,
-    /// hours, days or packs first does so otherwise. It costs a sort of the links and hours.
+    /// hours, days or packs first does so otherwise. It costs a sort of the links and hours, of values beyond the first ones of
+    /// those, and of the single clicks.
     pub fn arrange(&self, pace: &mut Pace) {
         match &self.sums {
             Sums::Totals(totals) => {
@@ -177,19 +179,31 @@ impl Tally {
         }
     }
 
-    /// The clicks per link, in the order of the links (the order in which rows are locked); of a tally
-    /// [of totals](Self::of_totals).
+    /// The clicks per link, in the order of the links (the order in which rows are locked).
     #[must_use]
-    pub fn totals(&self) -> &[(LinkId, u64)] {
+    pub fn totals(&self) -> Cow<'_, [(LinkId, u64)]> {
         match &self.sums {
-            Sums::Totals(totals) => totals.sorted(&mut Pace::begin()),
-            Sums::Analytics(_) => &[],
+            Sums::Totals(totals) => totals.sorted(&mut Pace::begin()).into(),
+            Sums::Analytics(detail) => {
+                let mut totals: Vec<_> = detail.hours().map(|(link, _, clicks)| (link, clicks)).collect();
+                totals.dedup_by(|next, sum| {
+                    let same = next.0 == sum.0;
+                    sum.1 += if same { next.1 } else { 0 };
+                    same
+                });
+                totals.into()
+            }
         }
     }
 
     /// The clicks per link and hour ([`Timestamp::hour`]), in this order; of a tally [of analytics](Self::of_analytics).
     pub fn hours(&self) -> impl Iterator<Item = (LinkId, i64, u64)> {
         self.detail().into_iter().flat_map(Detail::hours)
+    }
+
+    /// The clicks per hour, of all links together; of a tally [of analytics](Self::of_analytics).
+    pub fn hours_of_all(&self) -> impl Iterator<Item = (i64, u64)> {
+        self.detail().into_iter().flat_map(Detail::hours_of_all)
     }
 
     /// The clicks per link and day with their values, in this order; of a tally [of analytics](Self::of_analytics). They are
@@ -218,7 +232,7 @@ impl Tally {
         }
     }
 
-    /// Forgets everything but the memory that it took, or the better part of it if little of that was needed: to grow into
+    /// Forgets everything but the memory that it took to count, or the better part of it if little of that was needed: to grow into
     /// new memory costs more than to count.
     pub fn clear(&mut self) {
         let Self { batches, count, clicks, oldest, sums } = self;

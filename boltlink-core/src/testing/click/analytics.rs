@@ -241,6 +241,29 @@ pub async fn what_many_apply_at_once_counts_in_each_value(fixture: &Fixture) {
     }
 }
 
+pub async fn each_link_of_a_large_call_has_its_day_and_its_values(fixture: &Fixture) {
+    let mut links: Vec<_> = (0..2_500).map(|number| link(fixture, &format!("n{number}")).id).collect();
+    links.sort_unstable();
+    let now = fixture.clock.now();
+    // Those that are written last have most.
+    let number_of = |place: usize| if place < 2_000 { 1 } else { 2 };
+    let clicks = links.iter().enumerate().flat_map(|(place, link)| {
+        let click = Click { language: Some("de"), ..Click::bare(*link, now) };
+        std::iter::repeat_n(click, number_of(place))
+    });
+    apply(fixture, ANALYTICS, &[batch(producer(fixture), 1, clicks)]).await;
+    let top = fixture.stores.reader.top(now.day(), now.day() + 1, 500).await.unwrap();
+    assert_eq!(
+        top.iter().map(|top| (top.link, top.clicks)).collect::<Vec<_>>(),
+        links[2_000..].iter().map(|link| (*link, 2)).collect::<Vec<_>>()
+    );
+    for (place, link) in links.iter().enumerate().step_by(83) {
+        let clicks = number_of(place) as u64;
+        assert_eq!(today(fixture, *link, Dimension::Language).await, shares([("de", clicks)]), "{place}");
+        assert_eq!(hours(fixture, Scope::Link(*link), i64::MIN, i64::MAX).await, [(now.hour(), clicks)], "{place}");
+    }
+}
+
 pub async fn a_hundred_values_are_kept(fixture: &Fixture) {
     let link = stored(fixture, "x").await;
     click_from(fixture, link, pages(0, Dimension::MAX_VALUES / 2)).await;

@@ -47,6 +47,7 @@ macro_rules! click_suite {
             a_breakdown_covers_its_days_only
             a_breakdown_has_the_most_first_and_ties_by_value
             what_many_apply_at_once_counts_in_each_value
+            each_link_of_a_large_call_has_its_day_and_its_values
             a_hundred_values_are_kept
             values_beyond_the_bound_are_other
             values_that_are_kept_go_on_counting_beside_other
