@@ -40,6 +40,12 @@ impl Pace {
         Self { since: Instant::now(), owed: Duration::ZERO, ticks: 0 }
     }
 
+    /// Of work that others wait for: it never offers the core.
+    #[must_use]
+    pub fn unbroken() -> Self {
+        Self { owed: Duration::MAX, ..Self::begin() }
+    }
+
     /// Offers the core, if a piece is done: to be called several times in each. Costs a look at the clock. It may hold up
     /// the calling thread, so nobody who is to go first may wait for what that has locked.
     pub fn step(&mut self) {
@@ -142,6 +148,17 @@ mod tests {
         assert_eq!(numbers, sorted);
         // A piece has ended, at least.
         assert!(pace.since > began);
+    }
+
+    #[test]
+    fn unbroken_work_never_offers_the_core() {
+        let mut pace = Pace::unbroken();
+        let mut now = pace.since;
+        let offers = (0..100_000).filter(|_| {
+            now += MOST_OWED;
+            pace.ends_piece(now)
+        });
+        assert_eq!(offers.count(), 0);
     }
 
     #[test]

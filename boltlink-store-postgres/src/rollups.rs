@@ -42,7 +42,7 @@ pub(crate) async fn add(db: &impl ConnectionTrait, tally: &Tally) -> Result<(), 
         db.execute_raw(statement(include_str!("sql/link_days_add.sql"), [links, days, clicks])).await?;
         let stored = db.query_all_raw(statement(include_str!("sql/values_stored.sql"), keys.clone())).await?;
         let stored = StoredValues::read(&stored)?;
-        let clicks = some.iter().map(|day| stored.with(day)).collect::<Result<Vec<String>, _>>()?;
+        let clicks = some.iter().map(|day| stored.row_of(day)).collect::<Result<Vec<String>, _>>()?;
         let [links, days] = keys;
         db.execute_raw(statement(include_str!("sql/values_add.sql"), [links, days, clicks.into()])).await?;
     }

@@ -94,7 +94,10 @@ async fn two_consumers_of_many_links_do_not_wait_in_a_circle() {
     let day_began = Timestamp::EPOCH.plus(Duration::from_secs(day.unsigned_abs() * 24 * 3_600));
     let mut tasks = Vec::new();
     for (hour, stores) in (0..).zip([&first, &second]) {
-        let (sink, producer, links) = (stores.analytics.clone(), place.producer(), links.clone());
+        let (sink, producer, mut links) = (stores.analytics.clone(), place.producer(), links.clone());
+        if hour == 1 {
+            links.reverse();
+        }
         tasks.push(tokio::spawn(async move {
             let at = day_began.plus(Duration::from_secs(hour * 3_600));
             for sequence in 1..=5 {

@@ -42,11 +42,11 @@ impl StoredValues {
         rows.iter().map(row).collect::<Result<_, Error>>().map(Self)
     }
 
-    /// The clicks by value for the row of a link and day, with those that were stored.
+    /// What the row of a link and day is to have: its clicks by value, those that were stored included.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] if what is stored cannot be read: clicks of this link and day then wait apart, all others count.
-    pub fn with(&self, day: &LinkDay<'_>) -> Result<String, Error> {
+    pub fn row_of(&self, day: &LinkDay<'_>) -> Result<String, Error> {
         let group = (day.link, day.day);
         let added = |stored: Option<&String>| {
             let mut clicks = stored.map_or_else(|| Ok(ByValue::default()), |text| ByValue::read(text))?;

@@ -105,7 +105,8 @@ impl dead::Effect for At<'_> {
         let mut tally = self.effect.tally();
         at_length(|| {
             tally.add(batches.iter().copied(), self.now);
-            tally.arrange(&mut Pace::begin());
+            // In a transaction that requests may wait for.
+            tally.arrange(&mut Pace::unbroken());
         });
         self.take_tally(db, &tally).await
     }

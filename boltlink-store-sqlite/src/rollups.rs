@@ -40,7 +40,7 @@ pub(crate) async fn add(db: &impl ConnectionTrait, tally: &Tally, queue: &Queue)
             let stored = StoredValues::read(&stored)?;
             let row = |day: &LinkDay<'_>| {
                 queue.step();
-                Ok([id(day.link), day.day.into(), stored.with(day)?.into()])
+                Ok([id(day.link), day.day.into(), stored.row_of(day)?.into()])
             };
             some.iter().map(row).collect::<Result<Vec<_>, Error>>()
         })?;

@@ -50,10 +50,10 @@ impl<'a> Pack<'a> {
 
     /// Packs clicks of one link and hour, newest first, as they are taken.
     pub(crate) fn all_of(clicks: impl Iterator<Item = Sampled<'a>>) -> impl Iterator<Item = Self> {
-        let mut clicks = clicks.peekable();
+        let (mut clicks, mut near) = (clicks.peekable(), Vec::new());
         std::iter::from_fn(move || {
             let mut newest = clicks.next()?;
-            let mut near = Vec::new();
+            near.clear();
             while near.len() + 1 < Self::MOST
                 && let Some(click) = clicks.next_if(|click| newest.at.since(click.at) <= Self::SPAN)
             {

@@ -77,8 +77,8 @@ pub trait ClickSink: Send + Sync {
     }
 
     /// Applies all batches of a [tally](Self::tally), as [`apply`](Self::apply) does, or none of them: `None` says that at
-    /// least one must not be applied, and nothing was done. Then apply them by themselves. It comes
-    /// [arranged](Tally::arrange), so that no time is lost on that in a transaction.
+    /// least one must not be applied, and nothing was done. Then apply them by themselves. The
+    /// engine [arranges](Tally::arrange) it before, so that no transaction takes time for that.
     ///
     /// # Errors
     /// As [`apply`](Self::apply): after [`StoreError::Invalid`] apply the batches by themselves, too.

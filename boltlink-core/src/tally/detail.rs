@@ -133,7 +133,7 @@ impl Detail {
 
     /// About how many bytes of memory it takes.
     pub(super) fn weight(&self) -> usize {
-        let rows = self.rows.len() * (size_of::<(LinkId, i64)>() + size_of::<Row>() + 32);
+        let rows = self.rows.len() * (size_of::<(LinkId, i64)>() + size_of::<Row>() + 32 + size_of::<Place>());
         rows + self.values.weight() + self.kept.weight() + self.by_value.len() * 32
     }
 
@@ -150,16 +150,16 @@ impl Detail {
     }
 
     pub(super) fn hours(&self) -> impl Iterator<Item = (LinkId, i64, u64)> {
-        let places = self.order(&mut Pace::begin()).places().iter();
+        let places = self.order(&mut Pace::unbroken()).places().iter();
         places.map(|place| (place.link, place.hour, self.row(place).clicks))
     }
 
     pub(super) fn hours_of_all(&self) -> impl Iterator<Item = (i64, u64)> {
-        self.order(&mut Pace::begin()).hours()
+        self.order(&mut Pace::unbroken()).hours()
     }
 
     pub(super) fn days(&self) -> impl Iterator<Item = LinkDay<'_>> {
-        let order = self.order(&mut Pace::begin());
+        let order = self.order(&mut Pace::unbroken());
         order.days().map(|(link, day, places)| {
             let clicks = places.iter().map(|place| self.row(place).clicks).sum();
             LinkDay { link, day, clicks, values: self.values_of(order, places) }
@@ -177,11 +177,7 @@ impl Detail {
             })
             .collect();
         values.sort_unstable();
-        values.dedup_by(|next, sum| {
-            let same = (next.dimension, next.value) == (sum.dimension, sum.value);
-            sum.clicks += if same { next.clicks } else { 0 };
-            same
-        });
+        super::add_up(&mut values, |value| (value.dimension, value.value), |value| &mut value.clicks);
         values
     }
 
@@ -199,7 +195,7 @@ impl Detail {
     }
 
     pub(super) fn packs(&self) -> impl Iterator<Item = Pack<'_>> {
-        self.order(&mut Pace::begin()).kept().flat_map(move |(place, kept)| {
+        self.order(&mut Pace::unbroken()).kept().flat_map(move |(place, kept)| {
             let last = self.row(place).kept.unwrap_or_default();
             Pack::all_of(kept.iter().map(move |which| self.kept.click(*which, last, place.link)))
         })
@@ -290,8 +286,10 @@ mod tests {
             let hours: Vec<_> = by_hour.into_iter().map(|((link, hour), clicks)| (link, hour, clicks)).collect();
             prop_assert_eq!(detail.hours().collect::<Vec<_>>(), hours);
             let of_day = |LinkDay { link, day, clicks, values }| {
-                let of = |dimension| values.iter().filter(move |value| value.dimension == dimension).map(|value| value.clicks);
-                assert!(Dimension::ALL.iter().all(|dimension| of(*dimension).sum::<u64>() == clicks));
+                for dimension in Dimension::ALL {
+                    let of = values.iter().filter(|value| value.dimension == dimension);
+                    assert_eq!(of.map(|value| value.clicks).sum::<u64>(), clicks);
+                }
                 values.into_iter().map(move |row| ((link, day, row.dimension, row.value.to_owned()), row.clicks))
             };
             let values: Vec<_> = detail.days().flat_map(of_day).collect();

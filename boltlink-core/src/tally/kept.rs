@@ -64,6 +64,10 @@ impl Kept {
         self.clicks[which as usize].weight = clicks;
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.clicks.len()
+    }
+
     /// The clicks of a row, last first, given the last one.
     pub(super) fn back_from(&self, last: Option<u32>) -> impl Iterator<Item = u32> {
         std::iter::successors(last, |which| self.clicks[*which as usize].before)
@@ -87,7 +91,7 @@ impl Kept {
 
     /// About how many bytes it takes.
     pub(super) const fn weight(&self) -> usize {
-        self.texts.weight() + self.clicks.len() * size_of::<KeptClick>()
+        self.texts.weight() + self.clicks.len() * (size_of::<KeptClick>() + size_of::<u32>())
     }
 
     /// Forgets everything but the memory that it took.

@@ -165,9 +165,10 @@ impl Tally {
         }
     }
 
-    /// Brings all of it in the order in which it is stored, with an offer of the core now and then. Whoever asks for totals,
-    /// hours, days or packs first does so otherwise. It costs a sort of the links and hours, of values beyond the first ones of
-    /// those, and of the single clicks.
+    /// Brings what is counted in the order in which it is stored, with an offer of the core now and then; but for the values of
+    /// a link and day, which are sorted as they are taken. Whoever asks for totals, hours, days or packs first does so
+    /// otherwise, without an offer. It costs a sort of the links and hours, of values beyond the first ones of those, and of
+    /// the single clicks.
     pub fn arrange(&self, pace: &mut Pace) {
         match &self.sums {
             Sums::Totals(totals) => {
@@ -183,14 +184,10 @@ impl Tally {
     #[must_use]
     pub fn totals(&self) -> Cow<'_, [(LinkId, u64)]> {
         match &self.sums {
-            Sums::Totals(totals) => totals.sorted(&mut Pace::begin()).into(),
+            Sums::Totals(totals) => totals.sorted(&mut Pace::unbroken()).into(),
             Sums::Analytics(detail) => {
                 let mut totals: Vec<_> = detail.hours().map(|(link, _, clicks)| (link, clicks)).collect();
-                totals.dedup_by(|next, sum| {
-                    let same = next.0 == sum.0;
-                    sum.1 += if same { next.1 } else { 0 };
-                    same
-                });
+                add_up(&mut totals, |(link, _)| *link, |(_, clicks)| clicks);
                 totals.into()
             }
         }
@@ -201,7 +198,7 @@ impl Tally {
         self.detail().into_iter().flat_map(Detail::hours)
     }
 
-    /// The clicks per hour, of all links together; of a tally [of analytics](Self::of_analytics).
+    /// The clicks per hour, of all links together, in the order of hours; of a tally [of analytics](Self::of_analytics).
     pub fn hours_of_all(&self) -> impl Iterator<Item = (i64, u64)> {
         self.detail().into_iter().flat_map(Detail::hours_of_all)
     }
@@ -232,8 +229,8 @@ impl Tally {
         }
     }
 
-    /// Forgets everything but the memory that it took to count, or the better part of it if little of that was needed: to grow into
-    /// new memory costs more than to count.
+    /// Forgets everything but the memory that it took to count, or the better part of it if little of that was needed: to
+    /// grow into new memory costs more than to count.
     pub fn clear(&mut self) {
         let Self { batches, count, clicks, oldest, sums } = self;
         batches.clear();
@@ -243,6 +240,15 @@ impl Tally {
             Sums::Analytics(detail) => detail.clear(),
         }
     }
+}
+
+/// Makes neighbours with the same key one, whose clicks are those of both.
+fn add_up<T, K: PartialEq>(list: &mut Vec<T>, key: impl Fn(&T) -> K, clicks: impl Fn(&mut T) -> &mut u64) {
+    list.dedup_by(|next, sum| {
+        let same = key(next) == key(sum);
+        *clicks(sum) += if same { *clicks(next) } else { 0 };
+        same
+    });
 }
 
 /// Whether so much room is far more than was needed.

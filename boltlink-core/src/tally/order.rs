@@ -31,13 +31,15 @@ pub(super) struct Place {
 impl Order {
     /// Sorts them, in pieces.
     pub(super) fn of<'a>(
-        rows: impl Iterator<Item = (&'a (LinkId, i64), &'a Row)>,
+        rows: impl ExactSizeIterator<Item = (&'a (LinkId, i64), &'a Row)>,
         others: impl Iterator<Item = (u32, u32, u64)>,
         kept: &Kept,
         pace: &mut Pace,
     ) -> Self {
-        let mut order = Self::default();
-        let mut last = Vec::new();
+        // To grow takes long where it is much.
+        let (places, all_kept) = (Vec::with_capacity(rows.len()), Vec::with_capacity(kept.len()));
+        let mut order = Self { places, kept: all_kept, ..Self::default() };
+        let mut last = Vec::with_capacity(rows.len());
         for ((&(link, hour), row), number) in rows.zip(0..) {
             order.places.push(Place { link, hour, row: number, kept_to: 0 });
             *order.hours.entry(hour).or_default() += row.clicks();
@@ -49,6 +51,7 @@ impl Order {
         pace.sort(&mut order.others);
         let mut clicks = Vec::new();
         for place in &mut order.places {
+            pace.tick();
             let of_row = kept.back_from(last[place.row as usize]);
             clicks.extend(of_row.map(|which| (Reverse(kept.age(which)), which)).inspect(|_| pace.tick()));
             pace.sort(&mut clicks);

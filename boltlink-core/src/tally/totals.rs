@@ -35,7 +35,7 @@ impl Totals {
 
     /// About how many bytes of memory it takes.
     pub(super) fn weight(&self) -> usize {
-        self.clicks.len() * 48
+        self.clicks.len() * 72
     }
 
     pub(super) fn clear(&mut self) {
