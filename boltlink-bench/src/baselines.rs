@@ -28,7 +28,7 @@ pub(crate) enum Baseline {
     RawLoop,
     /// hyper alone, on a current-thread runtime: the floor of this HTTP stack.
     Hyper,
-    /// The same on the runtime that ours is on, of as many threads as there are cores.
+    /// The same on a runtime for many threads, which has one on the servers' core.
     HyperOnThreads,
     /// poem's server and one route.
     Poem,

@@ -38,6 +38,17 @@ impl Sample {
         self.each(self.cpu)
     }
 
+    fn json(&self) -> Value {
+        json!({
+            "requests": self.requests,
+            "seconds": self.taken.as_secs_f64(),
+            "server_cpu_microseconds_per_request": {
+                "under_load": self.each(self.loaded),
+                "until_stored": self.cpu_per_request(),
+            },
+        })
+    }
+
     /// Of the server and all that it stands on.
     fn whole_per_request(&self) -> f64 {
         self.each(self.cpu + self.backend.sum())
@@ -136,6 +147,7 @@ pub(crate) fn json(rows: &[Row]) -> Value {
             },
             "peak_memory_bytes": row.memory,
             "requests": row.samples.iter().map(|sample| sample.requests).sum::<u64>(),
+            "rounds": row.samples.iter().map(Sample::json).collect::<Vec<_>>(),
         })
     };
     json!({ "servers": rows.iter().map(row).collect::<Vec<_>>() })

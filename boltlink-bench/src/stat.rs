@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// The median, the least and the most.
+/// The median, which is between the two in the middle of an even number, the least and the most; nothing of nothing.
 pub(crate) fn spread(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
     let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-    [at(values.len() / 2), at(0), at(values.len().saturating_sub(1))]
+    [f64::midpoint(at(last / 2), at(last.div_ceil(2))), at(0), at(last)]
 }
 
 /// That, for programs.
@@ -25,6 +26,14 @@ pub(crate) fn percentile(sorted: &[Duration], of_thousand: usize) -> Option<Dura
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_is_between_two() {
+        assert_eq!(spread(vec![3.0, 1.0]), [2.0, 1.0, 3.0]);
+        assert_eq!(spread(vec![4.0, 1.0, 2.0]), [2.0, 1.0, 4.0]);
+        assert_eq!(spread(vec![5.0, 1.0, 2.0, 4.0]), [3.0, 1.0, 5.0]);
+        assert!(spread(Vec::new()).iter().all(|number| number.is_nan()));
+    }
 
     #[test]
     fn a_percentile_is_what_so_many_take_at_most() {
