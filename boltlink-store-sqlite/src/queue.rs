@@ -22,19 +22,23 @@ pub(crate) enum Priority {
     Bulk,
 }
 
+/// The most urgent first.
+const PRIORITIES: [Priority; 3] = [Priority::Clicks, Priority::Api, Priority::Bulk];
+
 /// Lets one writer in at a time, the most urgent first, and among equals the first come.
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// As of the last change of the state.
-    requests_wait: AtomicBool,
+    /// Whether a request waits or writes, as of the last change of the state.
+    is_hurried: AtomicBool,
     /// Of whoever writes, be it on SQLite's thread or on the one that prepares what is written: they take turns.
     pace: Mutex<Pace>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    busy: bool,
+    /// Of whoever writes.
+    writes: Option<Priority>,
     waiting: [VecDeque<oneshot::Sender<Turn>>; 3],
 }
 
@@ -44,7 +48,7 @@ pub(crate) struct Turn(Arc<Queue>);
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { state: Mutex::default(), requests_wait: AtomicBool::default(), pace: Mutex::new(Pace::begin()) }
+        Self { state: Mutex::default(), is_hurried: AtomicBool::default(), pace: Mutex::new(Pace::begin()) }
     }
 }
 
@@ -53,8 +57,9 @@ impl Queue {
     pub(crate) async fn turn(self: &Arc<Self>, priority: Priority) -> Turn {
         let waiting = {
             let mut state = self.state();
-            if !state.busy {
-                state.busy = true;
+            if state.writes.is_none() {
+                state.writes = Some(priority);
+                self.note(&state);
                 return Turn(self.clone());
             }
             let (sender, receiver) = oneshot::channel();
@@ -72,18 +77,19 @@ impl Queue {
     }
 
     fn note(&self, state: &State) {
-        self.requests_wait.store(!state.waiting[Priority::Api as usize].is_empty(), Ordering::Relaxed);
+        let waits = !state.waiting[Priority::Api as usize].is_empty();
+        self.is_hurried.store(waits || state.writes == Some(Priority::Api), Ordering::Relaxed);
     }
 
-    /// Whether a request waits for whoever writes just now.
-    fn requests_wait(&self) -> bool {
-        self.requests_wait.load(Ordering::Relaxed)
+    /// Whether somebody waits for what is written just now, or for its end.
+    fn is_hurried(&self) -> bool {
+        self.is_hurried.load(Ordering::Relaxed)
     }
 
-    /// Offers the core, if whoever writes has done a piece of work; but a request that waits for the transaction is not to
-    /// wait for others on the core, too: some are visits.
+    /// Offers the core, if whoever writes has done a piece of work. But a request that waits for the transaction, or whose
+    /// it is, is not to wait for others on the core, too: some are visits.
     pub(crate) fn step(&self) {
-        if !self.requests_wait() {
+        if !self.is_hurried() {
             self.pace.lock().unwrap_or_else(PoisonError::into_inner).step();
         }
     }
@@ -94,13 +100,14 @@ impl Drop for Turn {
         let next = {
             let mut state = self.0.state();
             // Who has gone away is passed over here, so that no turn is given to the dead.
-            let next = state
-                .waiting
-                .iter_mut()
-                .find_map(|waiting| std::iter::from_fn(|| waiting.pop_front()).find(|sender| !sender.is_closed()));
-            state.busy = next.is_some();
+            let next = PRIORITIES.iter().find_map(|priority| {
+                let waiting = &mut state.waiting[*priority as usize];
+                let sender = std::iter::from_fn(|| waiting.pop_front()).find(|sender| !sender.is_closed())?;
+                Some((*priority, sender))
+            });
+            state.writes = next.as_ref().map(|(priority, _)| *priority);
             self.0.note(&state);
-            next
+            next.map(|(_, sender)| sender)
         };
         if let Some(sender) = next {
             // Who goes away just now drops the turn, and so gives it on.
@@ -129,7 +136,7 @@ mod tests {
             }));
             tokio::task::yield_now().await;
         }
-        assert!(queue.requests_wait());
+        assert!(queue.is_hurried());
         tasks.remove(1).abort();
         tokio::task::yield_now().await;
         drop(held);
@@ -137,6 +144,21 @@ mod tests {
             task.await.unwrap();
         }
         assert_eq!(*order.lock().unwrap(), ["clicks", "api", "bulk"]);
-        assert!(!queue.requests_wait());
+        assert!(!queue.is_hurried());
+    }
+
+    #[tokio::test]
+    async fn a_request_gives_no_core_away_and_others_do() {
+        let queue = Arc::new(Queue::default());
+        for (priority, hurried) in [(Priority::Clicks, false), (Priority::Api, true), (Priority::Bulk, false)] {
+            let turn = queue.turn(priority).await;
+            assert_eq!(queue.is_hurried(), hurried, "{priority:?}");
+            drop(turn);
+            assert!(!queue.is_hurried());
+        }
+        let _request = queue.turn(Priority::Api).await;
+        // It would wait here for ever if it looked at the pace at all.
+        let _pace = queue.pace.lock().unwrap();
+        queue.step();
     }
 }
