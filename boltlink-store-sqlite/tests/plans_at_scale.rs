@@ -74,6 +74,9 @@ async fn nothing_walks_a_table_that_grows() {
     let statements = heard.0.lock().unwrap().clone();
     store.close().await.unwrap();
     assert!(statements.len() > 100, "only {} statements were heard of", statements.len());
+    for walk in ["SELECT * FROM click WHERE link + 0 = 1", "SELECT * FROM change_log WHERE kind + 0 = 1"] {
+        assert!(complaint(&db, walk).await.is_some(), "{walk}");
+    }
     // Without statistics, which a file has none of by itself, and with those of whoever runs ANALYZE.
     for statistics in ["", "ANALYZE"] {
         db.execute_unprepared(statistics).await.unwrap();
@@ -125,7 +128,9 @@ fn is_bounded(step: &str, sql: &str) -> bool {
     step.ends_with("CONSTANT ROWS")
         || step.ends_with("CONSTANT ROW")
         || step.ends_with("VALUES CLAUSE")
-        || given.iter().any(|scan| step.starts_with(scan))
+        || given
+            .iter()
+            .any(|scan| step.strip_prefix(scan).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '-'])))
         // The table itself is an index by its key, which is the order of entries.
         || ((step.contains(" USING ") || step == "SCAN audit") && sql.contains(" LIMIT ") && !sql.contains("l.id IN ("))
 }
