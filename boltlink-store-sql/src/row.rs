@@ -78,7 +78,7 @@ pub const CLICK_COLUMNS: usize = 11;
 
 /// The columns of a row in `click`, but for its place.
 #[must_use]
-pub fn click_values(pack: &Pack<'_>) -> [Value; CLICK_COLUMNS] {
+pub fn click_values(pack: Pack<'_>) -> [Value; CLICK_COLUMNS] {
     let Pack { newest: Sampled { click, id, at, weight }, others } = pack;
     let network = click.network.map(|network| match network {
         Network::V4(bytes) => bytes.to_vec(),
@@ -88,14 +88,14 @@ pub fn click_values(pack: &Pack<'_>) -> [Value; CLICK_COLUMNS] {
         (*click.link.as_uuid()).into(),
         at.as_micros().into(),
         (*id.as_uuid()).into(),
-        signed(*weight).into(),
+        signed(weight).into(),
         click.referrer.map(str::to_owned).into(),
         click.user_agent.map(str::to_owned).into(),
         click.language.map(str::to_owned).into(),
         click.visitor.map(|VisitorHash(hash)| hash.to_be_bytes().to_vec()).into(),
         network.into(),
         others.as_ref().map(|others| others.oldest.as_micros()).into(),
-        others.as_ref().map(|others| others.packed.clone()).into(),
+        others.map(|others| others.packed).into(),
     ]
 }
 

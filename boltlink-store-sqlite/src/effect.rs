@@ -83,7 +83,7 @@ impl At<'_> {
         let mut clicks = Counted { packs: clicks, kept: 0 };
         let row = |pack| {
             self.queue.step();
-            click_values(&pack)
+            click_values(pack)
         };
         KEEP.execute_rows(db, &mut clicks, row, |_, _| {}).await?;
         let kept = clicks.kept;

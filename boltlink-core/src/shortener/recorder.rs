@@ -1,6 +1,6 @@
 //! Turns visits into batches of clicks, off the redirect's path.
 //!
-//! A visit leaves a draft in its core's buffer. Where nobody waits for it a thread empties all buffers every
+//! A visit leaves a draft in its thread's buffer. Where nobody waits for it a thread empties all buffers every
 //! [`GROUP_TIME`], and whoever fills one to [`GROUP_CLICKS`] empties it on the spot: that bounds what a
 //! `kill -9` can take, to one group per buffer. What is emptied becomes a batch, goes into the
 //! journal, and from there to the [outbox](super::delivery).
@@ -9,6 +9,7 @@
 //! [`SYNC_DELAY`] more.
 
 use std::{
+    mem, slice,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -55,8 +56,11 @@ pub(super) struct Recorder {
 }
 
 struct Shared {
-    /// One per core; a thread keeps to one of them, so that cores do not meet.
+    /// A thread keeps to one of them. There are two per core, for each thread that has connections and each that looks up
+    /// what is not cached, so that they do not meet.
     buffers: Box<[Mutex<Group>]>,
+    /// The empty group that takes the place of the next full one.
+    spare: Mutex<Group>,
     acks: Arc<Acks>,
     /// Whether the thread has been told that there is something to do.
     awake: AtomicBool,
@@ -74,7 +78,8 @@ impl Recorder {
     pub(super) fn start(committer: Committer) -> std::io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
-            buffers: (0..cores).map(|_| Mutex::default()).collect(),
+            buffers: (0..2 * cores).map(|_| Mutex::default()).collect(),
+            spare: Mutex::default(),
             acks: Arc::default(),
             awake: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -89,8 +94,8 @@ impl Recorder {
         Ok(Self { shared, thread: Mutex::new(Some(thread)), handle })
     }
 
-    /// Takes a click. Returns at once: its core's buffer is nobody else's but for the moment in which
-    /// it is emptied.
+    /// Takes a click. Returns at once: the thread's buffer is seldom anybody else's but for the moment in which it is
+    /// emptied.
     pub(super) fn record(&self, link: LinkId, at: Timestamp, visit: &Visit<'_>) {
         self.push(link, at, visit, |_| ());
     }
@@ -123,10 +128,11 @@ impl Recorder {
             // sees that it does, and is committed here.
             let late = shared.stopping.load(Ordering::Acquire);
             let full = group.drafts.len() >= GROUP_CLICKS && !shared.durable;
-            (joined, (late || full).then(|| std::mem::take(&mut *group)))
+            (joined, (late || full).then(|| mem::replace(&mut *group, mem::take(&mut *shared.spare.lock()))))
         };
-        if let Some(group) = full {
-            shared.committer.lock().commit(&mut [group]);
+        if let Some(mut group) = full {
+            shared.committer.lock().commit(slice::from_mut(&mut group));
+            *shared.spare.lock() = group;
         } else if !shared.awake.swap(true, Ordering::AcqRel) {
             self.handle.unpark();
         }
@@ -167,7 +173,7 @@ impl Shared {
             // Before the buffers are emptied: who comes later wakes us again.
             self.awake.store(false, Ordering::Release);
             for (buffer, group) in self.buffers.iter().zip(&mut groups) {
-                std::mem::swap(&mut *buffer.lock(), group);
+                mem::swap(&mut *buffer.lock(), group);
             }
             let gathered = groups.iter().map(|group| group.drafts.len()).sum();
             clicks = if gathered > 0 { gathered } else { clicks };

@@ -1,9 +1,9 @@
 //! Threads for connections, one per core, each with a runtime of its own.
 //!
-//! A connection stays on one thread: no other takes its tasks, and no queue is shared. On one runtime with many threads a
-//! constant redirect costs 5 to 8 % more (`hyper-on-threads` in `cargo xtask bench redirect`). All threads take from one
-//! listener, so that none waits behind a listener of its own while another is idle, and a stop closes one queue of the
-//! kernel's.
+//! A connection stays on one thread: no other takes its tasks, and no queue is shared. On a runtime for many threads, even
+//! if it has but one, a constant redirect costs 3 to 9 % more (`hyper-on-threads` in `cargo xtask bench redirect`). All
+//! threads take from one listener, so that none waits behind a listener of its own while another is idle, and a stop closes
+//! one queue of the kernel's.
 
 use std::{
     future::Future,
