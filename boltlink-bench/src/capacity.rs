@@ -48,7 +48,7 @@ pub(crate) struct Options {
 #[derive(Debug, Clone, Copy, clap::Args)]
 struct Costs {
     /// Of a redirect, on a node.
-    #[arg(long = "cost-redirect", default_value_t = 8.5)]
+    #[arg(long = "cost-redirect", default_value_t = 7.5)]
     redirect: f64,
     /// Of a call that brings clicks to Redis, takes them out, and settles them.
     #[arg(long = "cost-call", default_value_t = 300.0)]
