@@ -56,8 +56,7 @@ pub(super) struct Recorder {
 }
 
 struct Shared {
-    /// A thread keeps to one of them. There are two per core, for each thread that has connections and each that looks up
-    /// what is not cached, so that they do not meet.
+    /// One per core, which bounds what can be lost; a thread keeps to one of them, so that cores seldom meet.
     buffers: Box<[Mutex<Group>]>,
     /// The empty group that takes the place of the next full one.
     spare: Mutex<Group>,
@@ -78,7 +77,7 @@ impl Recorder {
     pub(super) fn start(committer: Committer) -> std::io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
-            buffers: (0..2 * cores).map(|_| Mutex::default()).collect(),
+            buffers: (0..cores).map(|_| Mutex::default()).collect(),
             spare: Mutex::default(),
             acks: Arc::default(),
             awake: AtomicBool::new(false),

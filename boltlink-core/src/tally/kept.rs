@@ -29,7 +29,7 @@ struct KeptClick {
     network: Option<Network>,
 }
 
-/// There may be a million of them: this is how often they are stored, and how much of that waits for memory.
+/// A tally is stored when it is heavy: the smaller these are, the seldomer that is.
 const _: () = assert!(size_of::<KeptClick>() <= 72);
 
 /// The number of a text or click: to have none takes no more room.
