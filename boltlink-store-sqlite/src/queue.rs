@@ -164,7 +164,10 @@ mod tests {
         let (sender, done) = mpsc::channel();
         thread::spawn({
             let queue = queue.clone();
-            move || sender.send(queue.step())
+            move || {
+                queue.step();
+                sender.send(())
+            }
         });
         done.recv_timeout(Duration::from_secs(30)).unwrap();
     }
