@@ -22,7 +22,7 @@ pub(crate) enum Priority {
     Bulk,
 }
 
-/// The most urgent first.
+/// In the order of their numbers, the most urgent first.
 const PRIORITIES: [Priority; 3] = [Priority::Clicks, Priority::Api, Priority::Bulk];
 
 /// Lets one writer in at a time, the most urgent first, and among equals the first come.
@@ -37,7 +37,7 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Of whoever writes.
+    /// The priority of whoever writes, if anybody does.
     writes: Option<Priority>,
     waiting: [VecDeque<oneshot::Sender<Turn>>; 3],
 }
@@ -100,16 +100,15 @@ impl Drop for Turn {
         let next = {
             let mut state = self.0.state();
             // Who has gone away is passed over here, so that no turn is given to the dead.
-            let next = PRIORITIES.iter().find_map(|priority| {
-                let waiting = &mut state.waiting[*priority as usize];
-                let sender = std::iter::from_fn(|| waiting.pop_front()).find(|sender| !sender.is_closed())?;
-                Some((*priority, sender))
+            let next = PRIORITIES.into_iter().zip(&mut state.waiting).find_map(|(priority, waiting)| {
+                let alive = std::iter::from_fn(|| waiting.pop_front()).find(|sender| !sender.is_closed())?;
+                Some((priority, alive))
             });
             state.writes = next.as_ref().map(|(priority, _)| *priority);
             self.0.note(&state);
-            next.map(|(_, sender)| sender)
+            next
         };
-        if let Some(sender) = next {
+        if let Some((_, sender)) = next {
             // Who goes away just now drops the turn, and so gives it on.
             drop(sender.send(Turn(self.0.clone())));
         }

@@ -12,15 +12,8 @@ use boltlink_store_sql::{
     analytics, change, link,
     list::{self, Source},
 };
-use common::Place;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
-
-async fn plan(db: &DatabaseConnection, sql: &str) -> Vec<String> {
-    // Parameters stay unbound: the plan does not depend on them.
-    let statement = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {sql}"));
-    let rows = db.query_all_raw(statement).await.unwrap();
-    rows.iter().map(|row| row.try_get_by_index(3).unwrap()).collect()
-}
+use common::{Place, is_scan, plan};
+use sea_orm::{Database, DatabaseConnection};
 
 /// Every table is searched, but for what may be walked in the order of an index up to a limit, and
 /// nothing is sorted that should come in order.
@@ -33,9 +26,9 @@ async fn assert_indexed(db: &DatabaseConnection, sql: &str, index: &str, ordered
         let walk = step.starts_with("SCAN l USING") && ways.iter().any(|way| step.contains(way));
         // Rows that the statement brings along, or has just found by an index; or what is within one (JSON).
         let given = step.ends_with("CONSTANT ROWS")
-            || ["SCAN v", "SCAN page", "SCAN (subquery", "SCAN c", "SCAN found", "SCAN j VIRTUAL TABLE"].iter().any(
-                |scan| step.strip_prefix(scan).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '-'])),
-            );
+            || ["SCAN v", "SCAN page", "SCAN (subquery", "SCAN c", "SCAN found", "SCAN j VIRTUAL TABLE"]
+                .iter()
+                .any(|scan| is_scan(step, scan));
         assert!(!step.starts_with("SCAN") || walk || given, "{sql}\n{text}");
         assert!(!ordered || !step.contains("TEMP B-TREE"), "{sql}\n{text}");
     }

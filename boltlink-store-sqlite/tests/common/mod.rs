@@ -9,6 +9,7 @@ use boltlink_core::{
     memory::MemoryLog, store::Inserted, testing::link_at,
 };
 use boltlink_store_sqlite::{SqliteConfig, SqliteStore};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tempfile::TempDir;
 
 /// A directory of the test's own, for one file.
@@ -54,4 +55,16 @@ impl Place {
             clicks.iter().flat_map(|(link, count)| std::iter::repeat_n(Click::bare(*link, self.clock.now()), *count));
         ClickBatch::new(BatchId { producer, sequence }, clicks)
     }
+}
+
+/// The steps by which SQLite runs a statement. Its parameters stay unbound: the plan does not depend on them.
+pub(crate) async fn plan(db: &DatabaseConnection, sql: &str) -> Vec<String> {
+    let statement = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {sql}"));
+    let rows = db.query_all_raw(statement).await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index(3).unwrap()).collect()
+}
+
+/// Whether a step is this scan, such as `SCAN c`, and not one of a table whose name begins alike.
+pub(crate) fn is_scan(step: &str, scan: &str) -> bool {
+    step.strip_prefix(scan).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '-']))
 }
